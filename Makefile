@@ -1,0 +1,37 @@
+# Two commands do all the set-up: `make demo` and `make test`.
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check -qq install --no-deps
+PIN := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --override requirements/overrides.txt --extra local pyproject.toml requirements/demo.in
+
+.PHONY: demo test lint bench pins wheel clean
+
+demo: .venv/.demo
+	@$(BIN)/builder run support_messages support_replies
+	@$(BIN)/builder show support_messages -n 6
+
+test: .venv/.test
+	@$(BIN)/python -m pytest
+
+lint: .venv/.test
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+wheel: .venv/.test
+	@$(BIN)/python -m build --no-isolation --wheel --outdir dist
+
+# Needs uv; the pins name no index.
+pins:
+	$(PIN) -o requirements/demo.txt
+	$(PIN) requirements/test.in -c requirements/demo.txt -o requirements/test.txt
+
+.venv/.demo: requirements/demo.txt pyproject.toml | .venv
+	@echo "installing what the demo needs into .venv (under a minute)…" >&2
+	@$(PIP) --require-hashes -r requirements/demo.txt
+	@$(PIP) --no-build-isolation --editable .
+	@touch $@
+
+.venv:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed; this is " + sys.version.split()[0])'
+	@$(PYTHON) -m venv .venv

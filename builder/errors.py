@@ -1,0 +1,141 @@
+"""Everything that this package raises on purpose.
+
+BuilderError                 a message, a hint, an exit code; never a traceback for a user
+├── InputError               a file or setting that a person wrote is wrong: file:line:column (exit 2)
+├── StoreError               the store cannot be read or written (exit 75: run again)
+├── BusyError                another process holds the project's lock (exit 4)
+├── GateError                a gate failed (exit 1)
+└── EngineError              a call brought no reply
+    ├── TransportError       worth trying again: overload, timeouts, broken replies
+    └── ProviderError        final: wrong key, unknown model, quota; stops the run (exit 75)
+
+An answer that a schema refuses is no error but a `Reject`; a reply that was cut off or
+refused is a `Completion` that is no answer.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where in a file, counted from 1 as editors do; 0 for the whole file."""
+
+    file: Path
+    line: int = 0
+    column: int = 0
+
+    def __str__(self) -> str:
+        shown = _relative(self.file)
+        return f"{shown}:{self.line}:{self.column or 1}" if self.line else f"{shown}:1:1"
+
+
+class BuilderError(Exception):
+    """Base of all: `str()` is one clear message, `hint` says what to do next."""
+
+    exit_code = 2
+    retryable = False
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message}\n  {self.hint}" if self.hint else self.message
+
+
+class InputError(BuilderError):
+    """A scenario, prompt, schema, table or setting is wrong; nothing was billed."""
+
+    exit_code = 2
+
+    def __init__(self, message: str, *, place: Place | None = None, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.place = place
+
+    def __str__(self) -> str:
+        where = f"{self.place}: " if self.place else ""
+        return where + super().__str__()
+
+
+class InputErrors(InputError):
+    """Several wrong inputs at once, one message each."""
+
+    def __init__(self, errors: Iterable[InputError]) -> None:
+        self.errors = tuple(errors)
+        super().__init__("\n".join(str(error) for error in self.errors))
+
+
+class StoreError(BuilderError):
+    """The store could not be read or written; what was acknowledged is kept."""
+
+    exit_code = 75
+
+
+class BusyError(BuilderError):
+    """Another process is writing to this project's outputs."""
+
+    exit_code = 4
+
+
+class GateError(BuilderError):
+    """A gate of the dataset failed."""
+
+    exit_code = 1
+
+
+class EngineError(BuilderError):
+    """A call brought no reply. Engines raise one of the two kinds below."""
+
+    exit_code = 75
+
+
+class TransportError(EngineError):
+    """The provider or the network had trouble; the same call may succeed later.
+
+    `after` is how many seconds the provider asked to wait, None where it did not say;
+    `limited` tells an answer 429 (slow down) from other trouble; `at_most` bounds the
+    attempts where repeating is costly (a reply of endless length, say).
+    """
+
+    retryable = True
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        after: float | None = None,
+        limited: bool = False,
+        at_most: int | None = None,
+        hint: str = "",
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.after = after
+        self.limited = limited
+        self.at_most = at_most
+
+
+class ProviderError(EngineError):
+    """The provider will not serve this run as configured; the hint names the setting."""
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """` Did you mean 'x'?` for the closest known name, or the empty string.
+
+    >>> nearest("promt", ["prompt", "schema"])
+    " Did you mean 'prompt'?"
+    """
+    found = difflib.get_close_matches(str(word), list(known), n=1, cutoff=0.6)
+    return f" Did you mean {found[0]!r}?" if found else ""
+
+
+def _relative(file: Path) -> Path:
+    try:
+        return file.relative_to(Path.cwd())
+    except ValueError:
+        return file

@@ -1,0 +1,211 @@
+"""The values that flow from plan to dataset: frozen, compared by content, owned by nobody.
+
+    Case -> Request -> Completion -> Row
+                   key             +-> Reject
+
+A request's digest is its content address; a key adds which repeat of that request and
+which try. Whatever must not change a key (timeouts, retries, addresses, the seed that an
+engine derives) has no field here, so it cannot reach the digest.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple
+
+import orjson
+
+Role = Literal["system", "user", "assistant"]
+Stop = Literal["end", "length", "refusal", "filter"]
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn of a prompt."""
+
+    role: Role
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is asked of a model, as planned."""
+
+    model: str
+    """`provider:model`, as written."""
+    messages: tuple[Message, ...]
+    params: Mapping[str, Any] = field(default_factory=dict)
+    """As the provider names them, its defaults filled in."""
+    schema: Mapping[str, Any] | None = None
+    """The validation-mode JSON Schema of the answer; None asks for plain text."""
+
+    @property
+    def provider(self) -> str:
+        return self.model.partition(":")[0]
+
+    @property
+    def model_name(self) -> str:
+        return self.model.partition(":")[2]
+
+    def digest(self) -> bytes:
+        """The 16 bytes that address this request in the store."""
+        return request_digest(request_head(self.model, self.params, self.schema), self.messages)
+
+
+class Key(NamedTuple):
+    """The content address of one completion: request digest, repeat and try."""
+
+    digest: bytes
+    """16 bytes, see `digest_of`."""
+    repeat: int
+    """Which of several identical requests of a dataset, from 0."""
+    attempt: int
+    """Which answer asked for this case, from 0: the `try` of the glossary."""
+
+    def __str__(self) -> str:
+        return f"{self.digest.hex()}-{self.repeat}-{self.attempt}"
+
+    @classmethod
+    def parse(cls, text: str) -> Key:
+        """The key that `str(key)` wrote.
+
+        >>> Key.parse("00112233445566778899aabbccddeeff-3-1").repeat
+        3
+        """
+        digest, repeat, attempt = text.split("-")
+        return cls(bytes.fromhex(digest), int(repeat), int(attempt))
+
+    def seed(self) -> int:
+        """A number in [0, 2**31) for engines whose sampling takes one."""
+        return int.from_bytes(hashlib.blake2b(str(self).encode(), digest_size=4).digest(), "big") >> 1
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens of one call, as the provider counted them; None where it did not say."""
+
+    input: int | None = None
+    """All input tokens, cached ones included."""
+    output: int | None = None
+    cached: int | None = None
+    """Input tokens read from the provider's prompt cache."""
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """A model's reply, verbatim. Only one that stopped by itself is an answer."""
+
+    key: Key
+    text: str
+    model: str
+    """`provider:model` as asked."""
+    answered_by: str = ""
+    """The model's name as the provider answered it, version included."""
+    stop: Stop = "end"
+    stop_reason: str = ""
+    """The provider's own word for why it stopped."""
+    usage: Usage = Usage()
+    mode: str = "text"
+    """How structure was asked for: json_schema, json_object, prompt or text."""
+    host: str = ""
+    """Host and port that answered."""
+    latency: float = 0.0
+    """Seconds from sending to the last byte."""
+    time: float = 0.0
+    """Seconds since the epoch when the reply was whole."""
+    sent: tuple[Message, ...] = ()
+    """What was sent beyond the planned messages: the turns of a re-ask."""
+    usd: float | None = None
+    """What the call cost, when the price is known."""
+
+    @property
+    def is_answer(self) -> bool:
+        """False for a reply that was cut off, refused or filtered: an attempt, not an answer."""
+        return self.stop == "end"
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One planned row, every variable fixed."""
+
+    scenario: str
+    combination: Mapping[str, Any]
+    """One value per axis."""
+    occurrence: int
+    variables: Mapping[str, Any]
+    """All names that the template and the validators see."""
+    columns: Mapping[str, Any]
+    """Those of them that become columns of the dataset: axes and drawn values."""
+
+    @property
+    def id(self) -> str:
+        """16 hexadecimal digits from scenario, combination and occurrence."""
+        content = [self.scenario, sorted(self.combination.items()), self.occurrence]
+        return digest_of(content).hex()[:16]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """An accepted row: the fields that the schema gave, beside the case that asked for them."""
+
+    case: Case
+    key: Key
+    model: str
+    fields: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """One refused answer, with the stage that refused it and why."""
+
+    case: Case
+    key: Key
+    model: str
+    stage: Literal["parse", "validate", "similar"]
+    reason: str
+    """One line: where in the answer, what was expected."""
+    raw: str
+
+
+def canonical(value: Any) -> bytes:
+    """The bytes under every digest: JSON without white space, mapping order as given."""
+    return orjson.dumps(value, option=orjson.OPT_PASSTHROUGH_SUBCLASS, default=_plain)
+
+
+def digest_of(value: Any) -> bytes:
+    """16 bytes of BLAKE2b over the canonical JSON of `value`.
+
+    >>> digest_of({"a": 1}).hex()[:8]
+    '2c6b113b'
+    """
+    return hashlib.blake2b(canonical(value), digest_size=16).digest()
+
+
+def request_head(
+    model: str, params: Mapping[str, Any], schema: Mapping[str, Any] | None
+) -> hashlib.blake2b:
+    """The part of a request's digest that all requests of one scenario and model share.
+
+    The order of params is no matter of theirs; that of a schema's fields is what the model sees.
+    """
+    head = hashlib.blake2b(digest_size=16)
+    head.update(orjson.dumps([model, params], option=orjson.OPT_SORT_KEYS, default=_plain))
+    head.update(canonical(schema))
+    return head
+
+
+def request_digest(head: hashlib.blake2b, messages: tuple[Message, ...]) -> bytes:
+    """16 bytes: the digest of `head` with these messages."""
+    whole = head.copy()
+    whole.update(orjson.dumps([[message.role, message.content] for message in messages]))
+    return whole.digest()
+
+
+def _plain(value: Any) -> Any:
+    """Subclasses as their base: an axis value that carries attributes counts by its text."""
+    for base in (str, bool, int, float, dict, list, tuple):
+        if isinstance(value, base):
+            return base(value)
+    raise TypeError(f"{type(value).__name__} has no canonical form")
