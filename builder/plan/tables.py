@@ -1,0 +1,270 @@
+"""Small reference tables: CSV, TSV, JSONL, JSON or Parquet into typed columns.
+
+A column's kind follows from its content: every value an integer, a number, an ISO date, or
+else a category. Empty cells are missing values. The whole table is in memory; it is a
+reference of some thousand rows, not a corpus.
+"""
+
+from __future__ import annotations
+
+import csv
+import datetime
+import hashlib
+import io
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from builder.errors import InputError, Place, nearest
+
+Kind = Literal["integer", "float", "date", "category"]
+LIMIT = 64 * 2**20
+"""Bytes of the largest table that is read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One typed column of n values."""
+
+    name: str
+    kind: Kind
+    values: NDArray[Any]
+    """(n,): float64 for integer, float and date (days since 1970), NaN where missing; str objects
+    or None for category."""
+
+    def scalars(self) -> list[Any]:
+        """n Python values as a row shows them: int, float, ISO date, str or None."""
+        return plain(self.values, self.kind)
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Named columns of equal length."""
+
+    columns: Mapping[str, Column]
+    source: Path | None = None
+
+    def __len__(self) -> int:
+        return len(next(iter(self.columns.values())).values) if self.columns else 0
+
+    def column(self, name: str, *, place: Place | None = None) -> Column:
+        """The column of that name; InputError names the nearest."""
+        if name not in self.columns:
+            raise InputError(
+                f"{self.source.name if self.source else 'the table'} has no column {name!r}."
+                f"{nearest(name, self.columns)}",
+                place=place,
+                hint=f"its columns: {', '.join(self.columns)}",
+            )
+        return self.columns[name]
+
+    def select(self, names: Sequence[str]) -> Table:
+        """The same rows, these columns alone."""
+        return Table({name: self.column(name) for name in names}, self.source)
+
+    def take(self, rows: NDArray[Any]) -> Table:
+        """Rows by index or mask, kinds kept."""
+        picked = {
+            name: Column(name, column.kind, column.values[rows])
+            for name, column in self.columns.items()
+        }
+        return Table(picked, self.source)
+
+    def records(self) -> Iterator[dict[str, Any]]:
+        """One dictionary of Python values per row."""
+        listed = {name: column.scalars() for name, column in self.columns.items()}
+        for values in zip(*listed.values(), strict=True):
+            yield dict(zip(listed, values, strict=True))
+
+    def digest(self) -> str:
+        """32 hexadecimal digits of names, kinds and values; the file's form does not count."""
+        whole = hashlib.blake2b(digest_size=16)
+        for column in self.columns.values():
+            whole.update(json.dumps([column.name, column.kind]).encode())
+            if column.kind == "category":
+                whole.update(json.dumps(list(column.values), ensure_ascii=False).encode())
+            else:
+                whole.update(np.ascontiguousarray(column.values, dtype="<f8").tobytes())
+        return whole.hexdigest()
+
+
+def plain(values: NDArray[Any], kind: Kind) -> list[Any]:
+    """Drawn or stored values (n,) as n Python scalars, None where missing."""
+    if kind == "category":
+        return [None if value is None else str(value) for value in values.tolist()]
+    numbers = [None if value != value else value for value in values.tolist()]
+    if kind == "float":
+        return numbers
+    whole = [None if value is None else round(value) for value in numbers]
+    if kind == "integer":
+        return whole
+    epoch = datetime.date(1970, 1, 1).toordinal()
+    return [
+        None if day is None else datetime.date.fromordinal(epoch + day).isoformat() for day in whole
+    ]
+
+
+def load(path: Path, *, place: Place | None = None) -> Table:
+    """The table in a file, by its ending. InputError names file and line of what is wrong."""
+    if not path.is_file():
+        siblings = [p.name for p in path.parent.glob("*")] if path.parent.is_dir() else []
+        raise InputError(
+            f"table {path.name!r} not found.{nearest(path.name, siblings)}",
+            place=place,
+            hint=f"looked for {path}",
+        )
+    if path.stat().st_size > LIMIT:
+        raise InputError(f"a reference table holds at most {LIMIT >> 20} MiB", place=Place(path))
+    readers = {".csv": _csv, ".tsv": _csv, ".jsonl": _jsonl, ".json": _json, ".parquet": _parquet}
+    reader = readers.get(path.suffix.lower())
+    if reader is None:
+        raise InputError(
+            f"a table ends in {', '.join(readers)}, not {path.suffix!r}", place=place or Place(path)
+        )
+    raw = reader(path)
+    if not raw or not next(iter(raw.values())):
+        raise InputError("the table has no rows", place=Place(path))
+    return Table({name: typed(name, values) for name, values in raw.items()}, path)
+
+
+def typed(name: str, values: Sequence[Any]) -> Column:
+    """A column of the narrowest kind that holds every value."""
+    cells = [None if _missing(value) else value for value in values]
+    present = [value for value in cells if value is not None]
+    numbers = [_number(value) for value in present]
+    if present and all(number is not None for number in numbers):
+        filled = iter(numbers)
+        array = np.array([np.nan if c is None else next(filled) for c in cells], dtype=np.float64)
+        whole = all(_integral(value) for value in present)
+        return Column(name, "integer" if whole else "float", array)
+    days = [_days(value) for value in present]
+    if present and all(day is not None for day in days):
+        dated = iter(days)
+        array = np.array([np.nan if c is None else next(dated) for c in cells], dtype=np.float64)
+        return Column(name, "date", array)
+    texts = np.array([None if cell is None else str(cell) for cell in cells], dtype=object)
+    return Column(name, "category", texts)
+
+
+def _missing(value: Any) -> bool:
+    return value is None or value == "" or (isinstance(value, float) and value != value)
+
+
+def _number(value: Any) -> float | None:
+    if isinstance(value, bool):
+        return None
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return None
+    # A code with a leading zero is a name, not a number.
+    text = str(value).strip()
+    if isinstance(value, str) and text.lstrip("+-")[:1] == "0" and text.lstrip("+-")[1:2].isdigit():
+        return None
+    return number if np.isfinite(number) else None
+
+
+def _integral(value: Any) -> bool:
+    if isinstance(value, int):
+        return True
+    return isinstance(value, str) and value.strip().lstrip("+-").isdigit()
+
+
+def _days(value: Any) -> float | None:
+    if isinstance(value, datetime.datetime):
+        return None
+    if isinstance(value, datetime.date):
+        return float(value.toordinal() - datetime.date(1970, 1, 1).toordinal())
+    if not isinstance(value, str) or len(value) != 10:
+        return None
+    try:
+        day = datetime.date.fromisoformat(value)
+    except ValueError:
+        return None
+    return float(day.toordinal() - datetime.date(1970, 1, 1).toordinal())
+
+
+def read_text(path: Path) -> str:
+    """A file's text: UTF-8, byte order mark and CRLF forgiven. InputError names the bad byte."""
+    data = path.read_bytes()
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        column = error.start - (data.rfind(b"\n", 0, error.start) + 1) + 1
+        raise InputError(
+            f"not UTF-8: byte 0x{data[error.start]:02x}",
+            place=Place(path, line, column),
+            hint="save the file as UTF-8 (GB18030 and UTF-16 are not read)",
+        ) from None
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _csv(path: Path) -> dict[str, list[Any]]:
+    separator = "\t" if path.suffix.lower() == ".tsv" else ","
+    reader = csv.reader(io.StringIO(read_text(path)), delimiter=separator, strict=True)
+    try:
+        names = [name.strip() for name in next(reader, [])]
+        for column, name in enumerate(names, 1):
+            if not name or names.index(name) != column - 1:
+                raise InputError(
+                    f"column {column} of the heading is {'empty' if not name else f'{name!r} again'}",
+                    place=Place(path, 1, 1),
+                )
+        rows: list[list[str]] = []
+        for row in reader:
+            if not row:
+                continue
+            if len(row) != len(names):
+                raise InputError(
+                    f"{len(row)} cells in a row, {len(names)} in the heading",
+                    place=Place(path, reader.line_num, 1),
+                )
+            rows.append(row)
+    except csv.Error as error:
+        raise InputError(f"not CSV: {error}", place=Place(path, reader.line_num, 1)) from None
+    return {name: [row[i].strip() for row in rows] for i, name in enumerate(names)}
+
+
+def _jsonl(path: Path) -> dict[str, list[Any]]:
+    lines = [(i, line) for i, line in enumerate(read_text(path).split("\n"), 1) if line.strip()]
+    return _columns(path, [(i, _parsed(path, i, line)) for i, line in lines])
+
+
+def _json(path: Path) -> dict[str, list[Any]]:
+    whole = _parsed(path, 1, read_text(path))
+    if not isinstance(whole, list):
+        raise InputError("a JSON table is a list of objects", place=Place(path, 1, 1))
+    return _columns(path, [(1, record) for record in whole])
+
+
+def _parsed(path: Path, line: int, text: str) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        place = Place(path, line + error.lineno - 1, error.colno)
+        raise InputError(f"not JSON: {error.msg}", place=place) from None
+
+
+def _columns(path: Path, records: list[tuple[int, Any]]) -> dict[str, list[Any]]:
+    for line, record in records:
+        if not isinstance(record, dict):
+            raise InputError("every row is a JSON object", place=Place(path, line, 1))
+    names = list(dict.fromkeys(name for _, record in records for name in record))
+    return {name: [record.get(name) for _, record in records] for name in names}
+
+
+def _parquet(path: Path) -> dict[str, list[Any]]:
+    import pyarrow.parquet  # noqa: PLC0415  (heavy: only where a Parquet table is named)
+
+    try:
+        table = pyarrow.parquet.read_table(path)
+    except (pyarrow.ArrowInvalid, OSError) as error:
+        raise InputError(f"not Parquet: {error}", place=Place(path)) from None
+    found: dict[str, list[Any]] = table.to_pydict()
+    return found
