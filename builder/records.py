@@ -79,7 +79,9 @@ class Key(NamedTuple):
 
     def seed(self) -> int:
         """A number in [0, 2**31) for engines whose sampling takes one."""
-        return int.from_bytes(hashlib.blake2b(str(self).encode(), digest_size=4).digest(), "big") >> 1
+        return (
+            int.from_bytes(hashlib.blake2b(str(self).encode(), digest_size=4).digest(), "big") >> 1
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +207,8 @@ def request_digest(head: hashlib.blake2b, messages: tuple[Message, ...]) -> byte
 
 def _plain(value: Any) -> Any:
     """Subclasses as their base: an axis value that carries attributes counts by its text."""
-    for base in (str, bool, int, float, dict, list, tuple):
+    kinds: tuple[type[Any], ...] = (str, bool, int, float, dict, list, tuple)
+    for base in kinds:
         if isinstance(value, base):
             return base(value)
     raise TypeError(f"{type(value).__name__} has no canonical form")

@@ -120,11 +120,18 @@ def load(path: Path, *, place: Place | None = None) -> Table:
         )
     if path.stat().st_size > LIMIT:
         raise InputError(f"a reference table holds at most {LIMIT >> 20} MiB", place=Place(path))
-    readers = {".csv": _csv, ".tsv": _csv, ".jsonl": _jsonl, ".json": _json, ".parquet": _parquet}
+    readers = {
+        ".csv": _csv,
+        ".tsv": _csv,
+        ".jsonl": _jsonl,
+        ".json": _json,
+        ".parquet": _parquet,
+    }
     reader = readers.get(path.suffix.lower())
     if reader is None:
         raise InputError(
-            f"a table ends in {', '.join(readers)}, not {path.suffix!r}", place=place or Place(path)
+            f"a table ends in {', '.join(readers)}, not {path.suffix!r}",
+            place=place or Place(path),
         )
     raw = reader(path)
     if not raw or not next(iter(raw.values())):

@@ -1,0 +1,236 @@
+"""How rows are shared among combinations, and the uniform numbers behind every draw.
+
+All of it is counter-based: a number follows from what it is for (seed, axis values,
+occurrence, purpose), never from how many were drawn before. The 64-bit words that stand for
+seed and axis values are BLAKE2b digests; they are added, so that the order of axes is no
+matter, and finished by the SplitMix64 mixer (Steele, Lea & Flood 2014).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from builder.plan.axes import Grid
+from builder.records import canonical
+
+CHUNK = 1 << 19
+"""Combinations looked at together."""
+
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+_OCCURRENCE = np.uint64(0xD1B54A32D192ED03)
+_REDRAW = np.uint64(0x8CB92BA72F3D8DD7)
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """What `rows` says: so many in all, or so many of each combination."""
+
+    total: int | None = None
+    least: int = 0
+    each: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """The planned cases in plan order."""
+
+    index: NDArray[np.int64]
+    """(n,) combination numbers of the grid."""
+    occurrence: NDArray[np.int32]
+    """(n,) which case of its combination."""
+    kept: int
+    """Combinations that `keep` left of the grid."""
+
+
+def word(*parts: Any) -> np.uint64:
+    """64 bits that stand for these parts."""
+    digest = hashlib.blake2b(canonical(parts), digest_size=8).digest()
+    return np.uint64(int.from_bytes(digest, "big"))
+
+
+def mix(x: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """The SplitMix64 finaliser, elementwise."""
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return x ^ (x >> np.uint64(31))
+
+
+def unit(x: NDArray[np.uint64]) -> NDArray[np.float64]:
+    """Words to numbers in the open interval (0, 1)."""
+    return ((x >> np.uint64(11)).astype(np.float64) + 0.5) * 2.0**-53
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The uniform numbers of one scenario: its seed and the words of its axis values."""
+
+    grid: Grid
+    seed_word: np.uint64
+    block_words: tuple[NDArray[np.uint64], ...]
+
+    def combination_words(self, index: NDArray[np.int64]) -> NDArray[np.uint64]:
+        """(n,) words of combinations (n,)."""
+        total = np.full(index.shape, self.seed_word, dtype=np.uint64)
+        for words, digit in zip(self.block_words, self.grid.digits(index), strict=True):
+            total += words[digit]
+        return mix(total)
+
+    def uniforms(
+        self,
+        index: NDArray[np.int64],
+        occurrence: NDArray[np.int32],
+        purpose: str,
+        width: int,
+        redraw: NDArray[np.int64] | int = 0,
+    ) -> NDArray[np.float64]:
+        """(n, width) numbers in (0, 1) for these cases; `purpose` keeps draws independent."""
+        base = mix(self.combination_words(index) ^ word("purpose", purpose))
+        base = mix(base + occurrence.astype(np.uint64) * _OCCURRENCE)
+        base = mix(base + np.asarray(redraw, dtype=np.uint64) * _REDRAW)
+        steps = (np.arange(1, width + 1, dtype=np.uint64)) * _GOLDEN
+        return unit(mix(base[:, None] + steps[None, :]))
+
+
+def source(grid: Grid, seed: int) -> Source:
+    """The numbers that follow from a seed over a grid."""
+    words = []
+    for block in grid.blocks:
+        per_axis: list[dict[Any, np.uint64]] = [{} for _ in block.names]
+        total = np.zeros(len(block.choices), dtype=np.uint64)
+        for row, choice in enumerate(block.choices):
+            for position, value in enumerate(choice):
+                known = per_axis[position]
+                tag = (type(value).__name__, value)
+                if tag not in known:
+                    known[tag] = word("axis", block.names[position], value)
+                total[row] += known[tag]
+        words.append(total)
+    return Source(grid, word("seed", seed), tuple(words))
+
+
+def share(source: Source, rows: Rows, mask: Mask | None = None) -> Shared:
+    """The cases of a scenario: occurrence k of combination c has priority (k + u(c)) / w(c),
+    and the plan is the N smallest, so every share is fair on average and one axis may be
+    edited without moving the cases of other combinations."""
+    if rows.each is not None:
+        return _each(source, rows.each, mask)
+    assert rows.total is not None
+    if not rows.least:
+        return _smallest(source, rows.total, mask, first=0)
+    floor = _each(source, rows.least, mask)
+    left = rows.total - len(floor.index)
+    if left <= 0:
+        return floor
+    rest = _smallest(source, left, mask, first=rows.least)
+    return Shared(
+        np.concatenate([floor.index, rest.index]),
+        np.concatenate([floor.occurrence, rest.occurrence]),
+        floor.kept,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Mask:
+    """Which combinations `keep` leaves: a truth table over the blocks that it reads."""
+
+    grid: Grid
+    tables: tuple[tuple[tuple[int, ...], NDArray[np.bool_]], ...]
+    """Pairs of block numbers and an array with one dimension for each of them."""
+
+    def __call__(self, index: NDArray[np.int64]) -> NDArray[np.bool_]:
+        digits = self.grid.digits(index)
+        kept = np.ones(index.shape, dtype=bool)
+        for blocks, table in self.tables:
+            kept &= table[tuple(digits[block] for block in blocks)]
+        return kept
+
+
+def _chunks(
+    source: Source, mask: Mask | None
+) -> Iterator[
+    tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64], NDArray[np.uint64]]
+]:
+    """Kept combinations in chunks: numbers, u(c), weights, words."""
+    size = source.grid.size
+    for start in range(0, size, CHUNK):
+        index = np.arange(start, min(start + CHUNK, size), dtype=np.int64)
+        if mask is not None:
+            index = index[mask(index)]
+        if not len(index):
+            continue
+        words = source.combination_words(index)
+        weights = np.ones(index.shape)
+        for block, digit in zip(source.grid.blocks, source.grid.digits(index), strict=True):
+            weights *= block.weights[digit]
+        yield index, unit(mix(words ^ word("spread"))), weights, words
+
+
+def _each(source: Source, each: int, mask: Mask | None) -> Shared:
+    parts = [(index, u, words) for index, u, _, words in _chunks(source, mask)]
+    if not parts:
+        return _nothing()
+    index = np.concatenate([part[0] for part in parts])
+    order = np.lexsort(
+        (
+            np.concatenate([part[2] for part in parts]),
+            np.concatenate([part[1] for part in parts]),
+        )
+    )
+    sorted_index = index[order]
+    occurrence = np.repeat(np.arange(each, dtype=np.int32), len(index))
+    return Shared(np.tile(sorted_index, each), occurrence, len(index))
+
+
+def _smallest(source: Source, total: int, mask: Mask | None, *, first: int) -> Shared:
+    weight_sum, kept = 0.0, 0
+    for index, _, weights, _ in _chunks(source, mask):
+        weight_sum += float(weights.sum())
+        kept += len(index)
+    if not kept:
+        return _nothing()
+    slack = 6.0 * np.sqrt(min(total, kept)) + 6.0
+    while True:
+        limit = (total + slack) / weight_sum
+        found = _below(source, mask, limit)
+        if len(found[0]) > total:
+            break
+        slack *= 2.0
+    priority, words, index, occurrence = found
+    if len(priority) > 4 * total:
+        near = np.argpartition(priority, total)[: total + 1]
+        # Everything tied with the last one chosen stays in the running.
+        near = np.flatnonzero(priority <= priority[near].max())
+        priority, words, index, occurrence = (x[near] for x in (priority, words, index, occurrence))
+    order = np.lexsort((words, priority))[:total]
+    return Shared(index[order], (occurrence[order] + first).astype(np.int32), kept)
+
+
+def _below(
+    source: Source, mask: Mask | None, limit: float
+) -> tuple[NDArray[np.float64], NDArray[np.uint64], NDArray[np.int64], NDArray[np.int64]]:
+    """Priorities, words, combinations and occurrences of all cases of priority up to `limit`."""
+    parts = []
+    for index, u, weights, words in _chunks(source, mask):
+        counts = np.maximum(np.floor(limit * weights - u) + 1, 0).astype(np.int64)
+        repeated = np.repeat(np.arange(len(index)), counts)
+        starts = np.cumsum(counts) - counts
+        occurrence = np.arange(len(repeated), dtype=np.int64) - starts[repeated]
+        priority = (occurrence + u[repeated]) / weights[repeated]
+        parts.append((priority, words[repeated], index[repeated], occurrence))
+    priorities, wordss, indexes, occurrences = zip(*parts, strict=True)
+    return (
+        np.concatenate(priorities),
+        np.concatenate(wordss),
+        np.concatenate(indexes),
+        np.concatenate(occurrences),
+    )
+
+
+def _nothing() -> Shared:
+    return Shared(np.empty(0, np.int64), np.empty(0, np.int32), 0)

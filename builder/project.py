@@ -1,0 +1,259 @@
+"""A project: one folder with `[tool.builder]` in its pyproject.toml, and what stands there."""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from builder.errors import InputError, InputErrors, Place, nearest
+
+NAME = re.compile(r"(?!-)[\w-]{1,64}\Z")
+"""Names that become paths: letters of any script, digits, _ and -, at most 64."""
+
+
+def _money(value: Any) -> Any:
+    if not isinstance(value, str) or not re.fullmatch(r"\d+(\.\d+)?\s*(usd|tok)", value):
+        raise ValueError('expected an amount such as "5usd" or "200000tok"')
+    return value
+
+
+Money = Annotated[str, BeforeValidator(_money)]
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """A cap: US dollars or tokens, the other one None."""
+
+    usd: float | None = None
+    tokens: int | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> Budget:
+        """The cap that `5usd` or `200000tok` names; InputError for anything else.
+
+        >>> Budget.parse("5usd").usd
+        5.0
+        """
+        try:
+            _money(text)
+        except ValueError as error:
+            raise InputError(f"budget {text!r}: {error}") from None
+        amount = float(re.sub(r"\s*(usd|tok)", "", text))
+        return cls(usd=amount) if text.endswith("usd") else cls(tokens=int(amount))
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Prices(_Table):
+    """US dollars for a million tokens."""
+
+    input: float = Field(ge=0)
+    output: float = Field(ge=0)
+    cached: float | None = Field(None, ge=0)
+
+
+class Provider(BaseModel):
+    """One `[tool.builder.providers.NAME]`. Words that are not ours go to the engine as options."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+    base_url: str | None = None
+    api_key_env: str | None = None
+    structured: Literal["json_schema", "json_object", "prompt"] | None = None
+    protocol: str | None = None
+    timeout: float | None = Field(None, gt=0)
+    params: dict[str, Any] = Field(default_factory=dict)
+    usd_per_million: Prices | None = None
+
+
+class DatasetSettings(_Table):
+    """One `[tool.builder.datasets.NAME]`."""
+
+    text: list[str] | None = None
+    languages: list[str] = Field(default_factory=list)
+    license: str | None = None
+    splits: dict[str, Annotated[float, Field(gt=0, le=1)]] = Field(
+        default_factory=lambda: {"train": 1.0}
+    )
+
+
+class Settings(_Table):
+    """The whole of `[tool.builder]`."""
+
+    model: str | None = None
+    concurrency: int = Field(64, ge=1, le=10_000)
+    budget: Money | None = None
+    confirm_above: Money = "1usd"
+    params: dict[str, Any] = Field(default_factory=dict)
+    providers: dict[str, Provider] = Field(default_factory=dict)
+    datasets: dict[str, DatasetSettings] = Field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """A folder of scenarios, prompts and schemas, and the outputs made from them."""
+
+    root: Path
+    settings: Settings = field(default_factory=lambda: Settings())
+    outputs: Path = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "outputs", self.root / "outputs")
+
+    @classmethod
+    def find(cls, start: str | Path = ".") -> Project:
+        """The project that holds `start`: the nearest folder upwards with `[tool.builder]`.
+
+        Raises InputError where there is none, or where a setting is wrong.
+        """
+        here = Path(start).resolve()
+        if not here.is_dir():
+            raise InputError(f"no folder {str(start)!r}", hint="--project names a folder")
+        for folder in (here, *here.parents):
+            file = folder / "pyproject.toml"
+            if file.is_file():
+                table = _read(file)
+                if table is not None:
+                    return cls(folder, _settings(file, table))
+        raise InputError(
+            f"no pyproject.toml with [tool.builder] in {here} or above",
+            hint="`builder init DIR` makes a project; --project DIR names one",
+        )
+
+    @property
+    def scenarios(self) -> Path:
+        return self.root / "scenarios"
+
+    @property
+    def prompts(self) -> Path:
+        return self.root / "prompts"
+
+    @property
+    def schemas(self) -> Path:
+        return self.root / "schemas"
+
+    @property
+    def store(self) -> Path:
+        return self.outputs / "store.sqlite"
+
+    def dataset_settings(self, name: str) -> DatasetSettings:
+        return self.settings.datasets.get(name, DatasetSettings())
+
+    def provider_settings(self, name: str) -> Provider:
+        return self.settings.providers.get(name) or Provider.model_validate({})
+
+    def environ(self) -> Mapping[str, str]:
+        """The environment, over what `.env` in the project's folder adds to it."""
+        return {**_dotenv(self.root / ".env"), **os.environ}
+
+
+def _read(file: Path) -> dict[str, Any] | None:
+    try:
+        text = file.read_bytes().decode("utf-8-sig")
+        document = tomllib.loads(text)
+    except UnicodeDecodeError:
+        raise InputError("not UTF-8", place=Place(file, 1, 1)) from None
+    except tomllib.TOMLDecodeError as error:
+        found = re.search(r"\(at line (\d+), column (\d+)\)", str(error))
+        place = Place(file, int(found[1]), int(found[2])) if found else Place(file)
+        message = re.sub(r"\s*\(at .*\)$", "", str(error))
+        raise InputError(f"not TOML: {message}", place=place) from None
+    table = document.get("tool", {}).get("builder")
+    if table is not None and not isinstance(table, dict):
+        raise InputError("[tool.builder] is a table", place=_locate(file, ("builder",)))
+    return table
+
+
+def _settings(file: Path, table: dict[str, Any]) -> Settings:
+    try:
+        settings = Settings.model_validate(table)
+    except ValidationError as error:
+        raise _errors(file, error) from None
+    for kind in ("datasets", "providers"):
+        for name in getattr(settings, kind):
+            if not NAME.match(name):
+                raise InputError(f"{name!r} is no name", place=_locate(file, (kind, name)))
+    for name, dataset in settings.datasets.items():
+        total = sum(dataset.splits.values())
+        if not dataset.splits or abs(total - 1) > 1e-9:
+            raise InputError(
+                f"the splits add up to {total:g}, expected 1",
+                place=_locate(file, ("datasets", name, "splits")),
+            )
+        for split in dataset.splits:
+            if not re.fullmatch(r"\w+(\.\w+)*", split):
+                raise InputError(
+                    f"{split!r} is no name for a split: letters, digits and _",
+                    place=_locate(file, ("datasets", name, "splits", split)),
+                )
+    return settings
+
+
+def _errors(file: Path, error: ValidationError) -> InputErrors:
+    found = []
+    for problem in error.errors():
+        path = tuple(str(part) for part in problem["loc"])
+        if problem["type"] == "extra_forbidden":
+            known = _known(path[:-1])
+            message = f"unknown setting {path[-1]!r}.{nearest(path[-1], known)}"
+            hint = f"expected one of {', '.join(known)}"
+        else:
+            text = problem["msg"].removeprefix("Value error, ")
+            message = f"{'.'.join(path)}: {text[0].lower() + text[1:]}, found {problem['input']!r}"
+            hint = ""
+        found.append(InputError(message, place=_locate(file, path), hint=hint))
+    return InputErrors(found)
+
+
+def _known(path: tuple[str, ...]) -> list[str]:
+    model: type[BaseModel] = Settings
+    if path[:1] == ("datasets",):
+        model = DatasetSettings
+    elif path[:1] == ("providers",):
+        model = Prices if "usd_per_million" in path else Provider
+    return list(model.model_fields)
+
+
+def _locate(file: Path, path: tuple[str, ...]) -> Place:
+    """The line and column of a setting: tomllib keeps no positions, so the text is searched."""
+    best = Place(file, 1, 1)
+    depth = -1
+    table: tuple[str, ...] = ("?",)
+    for number, line in enumerate(file.read_text("utf-8-sig").splitlines(), 1):
+        header = re.match(r"\s*\[+\s*([^\]]+?)\s*\]+", line)
+        if header:
+            parts = tuple(re.findall(r"[^.\s\"']+", header[1]))
+            table = parts[2:] if parts[:2] == ("tool", "builder") else ("?",)
+            if path[: len(table)] == table and len(table) > depth:
+                best, depth = Place(file, number, 1), len(table)
+            continue
+        key = re.match(r"\s*[\"']?([^\"'=\s.]+)[\"']?[\w.\s]*=", line)
+        if key and path[: len(table) + 1] == (*table, key[1]) and len(table) + 1 > depth:
+            column, at = line.index(key[1]) + 1, len(table) + 1
+            for part in path[at:]:
+                inner = re.search(rf"(?<![\w-]){re.escape(part)}(?![\w-])", line[column:])
+                if inner:
+                    column += inner.start() + 1
+            best, depth = Place(file, number, column), at
+    return best
+
+
+def _dotenv(file: Path) -> dict[str, str]:
+    if not file.is_file():
+        return {}
+    found = {}
+    for line in file.read_text("utf-8-sig", errors="replace").splitlines():
+        match = re.match(r"\s*(?:export\s+)?([A-Za-z_]\w*)\s*=\s*(.*?)\s*$", line)
+        if match:
+            value = match[2]
+            quoted = len(value) > 1 and value[0] == value[-1] and value[0] in "\"'"
+            found[match[1]] = value[1:-1] if quoted else value
+    return found
