@@ -56,7 +56,9 @@ class Engine(Protocol):
 
     async def __aexit__(self, *failure: object) -> None: ...
 
-    async def complete(self, request: Request, key: Key, extra: tuple[Message, ...] = ()) -> Completion:
+    async def complete(
+        self, request: Request, key: Key, extra: tuple[Message, ...] = ()
+    ) -> Completion:
         """The provider's reply to the request and the turns of a re-ask behind it.
 
         Raises TransportError when trying again may help, ProviderError when it cannot.
