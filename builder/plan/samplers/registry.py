@@ -1,0 +1,46 @@
+"""Samplers by the name that a scenario writes.
+
+Other packages add theirs with an entry point of the group `builder.samplers`; the built-in
+ones are known without one, and a name is never taken from them.
+"""
+
+from __future__ import annotations
+
+from importlib.metadata import EntryPoint, entry_points
+
+from builder.errors import nearest
+from builder.plan.samplers.protocol import Sampler
+
+GROUP = "builder.samplers"
+BUILT_IN = {
+    "bootstrap": "builder.plan.samplers.bootstrap:Bootstrap",
+    "cart": "builder.plan.samplers.cart:Cart",
+    "choice": "builder.plan.samplers.declared:Choice",
+    "copula": "builder.plan.samplers.copula:Copula",
+    "date": "builder.plan.samplers.declared:Date",
+    "fit": "builder.plan.samplers.fit:Fit",
+    "gmm": "builder.plan.samplers.gmm:Mixture",
+    "integer": "builder.plan.samplers.declared:Integer",
+    "lognormal": "builder.plan.samplers.declared:Lognormal",
+    "normal": "builder.plan.samplers.declared:Normal",
+    "poisson": "builder.plan.samplers.declared:Poisson",
+    "uniform": "builder.plan.samplers.declared:Uniform",
+}
+
+
+def names() -> list[str]:
+    """Every sampler that a scenario may name, sorted."""
+    return sorted({*BUILT_IN, *entry_points(group=GROUP).names})
+
+
+def sampler(name: str) -> type[Sampler]:
+    """The sampler of that name; ValueError names the nearest one."""
+    if name in BUILT_IN:
+        found: type[Sampler] = EntryPoint(name, BUILT_IN[name], GROUP).load()
+        return found
+    for entry in entry_points(group=GROUP, name=name):
+        found = entry.load()
+        return found
+    raise ValueError(
+        f"there is no sampler {name!r}.{nearest(name, names())} They are: {', '.join(names())}"
+    )
