@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from builder.records import Completion, Key, Message, Request
 
 Mode = Literal["json_schema", "json_object", "prompt", "text"]
+OnHeaders = Callable[[Mapping[str, str], int], None]
+"""Called with the headers and status of each response, for whoever sets the pace."""
 
 
 @dataclass(frozen=True, slots=True)
