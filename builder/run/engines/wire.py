@@ -1,0 +1,149 @@
+"""One POST with a deadline and a bounded body, through an SDK's client on its aiohttp backend.
+
+The SDKs' own retries and redirects are off. A body is read in pieces and given up as soon
+as it passes the limit, decompressed bytes counted, so that neither an endless answer nor a
+compression bomb fills memory. This module imports the HTTP stack: import it when opening.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import zlib
+from collections.abc import AsyncIterator
+from types import ModuleType
+from typing import Any
+from urllib.parse import urlsplit
+
+import aiohttp
+import httpx2
+
+from builder.errors import ProviderError, TransportError
+from builder.run.engines.failures import Reply
+from builder.run.engines.protocol import Endpoint, OnHeaders
+
+BODY_LIMIT = 8 * 2**20
+"""Bytes of a reply, decompressed: far beyond what any model writes in one answer."""
+
+
+class Bounded(httpx2.AsyncByteStream):
+    """The decompressed pieces of a body, up to the limit."""
+
+    def __init__(self, stream: httpx2.AsyncByteStream, encoding: str) -> None:
+        self._stream = stream
+        self._encoding = encoding
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        size = 0
+        decoder = zlib.decompressobj(47) if self._encoding in ("gzip", "deflate") else None
+        async for chunk in self._stream:
+            if decoder is not None:
+                chunk = decoder.decompress(chunk, BODY_LIMIT - size + 1)
+            size += len(chunk)
+            if size > BODY_LIMIT:
+                raise TransportError(
+                    f"The reply is longer than {BODY_LIMIT // 2**20} MiB", at_most=2
+                )
+            yield chunk
+        if decoder is not None and size and not decoder.eof:
+            raise TransportError("The compressed reply ends half way")
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+
+class Wire:
+    """Sends bodies to one endpoint. `sdk` is the module whose client and errors are used."""
+
+    def __init__(self, endpoint: Endpoint, sdk: ModuleType, on_headers: OnHeaders | None) -> None:
+        self._endpoint = endpoint
+        self._sdk = sdk
+        self._on_headers = on_headers
+        self._base: type[Exception] = getattr(sdk, "OpenAIError", None) or sdk.AnthropicError
+        self.host = host_of(endpoint)
+        self.client: Any = None
+        """The SDK's client, set by the engine that opens this wire."""
+
+    def http_client(self) -> httpx2.AsyncClient:
+        """The SDK's aiohttp-backed HTTP client with our limits."""
+        most = self._endpoint.concurrency + 8
+        client: httpx2.AsyncClient = self._sdk.DefaultAioHttpClient(
+            timeout=self._endpoint.timeout,
+            limits=httpx2.Limits(
+                max_connections=most, max_keepalive_connections=most, keepalive_expiry=15.0
+            ),
+            follow_redirects=False,
+            trust_env=not is_loopback(self._endpoint),
+            headers={"accept-encoding": "gzip, deflate"},
+            event_hooks={"response": [self._bound]},
+        )
+        return client
+
+    async def _bound(self, response: httpx2.Response) -> None:
+        """Puts the limit around a body before anything reads it."""
+        encoding = response.headers.get("content-encoding", "identity").strip().lower()
+        if encoding not in ("identity", "gzip", "deflate", ""):
+            raise TransportError(f"The reply is encoded as {encoding!r}, which was not asked for")
+        if encoding not in ("identity", ""):
+            del response.headers["content-encoding"]
+        if isinstance(response.stream, httpx2.AsyncByteStream):
+            response.stream = Bounded(response.stream, encoding)
+        if self._on_headers is not None:
+            self._on_headers(response.headers, response.status_code)
+
+    async def post(self, path: str, payload: bytes) -> Reply:
+        """The reply to one POST, whatever its status; TransportError when there is none."""
+        started = time.perf_counter()
+        who, limit = self._endpoint.provider, self._endpoint.timeout
+        try:
+            async with asyncio.timeout(limit):
+                response = await self.client.post(path, cast_to=httpx2.Response, content=payload)
+        except self._sdk.APIStatusError as error:
+            response = error.response
+        except httpx2.UnsupportedProtocol:
+            raise ProviderError(f"base_url {self._endpoint.base_url} is no http address") from None
+        except (self._base, httpx2.HTTPError, aiohttp.ClientError, OSError, zlib.error) as error:
+            cause = _innermost(error)
+            if isinstance(
+                cause, httpx2.UnsupportedProtocol | aiohttp.InvalidURL | httpx2.InvalidURL
+            ):
+                raise ProviderError(
+                    f"base_url {self._endpoint.base_url} is no http address"
+                ) from None
+            if isinstance(cause, TimeoutError):
+                raise TransportError(f"{who} gave no whole reply within {limit:g} s") from None
+            words = " ".join(str(cause).split())[:200] or "connection lost"
+            raise TransportError(
+                f"No reply from {who} at {self.host}: {type(cause).__name__}: {words}"
+            ) from None
+        latency = time.perf_counter() - started
+        return Reply(response.status_code, response.headers, response.content, latency)
+
+    async def close(self) -> None:
+        if self.client is not None:
+            await self.client.close()
+
+
+def host_of(endpoint: Endpoint) -> str:
+    """`host:port` of the endpoint's address.
+
+    >>> host_of(Endpoint("openai", base_url="https://api.openai.com/v1"))
+    'api.openai.com:443'
+    """
+    address = urlsplit(endpoint.base_url or "")
+    port = address.port or (80 if address.scheme == "http" else 443)
+    return f"{address.hostname}:{port}"
+
+
+def is_loopback(endpoint: Endpoint) -> bool:
+    """Whether the endpoint is on this machine, where no proxy belongs in between."""
+    name = urlsplit(endpoint.base_url or "").hostname or ""
+    return name in ("localhost", "::1") or name.startswith("127.")
+
+
+def _innermost(error: BaseException) -> BaseException:
+    """What went wrong at the bottom of an SDK's wrapping."""
+    seen = 0
+    while seen < 10 and (below := error.__cause__ or error.__context__) is not None:
+        error, seen = below, seen + 1
+    return error
