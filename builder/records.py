@@ -51,7 +51,8 @@ class Request:
 
     def digest(self) -> bytes:
         """The 16 bytes that address this request in the store."""
-        return request_digest(request_head(self.model, self.params, self.schema), self.messages)
+        head = request_head(self.model, self.params, self.schema)
+        return request_digest(head, message_bytes(self.messages))
 
 
 class Key(NamedTuple):
@@ -198,10 +199,15 @@ def request_head(
     return head
 
 
-def request_digest(head: hashlib.blake2b, messages: tuple[Message, ...]) -> bytes:
+def message_bytes(messages: tuple[Message, ...]) -> bytes:
+    """The messages as the digest sees them; their length measures a prompt."""
+    return orjson.dumps([[message.role, message.content] for message in messages])
+
+
+def request_digest(head: hashlib.blake2b, messages: bytes) -> bytes:
     """16 bytes: the digest of `head` with these messages."""
     whole = head.copy()
-    whole.update(orjson.dumps([[message.role, message.content] for message in messages]))
+    whole.update(messages)
     return whole.digest()
 
 

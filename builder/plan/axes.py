@@ -209,7 +209,7 @@ class _Reader:
             places = list(spec)
         else:
             raise self.fail(
-                f"expected the values of an axis, found {_shown(spec)}",
+                f"expected the values of an axis, found {shown(spec)}",
                 *more,
                 hint="write a list [a, b], or a mapping of value to weight {a: 3, b: 1}",
             )
@@ -218,7 +218,7 @@ class _Reader:
         seen: dict[str, int] = {}
         for place, value in zip(places, found, strict=True):
             if repr(value.value) in seen:
-                raise self.fail(f"the value {_shown(value.value)} stands here again", *more, place)
+                raise self.fail(f"the value {shown(value.value)} stands here again", *more, place)
             seen[repr(value.value)] = 1
         return tuple(found)
 
@@ -244,7 +244,7 @@ class _Reader:
         right = isinstance(weight, int | float) and not isinstance(weight, bool)
         if not right or not 0 < weight < float("inf"):
             raise self.fail(
-                f"the weight of {_shown(key)} is {_shown(weight)}, expected a positive number",
+                f"the weight of {shown(key)} is {shown(weight)}, expected a positive number",
                 *at,
                 hint="a list [a, b] gives equal weights" if weight is None else "",
             )
@@ -257,7 +257,7 @@ class _Reader:
             float: Real,
         }
         if type(value) not in kinds:
-            raise self.fail(f"{_shown(value)} cannot carry attributes", *at, hint="quote it")
+            raise self.fail(f"{shown(value)} cannot carry attributes", *at, hint="quote it")
         carrier = kinds[type(value)](value)
         carrier.attributes = attributes
         return carrier
@@ -265,7 +265,7 @@ class _Reader:
     def scalar(self, value: Any, at: tuple[str | int, ...]) -> Any:
         if value is None or isinstance(value, dict | list):
             raise self.fail(
-                f"expected a text or number as a value, found {_shown(value)}",
+                f"expected a text or number as a value, found {shown(value)}",
                 *at,
                 hint="attributes are written {value: {attribute: …}}"
                 if isinstance(value, dict)
@@ -329,7 +329,7 @@ class _Reader:
             attributes = getattr(value.value, "attributes", {})
             if attribute not in attributes:
                 raise self.fail(
-                    f"the value {_shown(value.value)} of {parent!r} has no attribute {attribute!r}."
+                    f"the value {shown(value.value)} of {parent!r} has no attribute {attribute!r}."
                     f"{nearest(attribute, attributes)}",
                     "of",
                 )
@@ -352,7 +352,7 @@ def inside(document: Document, path: Path_, name: Any, root: Path) -> Path:
     """The file that a scenario names, relative to its own folder and within the project."""
     place = document.place(path)
     if not isinstance(name, str) or not name.strip():
-        raise InputError(f"expected the path of a file, found {_shown(name)}", place=place)
+        raise InputError(f"expected the path of a file, found {shown(name)}", place=place)
     found = document.file.parent / name
     real = found.resolve()
     if not real.is_relative_to(root.resolve()):
@@ -367,7 +367,8 @@ def inside(document: Document, path: Path_, name: Any, root: Path) -> Path:
     return real
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
+    """How an error names a value that a person wrote."""
     if value is None:
         return "nothing"
     if isinstance(value, dict | list):

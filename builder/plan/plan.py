@@ -1,0 +1,387 @@
+"""The plan: which requests the files ask for, in columns of numbers rather than objects.
+
+A case is a scenario, a combination and an occurrence; its request is made when somebody
+looks at it and forgotten afterwards. What stays in memory is a digest, a repeat and two
+integers a case, so that a million of them fit where a thousand objects would.
+
+Repeats number identical requests over all scenarios of a dataset, in the order (scenario,
+plan order). Beyond the planned cases stand the reserves: level e holds occurrence n + e of
+every combination that has n rows planned, numbered behind the levels before it. A level is
+made when the first case spends its tries, and then whole, so that its keys too follow from
+the files alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from builder import limits
+from builder.errors import InputError
+from builder.plan import draws, prompts, scenarios, spread
+from builder.plan.axes import Grid
+from builder.plan.scenarios import Scenario
+from builder.plan.spread import Mask, Source
+from builder.project import Project
+from builder.records import (
+    Case,
+    Key,
+    Message,
+    Request,
+    message_bytes,
+    request_digest,
+    request_head,
+)
+
+CHUNK = 2048
+"""Cases made together."""
+MAX_REDRAWS = 1000
+"""Under one in a hundred kept after this many redraws is an error."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """How a scenario asks: one of its models with the params in full and the head of the digest."""
+
+    model: str
+    params: Mapping[str, Any]
+    schema: Mapping[str, Any] | None
+    head: hashlib.blake2b
+
+    def request(self, messages: tuple[Message, ...]) -> Request:
+        return Request(self.model, messages, self.params, self.schema)
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """One case with its request."""
+
+    case: Case
+    request: Request
+    digest: bytes
+    size: int
+    """UTF-8 bytes of its messages, a measure of its tokens."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cases:
+    """Some cases of one scenario, in columns of length n."""
+
+    index: NDArray[np.int64]
+    occurrence: NDArray[np.int32]
+    digests: NDArray[np.void]
+    """(n,) of 16 bytes."""
+    repeats: NDArray[np.int32]
+    sizes: NDArray[np.int32]
+    """(n,) UTF-8 bytes of the messages."""
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def keys(self, start: int, stop: int) -> list[Key]:
+        """The keys of the first try of these cases."""
+        raw = self.digests[start:stop].tobytes()
+        repeats = self.repeats[start:stop].tolist()
+        return [Key(raw[16 * i : 16 * i + 16], repeat, 0) for i, repeat in enumerate(repeats)]
+
+
+@dataclass(slots=True)
+class ScenarioPlan:
+    """The planned cases of one scenario, and how any case of it is made."""
+
+    scenario: Scenario
+    asked: tuple[Asked, ...]
+    tries: int
+    """Refused answers after which a case is given up and the next occurrence called up."""
+    limit: int
+    """The same for a run that was told to try harder where a combination stays short."""
+    kept: int
+    """Combinations that `keep` left of the grid."""
+    cases: Cases
+    source: Source
+    drawer: draws.Drawer
+    given: Mapping[str, Any]
+    redrawn: int = 0
+    """Draws that `keep` refused while the plan was made."""
+
+    @property
+    def name(self) -> str:
+        return self.scenario.name
+
+    def make(self, index: NDArray[np.int64], occurrence: NDArray[np.int32]) -> list[Planned]:
+        """The cases with these numbers, their requests rendered."""
+        found: list[Planned] = []
+        with limits.alarm() as alarm:
+            for start in range(0, len(index), CHUNK):
+                some = slice(start, start + CHUNK)
+                cases = self._cases(index[some], occurrence[some])
+                models = self._models(index[some], occurrence[some])
+                for case, asked in zip(cases, models, strict=True):
+                    alarm(prompts.LIMIT)
+                    messages = self.scenario.prompt.render(case.variables)
+                    alarm(0)
+                    content = message_bytes(messages)
+                    digest = request_digest(asked.head, content)
+                    found.append(Planned(case, asked.request(messages), digest, len(content)))
+        return found
+
+    def chunks(self, cases: Cases) -> Iterator[tuple[int, list[Planned]]]:
+        """All of these cases in chunks, each with the position of its first."""
+        for start in range(0, len(cases), CHUNK):
+            some = slice(start, start + CHUNK)
+            yield start, self.make(cases.index[some], cases.occurrence[some])
+
+    def planned_counts(self) -> dict[int, int]:
+        """Combination number to the rows wanted of it."""
+        index, counts = np.unique(self.cases.index, return_counts=True)
+        return dict(zip(index.tolist(), counts.tolist(), strict=True))
+
+    def _cases(self, index: NDArray[np.int64], occurrence: NDArray[np.int32]) -> list[Case]:
+        scenario = self.scenario
+        combinations = scenario.grid.combinations(index)
+        drawn = self._drawn(index, occurrence, combinations)
+        columns = scenario.columns()
+        made = []
+        for combination, values, k in zip(combinations, drawn, occurrence.tolist(), strict=True):
+            variables = {**self.given, **combination, **values}
+            made.append(
+                Case(
+                    scenario.name,
+                    combination,
+                    k,
+                    variables,
+                    {name: variables[name] for name in columns},
+                )
+            )
+        return made
+
+    def _drawn(
+        self,
+        index: NDArray[np.int64],
+        occurrence: NDArray[np.int32],
+        combinations: Sequence[Mapping[str, Any]],
+    ) -> list[dict[str, Any]]:
+        drawn = self.drawer.draw(index, occurrence, combinations)
+        rules = self.scenario.keep_rows
+        if not rules:
+            return drawn
+        open_rows = list(range(len(combinations)))
+        for redraw in range(1, MAX_REDRAWS + 1):
+            refused = []
+            for row in open_rows:
+                names = {**self.given, **combinations[row], **drawn[row]}
+                if not all(rule.holds(names) for rule in rules):
+                    refused.append(row)
+            if not refused:
+                return drawn
+            self.redrawn += len(refused)
+            open_rows = refused
+            rows = np.array(refused)
+            again = self.drawer.draw(
+                index[rows], occurrence[rows], [combinations[row] for row in refused], redraw
+            )
+            for row, values in zip(refused, again, strict=True):
+                drawn[row] = values
+        row = open_rows[0]
+        names = {**self.given, **combinations[row], **drawn[row]}
+        rule = next(rule for rule in rules if not rule.holds(names))
+        shown = ", ".join(f"{name} {value}" for name, value in combinations[row].items())
+        raise InputError(
+            f"`keep` refused {MAX_REDRAWS} draws in a row for {shown or 'the only combination'}; the last by {rule.text!r}",
+            place=rule.place,
+            hint="loosen the rule, or draw within it: bounds (min, max) and `by`",
+        )
+
+    def _models(self, index: NDArray[np.int64], occurrence: NDArray[np.int32]) -> list[Asked]:
+        if len(self.asked) == 1:
+            return [self.asked[0]] * len(index)
+        scores = [
+            self.source.uniforms(index, occurrence, f"model {asked.model}", 1)[:, 0]
+            for asked in self.asked
+        ]
+        return [self.asked[i] for i in np.argmin(np.stack(scores), axis=0).tolist()]
+
+
+@dataclass(slots=True)
+class DatasetPlan:
+    """All scenarios of one dataset: the unit in which repeats are numbered."""
+
+    name: str
+    scenarios: list[ScenarioPlan]
+    _reserves: list[list[Cases]] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return sum(len(scenario.cases) for scenario in self.scenarios)
+
+    def reserve(self, level: int) -> list[Cases]:
+        """Occurrence n + level of every combination, for each scenario. The levels before are made too."""
+        while len(self._reserves) <= level:
+            self._reserves.append(self._level(len(self._reserves)))
+        return self._reserves[level]
+
+    def _level(self, level: int) -> list[Cases]:
+        made = []
+        for scenario in self.scenarios:
+            cases = scenario.cases
+            # The order in which the plan first names each combination.
+            index, first, counts = np.unique(cases.index, return_index=True, return_counts=True)
+            order = np.argsort(first, kind="stable")
+            index, counts = index[order], counts[order]
+            able = level < np.maximum(3, counts)
+            made.append((scenario, index[able], (counts[able] + level).astype(np.int32)))
+        cases = [_addressed(scenario, index, k) for scenario, index, k in made]
+        before = [scenario.cases for scenario in self.scenarios]
+        before += [part for earlier in self._reserves for part in earlier]
+        return _numbered(cases, before)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What the files of a project ask for."""
+
+    project: Project
+    datasets: tuple[DatasetPlan, ...]
+    wanted: frozenset[str]
+    """The scenarios that a command named; the others are here for their datasets' sake."""
+    trial: bool = False
+    """Whether flags changed what the files say, so that the dataset goes to outputs/trial."""
+
+    def scenarios(self) -> Iterator[ScenarioPlan]:
+        for dataset in self.datasets:
+            for scenario in dataset.scenarios:
+                if scenario.name in self.wanted:
+                    yield scenario
+
+
+@dataclass(frozen=True, slots=True)
+class Overrides:
+    """What flags say in place of the files."""
+
+    rows: spread.Rows | None = None
+    model: str | None = None
+    tries: int | None = None
+
+
+def make(
+    project: Project,
+    loaded: Sequence[Scenario],
+    ask: Mapping[str, tuple[Asked, ...]],
+    wanted: Sequence[str] = (),
+    overrides: Overrides | None = None,
+) -> Plan:
+    """The plan of these scenarios; `ask` says for each which models it asks, and how.
+
+    Time grows with the number of cases, about 10 microseconds each; memory by 28 bytes a case.
+    Raises InputError for a prompt that cannot be rendered or rules that keep nothing.
+    """
+    changed = overrides or Overrides()
+    by_dataset: dict[str, list[ScenarioPlan]] = {}
+    for scenario in sorted(loaded, key=lambda s: s.name):
+        planned = _scenario(project, scenario, ask[scenario.name], changed)
+        by_dataset.setdefault(scenario.dataset, []).append(planned)
+    datasets = []
+    for name in sorted(by_dataset):
+        parts = by_dataset[name]
+        for part, cases in zip(parts, _numbered([part.cases for part in parts], []), strict=True):
+            part.cases = cases
+        datasets.append(DatasetPlan(name, parts))
+    names = frozenset(wanted or [scenario.name for scenario in loaded])
+    trial = changed.rows is not None or changed.model is not None
+    return Plan(project, tuple(datasets), names, trial)
+
+
+def asked(model: str, params: Mapping[str, Any], scenario: Scenario) -> Asked:
+    """How `scenario` asks `model` with these params."""
+    schema = None if scenario.words.answer == "text" else scenario.schema.asked
+    return Asked(model, params, schema, request_head(model, params, schema))
+
+
+def _scenario(
+    project: Project, scenario: Scenario, ask: tuple[Asked, ...], changed: Overrides
+) -> ScenarioPlan:
+    source = spread.source(scenario.grid, scenario.words.seed)
+    mask = _mask(scenario)
+    rows = changed.rows or scenario.words.rows
+    shared = spread.share(source, rows, mask)
+    if not shared.kept:
+        raise InputError("`keep` leaves no combination", place=scenario.document.place(("keep",)))
+    if rows.total is not None and rows.least * shared.kept > rows.total:
+        raise InputError(
+            f"least {rows.least} of each of {shared.kept} combinations is {rows.least * shared.kept}, "
+            f"more than the total of {rows.total}",
+            place=scenario.document.place(("rows",)),
+        )
+    drawer = draws.Drawer(scenario.draws, source, project.outputs / "fits")
+    given = {**scenario.given, "schema": scenarios.shown_schema(scenario.schema)}
+    nothing = np.empty(0, np.int64)
+    planned = ScenarioPlan(
+        scenario=scenario,
+        asked=ask,
+        tries=scenario.words.tries,
+        limit=max(changed.tries or 0, scenario.words.tries),
+        kept=shared.kept,
+        cases=Cases(nothing, nothing, nothing, nothing, nothing),
+        source=source,
+        drawer=drawer,
+        given=given,
+    )
+    planned.cases = _addressed(planned, shared.index, shared.occurrence)
+    return planned
+
+
+def _addressed(
+    scenario: ScenarioPlan, index: NDArray[np.int64], occurrence: NDArray[np.int32]
+) -> Cases:
+    """These cases with the digests and sizes of their requests, repeats not yet numbered."""
+    digests, sizes = [], np.empty(len(index), np.int32)
+    for start in range(0, len(index), CHUNK):
+        some = slice(start, start + CHUNK)
+        made = scenario.make(index[some], occurrence[some])
+        digests.append(b"".join(planned.digest for planned in made))
+        sizes[some] = [planned.size for planned in made]
+    array = np.frombuffer(b"".join(digests), dtype="V16")
+    return Cases(index, occurrence, array, np.zeros(len(index), np.int32), sizes)
+
+
+def _numbered(parts: Sequence[Cases], before: Sequence[Cases]) -> list[Cases]:
+    """The same cases with repeats: how many equal requests stand ahead, those `before` first."""
+    lengths = [len(part) for part in parts]
+    ahead = sum(len(part) for part in before)
+    if not sum(lengths):
+        return list(parts)
+    digests = np.concatenate([part.digests for part in (*before, *parts)])
+    words = digests.view(np.uint64).reshape(-1, 2)
+    order = np.lexsort((words[:, 1], words[:, 0]))
+    ranked = words[order]
+    fresh = np.ones(len(order), dtype=bool)
+    fresh[1:] = (ranked[1:] != ranked[:-1]).any(axis=1)
+    starts = np.maximum.accumulate(np.where(fresh, np.arange(len(order)), 0))
+    repeats = np.empty(len(order), np.int32)
+    repeats[order] = np.arange(len(order)) - starts
+    numbered = np.split(repeats[ahead:], np.cumsum(lengths)[:-1])
+    return [replace(part, repeats=repeat) for part, repeat in zip(parts, numbered, strict=True)]
+
+
+def _mask(scenario: Scenario) -> Mask | None:
+    """The truth tables of the rules over axes alone."""
+    if not scenario.keep_axes:
+        return None
+    found = []
+    grid: Grid = scenario.grid
+    for rule in scenario.keep_axes:
+        blocks = tuple(i for i, block in enumerate(grid.blocks) if rule.names & set(block.names))
+        shape = tuple(len(grid.blocks[i].choices) for i in blocks)
+        table = np.empty(shape, dtype=bool)
+        for position in np.ndindex(*shape):
+            names = dict(scenario.given)
+            for block, choice in zip(blocks, position, strict=True):
+                chosen = grid.blocks[block]
+                names.update(zip(chosen.names, chosen.choices[choice], strict=True))
+            table[position] = rule.holds(names)
+        found.append((blocks, table))
+    return Mask(grid, tuple(found))

@@ -1,0 +1,341 @@
+"""Scenario files: loaded whole, every name in them held against prompt, schema and tables."""
+
+from __future__ import annotations
+
+import ast
+import json
+import keyword
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from builder.errors import InputError, InputErrors, Place, nearest
+from builder.plan import axes, documents, draws, expressions, schemas
+from builder.plan.axes import Axis, Grid, Text
+from builder.plan.documents import Document
+from builder.plan.draws import Draw
+from builder.plan.expressions import Expression
+from builder.plan.prompts import Prompt, Prompts
+from builder.plan.schemas import Schema
+from builder.plan.words import LATER, Words
+from builder.project import NAME, Project
+
+RESERVED = frozenset(
+    "schema loop self super caller varargs kwargs range dict cycler joiner namespace and or not in "
+    "is if else true false none True False None".split()
+)
+"""Names that mean something else in a template or an expression."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """One loaded file with all that it names."""
+
+    name: str
+    words: Words
+    document: Document
+    dataset: str
+    schema: Schema
+    prompt: Prompt
+    given: Mapping[str, Any]
+    axes: tuple[Axis, ...]
+    grid: Grid
+    draws: tuple[Draw, ...]
+    keep_axes: tuple[Expression, ...]
+    """Those over axes alone: they remove combinations."""
+    keep_rows: tuple[Expression, ...]
+    """The others: they redraw."""
+
+    @property
+    def place(self) -> Place:
+        return Place(self.document.file, 1, 1)
+
+    @property
+    def text_field(self) -> str | None:
+        """The field that a plain-text answer fills; None where answers are JSON."""
+        return self.schema.text_field() if self.words.answer == "text" else None
+
+    def columns(self) -> list[str]:
+        """The variables that become columns, in the order of the file."""
+        drawn = [name for draw in self.draws if draw.in_dataset for name in draw.columns]
+        return [axis.name for axis in self.axes] + drawn
+
+
+def names(project: Project) -> list[str]:
+    """The scenarios of a project, sorted. InputError for a name that is no name."""
+    found = []
+    for file in sorted(project.scenarios.glob("*.y*ml")):
+        if file.suffix not in (".yaml", ".yml"):
+            continue
+        if not NAME.match(file.stem):
+            raise InputError(
+                f"{file.stem!r} is no name for a scenario",
+                place=Place(file, 1, 1),
+                hint="letters, digits, _ and -, at most 64, not beginning with -",
+            )
+        if file.stem in found:
+            raise InputError(f"scenario {file.stem!r} stands in two files", place=Place(file, 1, 1))
+        found.append(file.stem)
+    if not found:
+        raise InputError(
+            f"no scenario under {project.scenarios}",
+            hint="`builder init DIR` writes some to begin with",
+        )
+    return sorted(found)
+
+
+def load_all(project: Project, wanted: Sequence[str] = ()) -> list[Scenario]:
+    """The wanted scenarios (all, when none is named) and those that share a dataset with them,
+    by name. Every broken file is in the one InputErrors that is raised."""
+    known = names(project)
+    for name in wanted:
+        if name not in known:
+            raise InputError(
+                f"no scenario {name!r}.{nearest(name, known)}",
+                hint=f"scenarios: {', '.join(known)}",
+            )
+    prompts = Prompts(project.prompts)
+    read, problems = {}, []
+    for name in known:
+        try:
+            read[name] = _read(project, name)
+        except InputError as error:
+            problems.append(error)
+    datasets = {name: _dataset(words) for name, (_, words) in read.items()}
+    chosen = {datasets[name] for name in wanted if name in datasets}
+    loaded = []
+    for name, (document, words) in read.items():
+        if wanted and datasets[name] not in chosen:
+            continue
+        try:
+            loaded.append(_load(project, name, document, words, prompts))
+        except InputError as error:
+            problems.append(error)
+    if problems:
+        raise problems[0] if len(problems) == 1 else InputErrors(problems)
+    return loaded
+
+
+def snake_case(name: str) -> str:
+    """
+    >>> snake_case("SupportDialogue")
+    'support_dialogue'
+    """
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
+
+
+def _dataset(words: Words) -> str:
+    return words.dataset or snake_case(words.schema_.rpartition(":")[2])
+
+
+def _read(project: Project, name: str) -> tuple[Document, Words]:
+    file = next(f for f in project.scenarios.glob(f"{name}.y*ml"))
+    if not file.resolve().is_relative_to(project.root.resolve()):
+        raise InputError("the file is a link out of the project", place=Place(file, 1, 1))
+    document = documents.read(file)
+    if not isinstance(document.data, dict):
+        text = document.data if isinstance(document.data, str) else ""
+        raise InputError(
+            f"expected the words of a scenario, found {'nothing' if document.data is None else type(document.data).__name__}",
+            place=Place(file, 1, 1),
+            hint="a full-width '：' stands here; YAML wants ': '"
+            if "：" in text
+            else "at least `schema: Class`",
+        )
+    for word in document.data:
+        if word in LATER:
+            raise InputError(
+                f"{word!r} is not supported yet: {LATER[word]}",
+                place=document.place((word,), key=True),
+            )
+    try:
+        return document, Words.model_validate(document.data)
+    except ValidationError as error:
+        raise _problems(document, error) from None
+
+
+def _problems(document: Document, error: ValidationError) -> InputError:
+    words = [field.alias or name for name, field in Words.model_fields.items()]
+    found = []
+    for problem in error.errors():
+        path = tuple(part for part in problem["loc"] if not str(part).startswith("function-"))
+        kind, word = problem["type"], path[0] if path else ""
+        if kind == "extra_forbidden":
+            message = f"unknown word {word!r}.{nearest(str(word), words)}"
+            place, hint = document.place(path, key=True), f"words: {', '.join(words)}"
+        elif kind == "missing":
+            place, hint = Place(document.file, 1, 1), "e.g. schema: SupportMessage"
+            message = f"the word {word!r} is missing"
+        else:
+            text = _expected(problem)
+            shown = axes.shown(problem["input"])
+            message = f"{'.'.join(str(part) for part in path)}: {text}, found {shown}"
+            place, hint = document.place(path), ""
+        found.append(InputError(message, place=place, hint=hint))
+    return found[0] if len(found) == 1 else InputErrors(found)
+
+
+def _expected(problem: Any) -> str:
+    kinds = {
+        "int_type": "expected a whole number",
+        "string_type": "expected text",
+        "dict_type": "expected a mapping (key: value)",
+        "list_type": "expected a list",
+        "literal_error": f"expected {problem.get('ctx', {}).get('expected', '')}",
+        "greater_than_equal": f"expected at least {problem.get('ctx', {}).get('ge', '')}",
+        "less_than_equal": f"expected at most {problem.get('ctx', {}).get('le', '')}",
+    }
+    return kinds.get(problem["type"]) or str(problem["msg"]).removeprefix("Value error, ")
+
+
+def _load(
+    project: Project, name: str, document: Document, words: Words, prompts: Prompts
+) -> Scenario:
+    schema = schemas.load(project.schemas, words.schema_, place=document.place(("schema",)))
+    dataset = _dataset(words)
+    if not NAME.match(dataset) or dataset == "trial":
+        raise InputError(
+            f"{dataset!r} is no name for a dataset", place=document.place(("dataset",))
+        )
+    axis_list = axes.load(document, words.vary, project.root)
+    if words.rows.each is not None:
+        for axis in axis_list:
+            if axis.weighted:
+                raise InputError(
+                    f"the axis {axis.name!r} has weights, and {words.rows.each} rows of each combination leave nothing to weigh",
+                    place=axis.place,
+                    hint="give a total: `rows: 200`, or drop the weights",
+                )
+    drawn = draws.load(document, words.draw, [axis.name for axis in axis_list], project.root)
+    given = {
+        key: _given(document, ("given", key), v, project.root) for key, v in words.given.items()
+    }
+    available = _variables(document, words, drawn)
+    keep = [
+        expressions.parse(line, available, document.place(("keep", i)))
+        for i, line in enumerate(words.keep)
+    ]
+    drawn_names = {column for draw in drawn for column in draw.names}
+    prompt_name = words.prompt or name
+    place = document.place(("prompt",)) if words.prompt else Place(document.file, 1, 1)
+    prompt = prompts.load(prompt_name, [*available, "schema"], place=place)
+    scenario = Scenario(
+        name, words, document, dataset, schema, prompt, given, tuple(axis_list),
+        axes.cross(axis_list), tuple(drawn),
+        keep_axes=tuple(e for e in keep if not e.names & drawn_names),
+        keep_rows=tuple(e for e in keep if e.names & drawn_names),
+    )  # fmt: skip
+    _columns_apart(scenario)
+    _axes_used(scenario)
+    if words.answer == "text":
+        schema.text_field()
+    return scenario
+
+
+def _given(document: Document, path: documents.Path_, value: Any, root: Path) -> Any:
+    """A value of `given`, `{file: …}` replaced by what the file holds."""
+    if isinstance(value, dict) and set(value) == {"file"}:
+        file = axes.inside(document, (*path, "file"), value["file"], root)
+        if file.suffix in (".yaml", ".yml"):
+            return documents.read(file).data
+        text = draws.tables.read_text(file)
+        if file.suffix != ".json":
+            return text
+        try:
+            return json.loads(text)
+        except json.JSONDecodeError as error:
+            raise InputError(
+                f"not JSON: {error.msg}", place=Place(file, error.lineno, error.colno)
+            ) from None
+    if isinstance(value, dict):
+        return {key: _given(document, (*path, key), part, root) for key, part in value.items()}
+    if isinstance(value, list):
+        return [_given(document, (*path, i), part, root) for i, part in enumerate(value)]
+    return value
+
+
+def _variables(document: Document, words: Words, drawn: Sequence[Draw]) -> dict[str, Place]:
+    """Every name that a template sees, with its line; a name of two things is an error."""
+    found: dict[str, Place] = {}
+
+    def add(name: Any, place: Place) -> None:
+        if not isinstance(name, str) or not name.isidentifier() or name.startswith("_"):
+            raise InputError(
+                f"{name!r} is no name for a variable",
+                place=place,
+                hint="letters of any script, digits and _, not beginning with a digit or _",
+            )
+        if name in RESERVED or keyword.iskeyword(name):
+            raise InputError(
+                f"{name!r} means something else in templates; take another", place=place
+            )
+        if name in found:
+            raise InputError(
+                f"{name!r} is named twice: here and at line {found[name].line}", place=place
+            )
+        found[name] = place
+
+    for section in ("given", "vary"):
+        for name in words.given if section == "given" else words.vary:
+            add(name, document.place((section, name), key=True))
+    for draw in drawn:
+        for name in draw.names:
+            add(name, draw.place)
+    return found
+
+
+def _columns_apart(scenario: Scenario) -> None:
+    """Axis, drawn and field names share one row of the dataset."""
+    fields = scenario.schema.columns
+    for axis in scenario.axes:
+        if axis.name in fields:
+            raise _clash(axis.name, axis.place, scenario.schema)
+    for draw in scenario.draws:
+        for name in draw.columns if draw.in_dataset else ():
+            if name in fields:
+                raise _clash(name, draw.place, scenario.schema)
+
+
+def _clash(name: str, place: Place, schema: Schema) -> InputError:
+    return InputError(
+        f"{name!r} is a column of this scenario and a field of {schema.name} at {schema.place(name)}",
+        place=place,
+        hint="rename one of them: both would be the same column of the dataset",
+    )
+
+
+def _axes_used(scenario: Scenario) -> None:
+    mentioned = {
+        node.id if isinstance(node, ast.Name) else str(node.value)
+        for node in ast.walk(ast.parse(scenario.schema.source))
+        if isinstance(node, ast.Name)
+        or (isinstance(node, ast.Constant) and isinstance(node.value, str))
+    }
+    known = [axis.name for axis in scenario.axes]
+    for name in scenario.words.unused:
+        if name not in known:
+            raise InputError(
+                f"'unused' names {name!r}, which is no axis.{nearest(name, known)}",
+                place=scenario.document.place(("unused",)),
+            )
+    for axis in scenario.axes:
+        if axis.name in scenario.prompt.names or axis.name in mentioned:
+            continue
+        if axis.name not in scenario.words.unused:
+            raise InputError(
+                f"the axis {axis.name!r} appears in neither the template nor the schema's module, "
+                "so its labels would say nothing about the text",
+                place=axis.place,
+                hint=f"write {{{{ {axis.name} }}}} into {scenario.prompt.file.name}, or `unused: [{axis.name}]`",
+            )
+
+
+def shown_schema(schema: Schema) -> Text:
+    """The JSON Schema as templates see it: prints as JSON, its parts as attributes."""
+    text = Text(json.dumps(schema.asked, ensure_ascii=False, indent=2))
+    text.attributes = schema.asked
+    return text

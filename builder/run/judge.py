@@ -1,0 +1,117 @@
+"""Verdicts: an answer and its case in, a row or a reject out. Pure, and never stored."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails, from_json
+
+from builder import limits
+from builder.plan.plan import Planned, ScenarioPlan
+from builder.records import Completion, Key, Reject, Row
+
+LIMIT = 1.0
+"""Seconds that the validators of one row may take."""
+
+Alarm = Callable[[float], None]
+
+
+class NoJson(ValueError):
+    """The answer holds no JSON object."""
+
+
+def verdict(
+    scenario: ScenarioPlan, planned: Planned, key: Key, answer: Completion, alarm: Alarm
+) -> Row | Reject:
+    """The row that this answer is, or the reject with its stage and reason."""
+
+    def reject(stage: str, reason: str) -> Reject:
+        kind: Any = stage
+        return Reject(planned.case, key, answer.model, kind, reason, answer.text)
+
+    schema = scenario.scenario.schema
+    field = scenario.scenario.text_field
+    try:
+        value = {field: answer.text} if field else parsed(answer.text)
+    except NoJson as error:
+        return reject("parse", str(error))
+    context = dict(planned.case.variables)
+    try:
+        alarm(LIMIT)
+        # From JSON text, so that what only JSON can say (dates, tuples, enums) is coerced.
+        if isinstance(value, dict):
+            model = schema.model.model_validate(value, context=context)
+        else:
+            model = schema.model.model_validate_json(value, context=context)
+        fields = model.model_dump(mode="json")
+        alarm(0)
+    except ValidationError as error:
+        alarm(0)
+        return reject("validate", _reasons(error))
+    except limits.TooLong:
+        return reject("validate", f"a validator took over {LIMIT:g} s")
+    except Exception as error:  # noqa: BLE001  (a validator is the user's code and may raise anything)
+        alarm(0)
+        return reject("validate", f"a validator raised {type(error).__name__}: {error}")
+    return Row(planned.case, key, answer.model, fields)
+
+
+def parsed(text: str) -> str:
+    """The JSON object in an answer, as JSON text: as it is, or out of a fence or the prose around it.
+
+    Raises NoJson where there is none.
+    """
+    stripped = text.strip()
+    if stripped.startswith("{") and _is_object(stripped):
+        return stripped
+    inner = re.search(r"```(?:json)?\s*(\{.*\})\s*```", stripped, re.DOTALL | re.IGNORECASE)
+    candidate = inner[1] if inner else stripped[stripped.find("{") : stripped.rfind("}") + 1]
+    if not candidate:
+        raise NoJson(f"no JSON object in the answer: {_short(stripped) or 'it is empty'}")
+    if _is_object(candidate):
+        return candidate
+    return _mended(candidate)
+
+
+def _is_object(text: str) -> bool:
+    try:
+        return isinstance(from_json(text), dict)
+    except ValueError:
+        return False
+
+
+def _mended(text: str) -> str:
+    """Trailing commas, single quotes and the like put right; a cut answer is not completed."""
+    import json
+
+    from json_repair import repair_json
+
+    mended = repair_json(text, return_objects=True, ensure_ascii=False)
+    if not isinstance(mended, dict) or not mended or text.count("{") > text.count("}"):
+        raise NoJson(f"not JSON: {_short(text)}")
+    return json.dumps(mended, ensure_ascii=False)
+
+
+def _reasons(error: ValidationError) -> str:
+    problems = error.errors(include_url=False, include_context=False)
+    shown = "; ".join(_reason(problem) for problem in problems[:5])
+    return shown + (f"; and {len(problems) - 5} more" if len(problems) > 5 else "")
+
+
+def _reason(problem: ErrorDetails) -> str:
+    where = ".".join(str(part) for part in problem["loc"])
+    message = problem["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
+    found = (
+        ""
+        if problem["type"] in ("missing", "value_error")
+        else f" (found {_short(repr(problem['input']))})"
+    )
+    return f"{where + ': ' if where else ''}{message[0].lower() + message[1:] if message else 'refused'}{found}"
+
+
+def _short(text: str) -> str:
+    flat = " ".join(text.split())
+    return flat if len(flat) <= 80 else flat[:79] + "…"
