@@ -26,7 +26,7 @@ class Anthropic:
     """Messages over the SDK's aiohttp backend."""
 
     @classmethod
-    def defaults(cls, endpoint: Endpoint, model: str) -> Mapping[str, Any]:
+    def defaults(cls, endpoint: Endpoint, model: str) -> Mapping[str, Any]:  # noqa: ARG003 - the signature that all engines share
         return {"max_tokens": MAX_TOKENS}
 
     @classmethod
@@ -78,7 +78,7 @@ class Anthropic:
             self.on_headers(headers, status)
 
 
-def body(endpoint: Endpoint, request: Request, mode: Mode) -> dict[str, Any]:
+def body(_: Endpoint, request: Request, mode: Mode) -> dict[str, Any]:
     """The JSON of one message request."""
     messages = request.messages
     sent: dict[str, Any] = {"model": request.model_name, "max_tokens": MAX_TOKENS}
@@ -106,7 +106,7 @@ def modes(endpoint: Endpoint, schema: Mapping[str, Any]) -> tuple[Mode, ...]:
     return ("json_schema",) if endpoint.structured else ("json_schema", "prompt")
 
 
-def path(endpoint: Endpoint, model: str) -> str:
+def path(endpoint: Endpoint, _: str) -> str:
     """Where messages are asked, behind base_url, with or without its version."""
     return "/messages" if str(endpoint.base_url).endswith("/v1") else "/v1/messages"
 
@@ -147,17 +147,19 @@ FORMAT = Format(path=path, body=body, read=read, modes=modes)
 
 
 def _client(endpoint: Endpoint, sdk: Any, wire: Any) -> Any:
-    """The SDK's client. Servers other than the SDK's own get none of its extra headers."""
-    hidden: dict[str, Any] = {}
+    """The SDK's client. Other servers get none of its own extra headers, and the key in both
+    the ways that are in use."""
+    headers: dict[str, Any] = {}
     if endpoint.provider != "anthropic":
         lines = os.environ.get("ANTHROPIC_CUSTOM_HEADERS", "").split("\n")
         names = [line.partition(":")[0].strip() for line in lines]
-        hidden = dict.fromkeys(filter(None, names), sdk.Omit())
+        headers = dict.fromkeys(filter(None, names), sdk.Omit())
+        headers["x-api-key"] = endpoint.api_key or sdk.Omit()
     return sdk.AsyncAnthropic(
         api_key=endpoint.api_key or "none",
         base_url=endpoint.base_url,
         max_retries=0,
         timeout=endpoint.timeout,
         http_client=wire.http_client(),
-        default_headers=hidden or None,
+        default_headers=headers or None,
     )

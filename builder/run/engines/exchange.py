@@ -134,10 +134,8 @@ class Exchange:
             payload = orjson.loads(reply.body.removeprefix(b"\xef\xbb\xbf"))
         except orjson.JSONDecodeError:
             text = failures.said(reply.body[:400].decode("utf-8", "replace"), self._redact)
-            who = self._endpoint.provider
-            raise TransportError(
-                f"{who} answered 200 without whole JSON: {text or 'empty'}"
-            ) from None
+            who, size = self._endpoint.provider, f"{len(reply.body)} bytes"
+            raise TransportError(f"{who} answered 200 without whole JSON: {text or size}") from None
         if not isinstance(payload, dict):
             raise TransportError(f"{self._endpoint.provider} answered 200 with no JSON object")
         if payload.get("error") or payload.get("type") == "error":

@@ -137,8 +137,8 @@ def classify(
     table = f"[tool.builder.providers.{who}]"
     if any(word in found.words for word in NO_MONEY) and status in (400, 402, 403, 429):
         return ProviderError(
-            f"{who} says that the quota or balance is used up{told}",
-            hint=f"Top up the account behind {_key(endpoint)}, then run again.",
+            f"{who} says that the account behind {_key(endpoint)} is out of quota or balance{told}",
+            hint="Top it up or raise its limit, then run again.",
         )
     if 300 <= status < 400:
         target = said(reply.headers.get("location", ""), redact)
@@ -164,7 +164,7 @@ def _final(endpoint: Endpoint, model: str, status: int, found: Fault) -> tuple[s
             f"Set {_key(endpoint)} to a valid key for {endpoint.base_url}.",
         )
     if status == 402:
-        return f"{who} wants payment (402)", f"Top up the account behind {_key(endpoint)}."
+        return f"{who} wants payment for the key in {_key(endpoint)} (402)", "Top up its account."
     if status == 403:
         return (
             f"{who} forbids model {model!r} to the key in {_key(endpoint)} (403)",

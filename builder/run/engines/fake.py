@@ -37,7 +37,7 @@ class Fake:
     """Answers from the key's seed; see the module. `script` sees every call first."""
 
     @classmethod
-    def defaults(cls, endpoint: Endpoint, model: str) -> Mapping[str, Any]:
+    def defaults(cls, endpoint: Endpoint, model: str) -> Mapping[str, Any]:  # noqa: ARG003 - the signature that all engines share
         return {}
 
     @classmethod
@@ -50,7 +50,7 @@ class Fake:
         return lines + params.problems("fake", request.params, KNOWN, extras=False)
 
     @classmethod
-    def body(cls, endpoint: Endpoint, request: Request, mode: Mode) -> dict[str, Any]:
+    def body(cls, endpoint: Endpoint, request: Request, mode: Mode) -> dict[str, Any]:  # noqa: ARG003 - the signature that all engines share
         turns = [{"role": turn.role, "content": turn.content} for turn in request.messages]
         return {"model": request.model_name, "messages": turns, **request.params}
 

@@ -103,8 +103,8 @@ class _Draw:
     def _merged(self, schema: Schema) -> Schema:
         """All parts of an allOf as one schema."""
         out = {key: item for key, item in schema.items() if key != "allOf"}
-        for part in schema["allOf"]:
-            part = self._target(part["$ref"]) if "$ref" in part else part
+        for branch in schema["allOf"]:
+            part = self._target(branch["$ref"]) if "$ref" in branch else branch
             for key, item in part.items():
                 if key == "properties":
                     out[key] = {**out.get(key, {}), **item}
@@ -239,8 +239,8 @@ class _Draw:
         if kind == "NOT_LITERAL":
             return self._rng.choice([char for char in PRINTABLE if ord(char) != detail])
         chosen: list[str] = []
-        for name, inner in detail:
-            name = str(name)
+        for token, inner in detail:
+            name = str(token)
             if name == "LITERAL":
                 chosen.append(chr(inner))
             elif name == "RANGE":

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import importlib.metadata
 import importlib.util
-import os
 import secrets
 from collections.abc import Mapping
 from dataclasses import replace
@@ -36,11 +35,11 @@ class Local:
     """The embedded model. One server per GGUF file, started when it is first asked."""
 
     @classmethod
-    def defaults(cls, endpoint: Endpoint, model: str) -> Mapping[str, Any]:
+    def defaults(cls, endpoint: Endpoint, model: str) -> Mapping[str, Any]:  # noqa: ARG003 - the signature that all engines share
         return DEFAULTS
 
     @classmethod
-    def problems(cls, endpoint: Endpoint, request: Request) -> list[str]:
+    def problems(cls, endpoint: Endpoint, request: Request) -> list[str]:  # noqa: ARG003 - the signature that all engines share
         lines = []
         try:
             weights(request.model_name)
@@ -165,7 +164,7 @@ def weights(name: str) -> Path:
     """The GGUF file of a model; InputError with the command that brings it if there is none."""
     if name == "smollm2":
         return _packaged()
-    file = Path(os.path.expanduser(name))
+    file = Path(name).expanduser()
     if file.suffix.lower() != ".gguf":
         raise InputError(
             f"model 'local:{name}' is neither smollm2 nor the path of a .gguf file",
@@ -198,7 +197,7 @@ def _missing_engine() -> InputError:
     )
 
 
-def body(endpoint: Endpoint, request: Request, mode: Mode) -> dict[str, Any]:
+def body(endpoint: Endpoint, request: Request, _: Mode) -> dict[str, Any]:
     """The JSON of one chat completion, its schema cut to what the engine's grammar takes."""
     sent = openai.body(endpoint, replace(request, schema=None), "text")
     sent["model"] = canonical_model(request.model).partition(":")[2]
@@ -211,7 +210,7 @@ def body(endpoint: Endpoint, request: Request, mode: Mode) -> dict[str, Any]:
     return sent
 
 
-def modes(endpoint: Endpoint, schema: Mapping[str, Any]) -> tuple[Mode, ...]:
+def modes(_: Endpoint, __: Mapping[str, Any]) -> tuple[Mode, ...]:
     """Always the grammar: the engine is ours."""
     return ("json_schema",)
 

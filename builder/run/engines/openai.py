@@ -31,7 +31,7 @@ class OpenAI:
     """Chat completions over the SDK's aiohttp backend."""
 
     @classmethod
-    def defaults(cls, endpoint: Endpoint, model: str) -> Mapping[str, Any]:
+    def defaults(cls, endpoint: Endpoint, model: str) -> Mapping[str, Any]:  # noqa: ARG003 - the signature that all engines share
         return {}
 
     @classmethod
@@ -75,7 +75,7 @@ class OpenAI:
             self.on_headers(headers, status)
 
 
-def body(endpoint: Endpoint, request: Request, mode: Mode) -> dict[str, Any]:
+def body(_: Endpoint, request: Request, mode: Mode) -> dict[str, Any]:
     """The JSON of one chat completion."""
     messages = request.messages
     sent: dict[str, Any] = {"model": request.model_name}

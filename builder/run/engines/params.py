@@ -134,8 +134,24 @@ LOCAL: Mapping[str, Check] = {
     "top_p": number(0, 1),
 }
 ENGINES_OWN = frozenset(
-    "audio container extra_body function_call functions messages modalities model n "
-    "parallel_tool_calls response_format stream stream_options system tool_choice tools".split()
+    [
+        "audio",
+        "container",
+        "extra_body",
+        "function_call",
+        "functions",
+        "messages",
+        "modalities",
+        "model",
+        "n",
+        "parallel_tool_calls",
+        "response_format",
+        "stream",
+        "stream_options",
+        "system",
+        "tool_choice",
+        "tools",
+    ]
 )
 """Names that the engine fills in itself or that would change the shape of a reply."""
 

@@ -20,13 +20,30 @@ from builder.run.engines.protocol import Mode
 Schema = dict[str, Any]
 
 STRICT_KEYS = frozenset(
-    "type description enum const pattern format multipleOf minimum maximum exclusiveMinimum "
-    "exclusiveMaximum minItems maxItems".split()
+    [
+        "type",
+        "description",
+        "enum",
+        "const",
+        "pattern",
+        "format",
+        "multipleOf",
+        "minimum",
+        "maximum",
+        "exclusiveMinimum",
+        "exclusiveMaximum",
+        "minItems",
+        "maxItems",
+    ]
 )
-PLAIN_KEYS = frozenset("type description enum const format".split())
-FORMATS = frozenset("date-time time date duration email hostname ipv4 ipv6 uuid".split())
+PLAIN_KEYS = frozenset(["type", "description", "enum", "const", "format"])
+FORMATS = frozenset(
+    ["date-time", "time", "date", "duration", "email", "hostname", "ipv4", "ipv6", "uuid"]
+)
 ANTHROPIC_FORMATS = FORMATS | {"uri"}
-SILENT = frozenset("title default examples discriminator $defs definitions deprecated".split())
+SILENT = frozenset(
+    ["title", "default", "examples", "discriminator", "$defs", "definitions", "deprecated"]
+)
 """Keywords without a meaning for the answer: left out and not described."""
 LOOKAROUND = re.compile(r"\(\?[=!<]|\\[bB1-9]")
 
@@ -171,33 +188,21 @@ def _nodes(value: Any) -> Iterable[Schema]:
             yield from _nodes(child)
 
 
-def _tidy(node: Any, keys: frozenset[str], formats: frozenset[str], *, every: bool) -> Schema:
-    """One node with only the given keywords; the rest is told in its description."""
-    if not isinstance(node, dict):
-        return {} if node is True else {"enum": []}
+def _tidy(source: Any, keys: frozenset[str], formats: frozenset[str], *, every: bool) -> Schema:
+    """One node with only the given keywords; the rest is told in its description, as JSON."""
+    if not isinstance(source, dict):
+        return {}
 
     def turn(child: Any) -> Schema:
         return _tidy(child, keys, formats, every=every)
 
-    node = _merged(node)
+    node = _merged(source)
     out: Schema = {}
     told: Schema = {}
     for key, value in node.items():
-        if key == "$ref":
-            out["$ref"] = value
-        elif key in ("anyOf", "oneOf", "allOf"):
-            out["allOf" if key == "allOf" else "anyOf"] = [turn(child) for child in value]
-        elif key == "properties":
-            out["properties"] = {name: turn(child) for name, child in value.items()}
-        elif key == "items":
-            out["items"] = turn(value)
-        elif key == "required":
-            out["required"] = value
-        elif key == "additionalProperties":
-            out[key] = turn(value) if isinstance(value, dict) else value
-        elif key == "minItems" and value in (0, 1):
-            out[key] = value
-        elif (key in keys and not _refused(key, value, formats)) or key == "type":
+        if key in PARTS:
+            out["anyOf" if key == "oneOf" else key] = PARTS[key](value, turn)
+        elif _is_kept(key, value, keys, formats):
             out[key] = value
         elif key not in SILENT:
             told[key] = value
@@ -205,14 +210,41 @@ def _tidy(node: Any, keys: frozenset[str], formats: frozenset[str], *, every: bo
         out.setdefault("properties", {})
         out["additionalProperties"] = False
         out["required"] = list(out["properties"]) if every else out.get("required", [])
+    if told:
+        out["description"] = f"{out.get('description', '')} {orjson.dumps(told).decode()}".strip()
     if "$ref" in out and len(out) > 1:
         out["anyOf"] = [{"$ref": out.pop("$ref")}]
-    if told:
-        words = ", ".join(f"{key}: {orjson.dumps(value).decode()}" for key, value in told.items())
-        out["description"] = f"{out.get('description', '')} ({words})".strip()
-        if "$ref" in out:
-            out["anyOf"] = [{"$ref": out.pop("$ref")}]
     return out
+
+
+def _each(value: Any, turn: Callable[[Any], Schema]) -> Any:
+    return [turn(child) for child in value]
+
+
+def _named(value: Any, turn: Callable[[Any], Schema]) -> Any:
+    return {name: turn(child) for name, child in value.items()}
+
+
+def _one(value: Any, turn: Callable[[Any], Schema]) -> Any:
+    return turn(value) if isinstance(value, dict) else value
+
+
+PARTS: Mapping[str, Callable[[Any, Callable[[Any], Schema]], Any]] = {
+    "anyOf": _each,
+    "oneOf": _each,
+    "allOf": _each,
+    "properties": _named,
+    "items": _one,
+    "additionalProperties": _one,
+}
+"""Keywords that hold schemas, and how those are reached."""
+
+
+def _is_kept(key: str, value: Any, keys: frozenset[str], formats: frozenset[str]) -> bool:
+    """Whether the provider takes this keyword with this value."""
+    if key in ("$ref", "required") or (key == "minItems" and value in (0, 1)):
+        return True
+    return key in keys and not _refused(key, value, formats)
 
 
 def _refused(key: str, value: Any, formats: frozenset[str]) -> bool:

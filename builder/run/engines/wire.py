@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 import zlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from types import ModuleType
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,12 +18,14 @@ from urllib.parse import urlsplit
 import aiohttp
 import httpx2
 
-from builder.errors import ProviderError, TransportError
+from builder.errors import EngineError, ProviderError, TransportError
 from builder.run.engines.failures import Reply
 from builder.run.engines.protocol import Endpoint, OnHeaders
 
 BODY_LIMIT = 8 * 2**20
 """Bytes of a reply, decompressed: far beyond what any model writes in one answer."""
+
+NO_ADDRESS = (httpx2.UnsupportedProtocol, httpx2.InvalidURL, aiohttp.InvalidURL)
 
 
 class Bounded(httpx2.AsyncByteStream):
@@ -37,14 +39,15 @@ class Bounded(httpx2.AsyncByteStream):
         size = 0
         decoder = zlib.decompressobj(47) if self._encoding in ("gzip", "deflate") else None
         async for chunk in self._stream:
+            plain = chunk
             if decoder is not None:
-                chunk = decoder.decompress(chunk, BODY_LIMIT - size + 1)
-            size += len(chunk)
+                plain = decoder.decompress(chunk, BODY_LIMIT - size + 1)
+            size += len(plain)
             if size > BODY_LIMIT:
                 raise TransportError(
                     f"The reply is longer than {BODY_LIMIT // 2**20} MiB", at_most=2
                 )
-            yield chunk
+            yield plain
         if decoder is not None and size and not decoder.eof:
             raise TransportError("The compressed reply ends half way")
 
@@ -61,6 +64,8 @@ class Wire:
         self._on_headers = on_headers
         self._base: type[Exception] = getattr(sdk, "OpenAIError", None) or sdk.AnthropicError
         self.host = host_of(endpoint)
+        self._reached = False
+        """Whether the address ever answered: until then, base_url is worth a doubt."""
         self.client: Any = None
         """The SDK's client, set by the engine that opens this wire."""
 
@@ -81,6 +86,7 @@ class Wire:
 
     async def _bound(self, response: httpx2.Response) -> None:
         """Puts the limit around a body before anything reads it."""
+        self._reached = True
         encoding = response.headers.get("content-encoding", "identity").strip().lower()
         if encoding not in ("identity", "gzip", "deflate", ""):
             raise TransportError(f"The reply is encoded as {encoding!r}, which was not asked for")
@@ -94,30 +100,32 @@ class Wire:
     async def post(self, path: str, payload: bytes) -> Reply:
         """The reply to one POST, whatever its status; TransportError when there is none."""
         started = time.perf_counter()
-        who, limit = self._endpoint.provider, self._endpoint.timeout
         try:
-            async with asyncio.timeout(limit):
+            async with asyncio.timeout(self._endpoint.timeout):
                 response = await self.client.post(path, cast_to=httpx2.Response, content=payload)
         except self._sdk.APIStatusError as error:
             response = error.response
-        except httpx2.UnsupportedProtocol:
-            raise ProviderError(f"base_url {self._endpoint.base_url} is no http address") from None
         except (self._base, httpx2.HTTPError, aiohttp.ClientError, OSError, zlib.error) as error:
-            cause = _innermost(error)
-            if isinstance(
-                cause, httpx2.UnsupportedProtocol | aiohttp.InvalidURL | httpx2.InvalidURL
-            ):
-                raise ProviderError(
-                    f"base_url {self._endpoint.base_url} is no http address"
-                ) from None
-            if isinstance(cause, TimeoutError):
-                raise TransportError(f"{who} gave no whole reply within {limit:g} s") from None
-            words = " ".join(str(cause).split())[:200] or "connection lost"
-            raise TransportError(
-                f"No reply from {who} at {self.host}: {type(cause).__name__}: {words}"
-            ) from None
+            raise self._trouble(error) from None
         latency = time.perf_counter() - started
         return Reply(response.status_code, response.headers, response.content, latency)
+
+    def _trouble(self, error: BaseException) -> EngineError:
+        """What an exception of the HTTP stack means: its cause, without the SDK's wrapping."""
+        who, causes = self._endpoint.provider, list(_causes(error))
+        for cause in causes:
+            if isinstance(cause, EngineError):
+                return cause
+            if isinstance(cause, TimeoutError):
+                limit = self._endpoint.timeout
+                return TransportError(f"{who} gave no whole reply within {limit:g} s")
+            if isinstance(cause, NO_ADDRESS):
+                return ProviderError(f"base_url {self._endpoint.base_url} is no http address")
+        name, words = type(causes[-1]).__name__, " ".join(str(causes[-1]).split())[:200]
+        return TransportError(
+            f"No reply from {who} at {self.host}: {name}: {words}",
+            hint="" if self._reached else f"Is base_url {self._endpoint.base_url} right?",
+        )
 
     async def close(self) -> None:
         if self.client is not None:
@@ -141,9 +149,10 @@ def is_loopback(endpoint: Endpoint) -> bool:
     return name in ("localhost", "::1") or name.startswith("127.")
 
 
-def _innermost(error: BaseException) -> BaseException:
-    """What went wrong at the bottom of an SDK's wrapping."""
-    seen = 0
-    while seen < 10 and (below := error.__cause__ or error.__context__) is not None:
-        error, seen = below, seen + 1
-    return error
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """An exception and what it wraps, outermost first."""
+    for _ in range(10):
+        if error is None:
+            return
+        yield error
+        error = error.__cause__ or error.__context__
