@@ -128,6 +128,10 @@ class Project:
             hint="`builder init DIR` makes a project; --project DIR names one",
         )
 
+    def place(self, path: tuple[str, ...]) -> Place:
+        """Where a setting stands in pyproject.toml."""
+        return _locate(self.root / "pyproject.toml", path)
+
     @property
     def scenarios(self) -> Path:
         return self.root / "scenarios"

@@ -236,6 +236,23 @@ class Drawer:
                 self._fill(number, draw, value, made, index[some], occurrence[some], rows, redraw)
         return made
 
+    def kinds(
+        self,
+        index: NDArray[np.int64],
+        occurrence: NDArray[np.int32],
+        combinations: Sequence[Mapping[str, Any]],
+    ) -> dict[str, str]:
+        """What each drawn column holds, seen on one case."""
+        found: dict[str, str] = {}
+        for number, draw in enumerate(self.draws):
+            if draw.table is not None:
+                found.update((name, draw.table.columns[name].kind) for name in draw.columns)
+                continue
+            sampler, arrays = registry.sampler(draw.sampler), self._arrays(number, draw, None)
+            u = self.source.uniforms(index, occurrence, "", sampler.width(arrays))
+            found[draw.names[0]] = sampler.draw(arrays, u)[""].kind
+        return found
+
     def _groups(
         self, draw: Draw, combinations: Sequence[Mapping[str, Any]]
     ) -> list[tuple[Any, NDArray[np.int64] | None]]:

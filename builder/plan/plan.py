@@ -79,9 +79,18 @@ class Cases:
     repeats: NDArray[np.int32]
     sizes: NDArray[np.int32]
     """(n,) UTF-8 bytes of the messages."""
+    leaders: NDArray[np.int32]
+    """(n,) position in the dataset of the first case with the same request."""
 
     def __len__(self) -> int:
         return len(self.index)
+
+    def take(self, rows: NDArray[Any]) -> Cases:
+        """Some of the cases, by index or mask."""
+        return Cases(
+            self.index[rows], self.occurrence[rows], self.digests[rows],
+            self.repeats[rows], self.sizes[rows], self.leaders[rows],
+        )  # fmt: skip
 
     def keys(self, start: int, stop: int) -> list[Key]:
         """The keys of the first try of these cases."""
@@ -135,6 +144,12 @@ class ScenarioPlan:
         for start in range(0, len(cases), CHUNK):
             some = slice(start, start + CHUNK)
             yield start, self.make(cases.index[some], cases.occurrence[some])
+
+    def drawn_kinds(self) -> dict[str, str]:
+        """The kind of each drawn column: integer, float, date or category."""
+        one = slice(0, 1)
+        combinations = self.scenario.grid.combinations(self.cases.index[one])
+        return self.drawer.kinds(self.cases.index[one], self.cases.occurrence[one], combinations)
 
     def planned_counts(self) -> dict[int, int]:
         """Combination number to the rows wanted of it."""
@@ -217,6 +232,18 @@ class DatasetPlan:
 
     def __len__(self) -> int:
         return sum(len(scenario.cases) for scenario in self.scenarios)
+
+    def combination(self, position: int) -> tuple[dict[str, Any], int]:
+        """Axis values and occurrence of the case at this position: planned ones first, then reserves."""
+        levels = [[scenario.cases for scenario in self.scenarios], *self._reserves]
+        for level in levels:
+            for scenario, cases in zip(self.scenarios, level, strict=True):
+                if position < len(cases):
+                    row = slice(position, position + 1)
+                    found = scenario.scenario.grid.combinations(cases.index[row])[0]
+                    return found, int(cases.occurrence[position])
+                position -= len(cases)
+        raise IndexError(position)
 
     def reserve(self, level: int) -> list[Cases]:
         """Occurrence n + level of every combination, for each scenario. The levels before are made too."""
@@ -325,7 +352,7 @@ def _scenario(
         tries=scenario.words.tries,
         limit=max(changed.tries or 0, scenario.words.tries),
         kept=shared.kept,
-        cases=Cases(nothing, nothing, nothing, nothing, nothing),
+        cases=Cases(*[nothing] * 6),
         source=source,
         drawer=drawer,
         given=given,
@@ -345,7 +372,8 @@ def _addressed(
         digests.append(b"".join(planned.digest for planned in made))
         sizes[some] = [planned.size for planned in made]
     array = np.frombuffer(b"".join(digests), dtype="V16")
-    return Cases(index, occurrence, array, np.zeros(len(index), np.int32), sizes)
+    unset = np.zeros(len(index), np.int32)
+    return Cases(index, occurrence, array, unset, sizes, unset)
 
 
 def _numbered(parts: Sequence[Cases], before: Sequence[Cases]) -> list[Cases]:
@@ -363,8 +391,13 @@ def _numbered(parts: Sequence[Cases], before: Sequence[Cases]) -> list[Cases]:
     starts = np.maximum.accumulate(np.where(fresh, np.arange(len(order)), 0))
     repeats = np.empty(len(order), np.int32)
     repeats[order] = np.arange(len(order)) - starts
-    numbered = np.split(repeats[ahead:], np.cumsum(lengths)[:-1])
-    return [replace(part, repeats=repeat) for part, repeat in zip(parts, numbered, strict=True)]
+    leaders = np.empty(len(order), np.int32)
+    leaders[order] = order[starts]  # lexsort is stable: the first of equals stands first
+    cuts = np.cumsum(lengths)[:-1]
+    numbered = zip(
+        parts, np.split(repeats[ahead:], cuts), np.split(leaders[ahead:], cuts), strict=True
+    )
+    return [replace(part, repeats=repeat, leaders=leader) for part, repeat, leader in numbered]
 
 
 def _mask(scenario: Scenario) -> Mask | None:

@@ -101,6 +101,8 @@ class Prompt:
     template: Template
     names: frozenset[str]
     """Every name that it or what it includes looks up."""
+    files: tuple[Path, ...]
+    """Itself and all that it extends, includes or imports."""
 
     def render(self, variables: Mapping[str, Any]) -> tuple[Message, ...]:
         """The messages for these variables. InputError names file and line."""
@@ -187,7 +189,8 @@ class Prompts:
             template = self.environment.get_template(f"{name}.j2")
         except TemplateSyntaxError as error:
             raise _syntax(error, file) from None
-        return Prompt(file, template, frozenset(looked_up))
+        files = tuple(sorted(self.folder / tree for tree in trees))
+        return Prompt(file, template, frozenset(looked_up), files)
 
     def _trees(self, name: str) -> dict[str, nodes.Template]:
         """The template and all that it extends, includes or imports, parsed."""

@@ -1,0 +1,108 @@
+"""Rows as the dataset holds them: flat records, in order, each with its split."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from builder.plan import columns
+from builder.plan.columns import Kind
+from builder.plan.plan import DatasetPlan
+from builder.plan.spread import mix, unit, word
+from builder.records import Reject, Row, canonical
+from builder.run import results
+from builder.run.results import Outcome, Tallies
+from builder.store import Store
+
+
+@dataclass(slots=True)
+class Reading:
+    """One pass over a dataset: what it yields, and the counts that fill as it goes."""
+
+    dataset: DatasetPlan
+    store: Store
+    splits: Mapping[str, float]
+    tallies: Tallies
+    kinds: dict[str, Kind]
+
+    def records(self) -> Iterator[tuple[str, dict[str, Any]] | Reject]:
+        """Rejects as they come, and each row as its split and its record."""
+        splits: dict[int, str] = {}
+        for outcome in results.settle(self.dataset, self.store, self.tallies):
+            yield from outcome.rejects
+            if outcome.row is not None:
+                yield self._split(outcome, splits), record(outcome.row, self.kinds)
+
+    def _split(self, outcome: Outcome, known: dict[int, str]) -> str:
+        """By hash of dataset, combination and occurrence, those of the first case with the same
+        request: repeats share a split, and a prompt edit moves no row."""
+        if len(self.splits) == 1:
+            return next(iter(self.splits))
+        if outcome.leader not in known:
+            combination, occurrence = self.dataset.combination(outcome.leader)
+            chosen = self._draw(combination, occurrence)
+            if outcome.first.repeat == 0:
+                return chosen  # nearly every request is asked once; only groups are remembered
+            known[outcome.leader] = chosen
+        return known[outcome.leader]
+
+    def _draw(self, combination: Mapping[str, Any], occurrence: int) -> str:
+        seed = word("split", self.dataset.name, sorted(combination.items()), occurrence)
+        u = float(unit(mix(np.array([seed])))[0])
+        total = 0.0
+        for name, share in self.splits.items():
+            total += share
+            if u < total:
+                return name
+        return name
+
+
+def read(dataset: DatasetPlan, store: Store, splits: Mapping[str, float]) -> Reading:
+    """A pass over a dataset that has not begun."""
+    return Reading(dataset, store, splits, {}, columns.of_dataset(dataset.scenarios))
+
+
+def record(row: Row, kinds: Mapping[str, Kind]) -> dict[str, Any]:
+    """The flat record of a row: every column of its dataset, null where it has none."""
+    case = row.case
+    own = {
+        "_scenario": case.scenario,
+        "_model": row.model,
+        "_case": case.id,
+        "_key": str(row.key),
+    }
+    values = {**row.fields, **case.columns, **own}
+    return {name: converted(values.get(name), kind) for name, kind in kinds.items()}
+
+
+def converted(value: Any, kind: Kind) -> Any:
+    """A value as its column holds it."""
+    if value is None:
+        return None
+    if kind.name == "json":
+        return json.dumps(value, ensure_ascii=False)
+    if kind.name == "list" and kind.of is not None:
+        return [converted(part, kind.of) for part in value]
+    if kind.name == "struct":
+        return {name: converted(value.get(name), inner) for name, inner in kind.fields}
+    if kind.name == "number":
+        return float(value)
+    return str(value) if kind.name == "string" else value
+
+
+class ContentDigest:
+    """The digest of a dataset's content, fed one record at a time."""
+
+    def __init__(self, *about: Any) -> None:
+        self._hash = hashlib.blake2b(canonical(about), digest_size=16)
+
+    def add(self, split: str, values: Mapping[str, Any]) -> None:
+        self._hash.update(canonical([split, values]))
+
+    def hex(self) -> str:
+        return self._hash.hexdigest()

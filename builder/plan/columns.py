@@ -1,0 +1,152 @@
+"""The columns of a dataset: their names, order and kinds, known before anything is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from builder.errors import InputError, Place
+from builder.plan.plan import ScenarioPlan
+
+OWN = ("_scenario", "_model", "_case", "_key")
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What a column holds: string, integer, number, boolean, list (of one kind), struct (named
+    kinds), or json: a value of no fixed form, kept as JSON text."""
+
+    name: str
+    of: Kind | None = None
+    fields: tuple[tuple[str, Kind], ...] = ()
+
+    def __str__(self) -> str:
+        if self.of is not None:
+            return f"list of {self.of}"
+        if self.fields:
+            return "{" + ", ".join(f"{name}: {kind}" for name, kind in self.fields) + "}"
+        return self.name
+
+
+STRING, INTEGER, NUMBER, BOOLEAN, JSON = (
+    Kind(name) for name in ("string", "integer", "number", "boolean", "json")
+)
+
+
+def of_dataset(scenarios: Sequence[ScenarioPlan]) -> dict[str, Kind]:
+    """The union of the scenarios' columns in the order of the dataset: schema fields as declared,
+    variables in file order by scenario name, then the builder's own.
+
+    Raises InputError where one name means two kinds, integer and float excepted.
+    """
+    fields: dict[str, Kind] = {}
+    variables: dict[str, Kind] = {}
+    first: dict[str, tuple[str, Place]] = {}
+    for scenario in scenarios:
+        for target, found in ((fields, of_schema(scenario)), (variables, of_variables(scenario))):
+            for name, kind in found.items():
+                other = fields.get(name) or variables.get(name)
+                place = _place(scenario, name)
+                target_ = fields if name in fields else variables if name in variables else target
+                target_[name] = _merged(name, other, kind, place, first)
+                first.setdefault(name, (scenario.name, place))
+    return {**fields, **variables, **dict.fromkeys(OWN, STRING)}
+
+
+def of_schema(scenario: ScenarioPlan) -> dict[str, Kind]:
+    """The kinds of a schema's fields."""
+    row = scenario.scenario.schema.row
+    definitions = row.get("$defs", {})
+    return {
+        name: of_json_schema(part, definitions) for name, part in row.get("properties", {}).items()
+    }
+
+
+def of_variables(scenario: ScenarioPlan) -> dict[str, Kind]:
+    """The kinds of a scenario's axes and drawn columns."""
+    found: dict[str, Kind] = {}
+    for axis in scenario.scenario.axes:
+        every = axis.values or [v for values in (axis.by_parent or {}).values() for v in values]
+        kinds = {_scalar(value.value) for value in every}
+        if kinds == {INTEGER, NUMBER}:
+            kinds = {NUMBER}
+        if len(kinds) > 1:
+            raise InputError(
+                f"the values of {axis.name!r} are {' and '.join(sorted(map(str, kinds)))}; a column has one kind",
+                place=axis.place,
+                hint="quote the numbers to make all of them text",
+            )
+        found[axis.name] = kinds.pop()
+    drawn = scenario.drawn_kinds()
+    names = {"integer": INTEGER, "float": NUMBER}
+    found.update((name, names.get(kind, STRING)) for name, kind in drawn.items())
+    return {name: found[name] for name in scenario.scenario.columns()}
+
+
+def of_json_schema(part: Mapping[str, Any], definitions: Mapping[str, Any], depth: int = 0) -> Kind:
+    """The kind of values that fit a JSON Schema."""
+    if "$ref" in part:
+        name = part["$ref"].rsplit("/", 1)[-1]
+        return JSON if depth > 8 else of_json_schema(definitions[name], definitions, depth + 1)
+    for word in ("anyOf", "oneOf", "allOf"):
+        if word in part:
+            kinds = {
+                of_json_schema(option, definitions, depth + 1)
+                for option in part[word]
+                if option.get("type") != "null"
+            }
+            if kinds == {INTEGER, NUMBER}:
+                return NUMBER
+            return kinds.pop() if len(kinds) == 1 else JSON
+    if "enum" in part or "const" in part:
+        kinds = {
+            _scalar(value) for value in part.get("enum", [part.get("const")]) if value is not None
+        }
+        return kinds.pop() if len(kinds) == 1 else JSON
+    kind = part.get("type")
+    simple = {"string": STRING, "integer": INTEGER, "number": NUMBER, "boolean": BOOLEAN}
+    if kind in simple:
+        return simple[kind]
+    if kind == "array" and isinstance(part.get("items"), Mapping):
+        return Kind("list", of=of_json_schema(part["items"], definitions, depth + 1))
+    if kind == "object" and part.get("properties") and not part.get("additionalProperties"):
+        inner = part["properties"].items()
+        return Kind(
+            "struct",
+            fields=tuple((name, of_json_schema(p, definitions, depth + 1)) for name, p in inner),
+        )
+    return JSON
+
+
+def _merged(
+    name: str, other: Kind | None, kind: Kind, place: Place, first: Mapping[str, tuple[str, Place]]
+) -> Kind:
+    if other is None or other == kind:
+        return kind
+    if {other, kind} == {INTEGER, NUMBER}:
+        return NUMBER
+    scenario, spot = first[name]
+    raise InputError(
+        f"the column {name!r} is {kind} here and {other} in scenario {scenario!r} ({spot}) of the same dataset",
+        place=place,
+        hint="rename one, or give one of the scenarios a `dataset` of its own",
+    )
+
+
+def _place(scenario: ScenarioPlan, name: str) -> Place:
+    for axis in scenario.scenario.axes:
+        if axis.name == name:
+            return axis.place
+    for draw in scenario.scenario.draws:
+        if name in draw.columns:
+            return draw.place
+    return scenario.scenario.schema.place(name)
+
+
+def _scalar(value: Any) -> Kind:
+    if isinstance(value, bool):
+        return BOOLEAN
+    if isinstance(value, int):
+        return INTEGER
+    return NUMBER if isinstance(value, float) else STRING

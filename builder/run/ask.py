@@ -1,0 +1,95 @@
+"""From files to a plan with models in it: which endpoint answers, with which params in full."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from builder.errors import InputError, Place
+from builder.plan import plan as plans
+from builder.plan import scenarios
+from builder.plan.plan import Asked, Overrides, Plan
+from builder.plan.scenarios import Scenario
+from builder.project import Project
+from builder.records import Message, Request
+from builder.run.engines import registry
+from builder.run.engines.protocol import Endpoint
+
+
+def plan(project: Project, wanted: Sequence[str] = (), overrides: Overrides | None = None) -> Plan:
+    """The plan of the wanted scenarios and of those that share their datasets.
+
+    Everything is loaded, checked and rendered; no call is made and no key is needed. Raises
+    InputError for whatever is wrong in a file, a setting or a flag.
+    """
+    changed = overrides or Overrides()
+    loaded = scenarios.load_all(project, wanted)
+    ask = {scenario.name: _asked(project, scenario, changed) for scenario in loaded}
+    return plans.make(project, loaded, ask, wanted, changed)
+
+
+def endpoint(
+    project: Project, provider: str, *, require_key: bool = False, concurrency: int | None = None
+) -> Endpoint:
+    """Where a provider of this project is. InputError for a provider that is not known."""
+    settings = project.provider_settings(provider).model_dump(exclude_none=True, exclude={"params"})
+    return registry.endpoint(
+        provider,
+        settings,
+        project.environ(),
+        require_key=require_key,
+        concurrency=concurrency or project.settings.concurrency,
+    )
+
+
+def _asked(project: Project, scenario: Scenario, changed: Overrides) -> tuple[Asked, ...]:
+    models: tuple[str, ...]
+    if changed.model:
+        models, place = (changed.model,), None
+    elif scenario.words.model:
+        models, place = scenario.words.model, scenario.document.place(("model",))
+    elif project.settings.model:
+        models, place = (project.settings.model,), project.place(("model",))
+    else:
+        raise InputError(
+            "no model: neither the scenario nor the project names one",
+            place=scenario.place,
+            hint='write `model: provider:model` here, or model = "…" under [tool.builder]',
+        )
+    return tuple(_one(project, scenario, model, place) for model in models)
+
+
+def _one(project: Project, scenario: Scenario, model: str, place: Place | None) -> Asked:
+    provider, colon, name = model.partition(":")
+    if not colon or not provider or not name:
+        raise InputError(
+            f"model {model!r}: expected provider:model, e.g. openai:gpt-5-mini", place=place
+        )
+    try:
+        where = endpoint(project, provider)
+        engine = registry.engine_class(where.protocol)
+    except InputError as error:
+        raise InputError(error.message, place=error.place or place, hint=error.hint) from None
+    canonical = getattr(engine, "canonical_model", None)
+    asked_model = canonical(model) if canonical else model
+    params = _params(project, scenario, provider, engine.defaults(where, name))
+    asked = plans.asked(asked_model, params, scenario)
+    probe = Request(model, (Message("user", "…"),), params, asked.schema)
+    for problem in engine.problems(where, probe):
+        word = next((p for p in scenario.words.params if repr(p) in problem), None)
+        spot = scenario.document.place(("params", word), key=True) if word else place
+        raise InputError(f"{model}: {problem}", place=spot)
+    return asked
+
+
+def _params(
+    project: Project, scenario: Scenario, provider: str, defaults: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The scenario's over the provider's over the project's, what the provider needs beneath."""
+    params = {
+        **defaults,
+        **project.settings.params,
+        **project.provider_settings(provider).params,
+        **scenario.words.params,
+    }
+    return {name: value for name, value in params.items() if value is not None}

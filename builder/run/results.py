@@ -1,0 +1,204 @@
+"""What a plan and a store amount to: verdicts case by case, rows and gaps in the end.
+
+The rows of a combination are the first n accepted of its occurrences 0, 1, 2, … A case whose
+tries are all refused calls up the next occurrence. So the walk is: every planned case in
+plan order, then reserve level 0, 1, … of the combinations that called them up. It holds one
+chunk of cases and a count for each combination with a refused case, however long the plan.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from builder.limits import alarm
+from builder.plan.plan import CHUNK, Cases, DatasetPlan, Planned, ScenarioPlan
+from builder.records import Completion, Key, Reject, Row
+from builder.run import judge
+from builder.store import Store
+
+
+@dataclass(slots=True)
+class Outcome:
+    """How one case stands."""
+
+    scenario: ScenarioPlan
+    planned: Planned
+    first: Key
+    """The key of its first try."""
+    combination: int
+    leader: int
+    """Position in the dataset of the first case with the same request."""
+    row: Row | None = None
+    rejects: list[Reject] = field(default_factory=list)
+    answers: list[Completion] = field(default_factory=list)
+
+    @property
+    def tried(self) -> int:
+        return len(self.answers)
+
+    @property
+    def spent(self) -> bool:
+        """Whether its tries are used up without a row."""
+        return self.row is None and self.tried >= self.scenario.tries
+
+    @property
+    def next_key(self) -> Key:
+        return self.first._replace(attempt=self.tried)
+
+    def take(self, answer: Completion, alarm: judge.Alarm) -> Row | Reject:
+        """Judges one more answer of this case and remembers the verdict."""
+        found = judge.verdict(self.scenario, self.planned, self.next_key, answer, alarm)
+        self.answers.append(answer)
+        if isinstance(found, Row):
+            self.row = found
+        else:
+            self.rejects.append(found)
+        return found
+
+
+@dataclass(slots=True)
+class Called:
+    """Which reserve occurrences the spent cases of each combination called up."""
+
+    spent: dict[tuple[str, int], int] = field(default_factory=dict)
+
+    def up(self, outcome: Outcome) -> int:
+        """Notes a spent case; the level that it calls up."""
+        key = (outcome.scenario.name, outcome.combination)
+        self.spent[key] = self.spent.get(key, 0) + 1
+        return self.spent[key] - 1
+
+
+@dataclass(slots=True)
+class Tally:
+    """How the cases of one scenario stand, counted."""
+
+    wanted: int = 0
+    accepted: int = 0
+    open: int = 0
+    """Cases that want an answer now."""
+    open_bytes: int = 0
+    """UTF-8 bytes of their prompts."""
+    rejects: int = 0
+    answers: int = 0
+    """Held answers that the plan still names."""
+    output_tokens: int = 0
+    usd: float = 0.0
+    unpriced: int = 0
+    hosts: set[str] = field(default_factory=set)
+    models: set[str] = field(default_factory=set)
+    """Models as they were answered, versions included."""
+    span: tuple[float, float] = (0.0, 0.0)
+    """Times of the first and the last answer."""
+    short: dict[int, int] = field(default_factory=dict)
+    """Combination number to the rows that it lacks and cannot get within its tries."""
+
+    def add(self, outcome: Outcome) -> None:
+        self.answers += outcome.tried
+        self.rejects += len(outcome.rejects)
+        for answer in outcome.answers:
+            self.output_tokens += answer.usage.output or 0
+            self.usd += answer.usd or 0.0
+            self.unpriced += answer.usd is None
+            self.hosts.add(answer.host)
+            self.models.add(answer.answered_by)
+            first, last = self.span
+            self.span = (min(first or answer.time, answer.time), max(last, answer.time))
+        if outcome.row is not None:
+            self.accepted += 1
+        elif not outcome.spent:
+            self.open += 1
+            self.open_bytes += outcome.planned.size
+
+
+Tallies = dict[str, Tally]
+
+
+def settle(dataset: DatasetPlan, store: Store, tallies: Tallies) -> Iterator[Outcome]:
+    """The cases that hold answers, planned ones first, then the reserves that spent cases called
+    up; `tallies` gets the counts of all cases by scenario."""
+    called = Called()
+    for scenario in dataset.scenarios:
+        tally = tallies.setdefault(scenario.name, Tally(wanted=len(scenario.cases)))
+        for outcome in _held(scenario, scenario.cases, store, tally):
+            if outcome.spent:
+                called.up(outcome)
+            yield outcome
+    level = 0
+    while any(count > level for count in called.spent.values()):
+        for scenario, cases in zip(dataset.scenarios, dataset.reserve(level), strict=True):
+            wanted = {
+                combination
+                for (name, combination), count in called.spent.items()
+                if name == scenario.name and count > level
+            }
+            some = select(cases, wanted)
+            tally = tallies[scenario.name]
+            for lost in wanted.difference(some.index.tolist()):
+                tally.short[lost] = (
+                    called.spent[scenario.name, lost] - level + tally.short.get(lost, 0)
+                )
+                # No further level holds this combination either.
+                called.spent[scenario.name, lost] = level
+            for outcome in _held(scenario, some, store, tally):
+                if outcome.spent:
+                    called.up(outcome)
+                yield outcome
+        level += 1
+
+
+def tally(dataset: DatasetPlan, store: Store) -> Tallies:
+    """The counts alone."""
+    tallies: Tallies = {}
+    for _ in settle(dataset, store, tallies):
+        pass
+    return tallies
+
+
+def _held(scenario: ScenarioPlan, cases: Cases, store: Store, tally: Tally) -> Iterator[Outcome]:
+    """Those of the cases that hold answers, judged; the others are counted, not made."""
+    for start in range(0, len(cases), CHUNK):
+        part = cases.take(np.arange(start, min(start + CHUNK, len(cases))))
+        held = store.tries(part.keys(0, CHUNK))
+        have = np.array([key in held for key in part.keys(0, CHUNK)], dtype=bool)
+        tally.open += int((~have).sum())
+        tally.open_bytes += int(part.sizes[~have].sum(dtype=np.int64))
+        if held:
+            for outcome in _judged(scenario, part.take(have), held):
+                tally.add(outcome)
+                yield outcome
+
+
+def stand(scenario: ScenarioPlan, cases: Cases, store: Store) -> Iterator[Outcome]:
+    """How each of these cases stands by what the store holds, in their order."""
+    for start in range(0, len(cases), CHUNK):
+        part = cases.take(np.arange(start, min(start + CHUNK, len(cases))))
+        yield from _judged(scenario, part, store.tries(part.keys(0, CHUNK)))
+
+
+def _judged(
+    scenario: ScenarioPlan, cases: Cases, held: dict[Key, list[Completion]]
+) -> list[Outcome]:
+    planned = scenario.make(cases.index, cases.occurrence)
+    keys = cases.keys(0, len(cases))
+    outcomes = [
+        Outcome(scenario, one, key, combination, leader)
+        for one, key, combination, leader in zip(
+            planned, keys, cases.index.tolist(), cases.leaders.tolist(), strict=True
+        )
+    ]
+    with alarm() as limit:
+        for outcome in outcomes:
+            for answer in held.get(outcome.first, ()):
+                outcome.take(answer, limit)
+                if outcome.row is not None:
+                    break
+    return outcomes
+
+
+def select(cases: Cases, combinations: set[int]) -> Cases:
+    """Those of the cases whose combination is among these."""
+    return cases.take(np.isin(cases.index, np.fromiter(combinations, np.int64, len(combinations))))

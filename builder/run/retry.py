@@ -1,0 +1,74 @@
+"""Waiting and trying again after transport trouble: the one place that does."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
+from tenacity.wait import wait_random_exponential
+
+from builder.errors import TransportError
+
+ATTEMPTS = 8
+"""Calls that one request may cost before it is left for the next run."""
+LONGEST = 30.0
+"""Seconds of the longest wait that is ours to choose; a provider may ask for more."""
+PATIENCE = 300.0
+"""Seconds a provider may ask us to wait; beyond, the request is left for the next run."""
+
+T = TypeVar("T")
+_backoff = wait_random_exponential(multiplier=0.5, max=LONGEST)
+
+
+async def calling(
+    call: Callable[[], Awaitable[T]],
+    *,
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    failed: Callable[[TransportError], None] = lambda error: None,
+) -> T:
+    """What `call` returns, tried again after each TransportError up to ATTEMPTS calls in all.
+
+    Raises the last TransportError, or at once any other error. `failed` hears of each one.
+    """
+    try:
+        # Entering tenacity costs more than the rest of a call's bookkeeping; most need it never.
+        return await call()
+    except TransportError as error:
+        first = error
+    failed(first)
+    attempts = min(ATTEMPTS, first.at_most or ATTEMPTS) - 1
+    if attempts < 1 or (first.after or 0) > PATIENCE:
+        raise first
+    await sleep(_wait(1, first))
+    retrying = AsyncRetrying(
+        retry=retry_if_exception_type(TransportError),
+        stop=lambda state: _enough(state, attempts),
+        wait=lambda state: _wait(state.attempt_number + 1, _error(state)),
+        sleep=sleep,
+        after=lambda state: failed(_error(state)),
+        reraise=True,
+    )
+    return await retrying(call)
+
+
+def _enough(state: RetryCallState, attempts: int) -> bool:
+    error = _error(state)
+    most = min(attempts, (error.at_most or ATTEMPTS) - 1)
+    return state.attempt_number >= most or (error.after or 0) > PATIENCE
+
+
+def _wait(number: int, error: TransportError) -> float:
+    """Seconds before the next call: never less than the provider asked for."""
+    state = RetryCallState(AsyncRetrying(), None, (), {})
+    state.attempt_number = number
+    ours = _backoff(state)
+    return max(error.after, 0.0) + min(ours, 1.0) if error.after is not None else ours
+
+
+def _error(state: RetryCallState) -> TransportError:
+    assert state.outcome is not None
+    error = state.outcome.exception()
+    assert isinstance(error, TransportError)
+    return error
