@@ -97,11 +97,12 @@ class _Line:
         return self.declared(key, spec)
 
     def declared(self, column: str, spec: dict[str, Any]) -> Draw:
-        plain = [name for name in registry.names() if not registry.sampler(name).fitted]
-        named = [word for word in spec if word in plain]
+        known = [word for word in spec if word in registry.names()]
+        fitted = [word for word in known if registry.sampler(word).fitted]
+        named = [word for word in known if word not in fitted]
         if len(named) != 1:
+            plain = registry.declared()
             strange = next((word for word in spec if word not in (*plain, *declared.BOUNDS)), None)
-            fitted = [word for word in spec if word in registry.names() and word not in plain]
             message = f"the column {column!r} names {len(named) or 'no'} samplers, expected one"
             if fitted:
                 message = f"{fitted[0]!r} fills several columns; it begins a line of its own"

@@ -26,7 +26,7 @@ LATER = {
 """Words that the format reserves and this version refuses."""
 
 
-def rows(value: Any) -> Rows:
+def parse_rows(value: Any) -> Rows:
     """What `rows` means; ValueError where it means nothing."""
     if isinstance(value, Rows):
         return value
@@ -42,7 +42,7 @@ def rows(value: Any) -> Rows:
     raise ValueError('expected 200, "5 each" or {total: 5000, least: 20}')
 
 
-def name(value: Any) -> str:
+def parse_name(value: Any) -> str:
     """A name that may become a path."""
     if not isinstance(value, str) or not NAME.match(value):
         raise ValueError(
@@ -95,7 +95,9 @@ _ROWS = {
 }
 _MODEL = {"type": "string", "pattern": "^[^:]+:.+$"}
 Name = Annotated[
-    str, BeforeValidator(name), WithJsonSchema({"type": "string", "pattern": r"^[^-/].{0,63}$"})
+    str,
+    BeforeValidator(parse_name),
+    WithJsonSchema({"type": "string", "pattern": r"^[^-/].{0,63}$"}),
 ]
 
 
@@ -111,7 +113,7 @@ class Words(BaseModel):
     dataset: Name | None = Field(
         None, description="where the rows go; default: the class in snake_case"
     )
-    rows: Annotated[Rows, BeforeValidator(rows), WithJsonSchema(_ROWS)] = Field(
+    rows: Annotated[Rows, BeforeValidator(parse_rows), WithJsonSchema(_ROWS)] = Field(
         Rows(each=1), description="accepted rows wanted: in all, per combination, or both"
     )
     seed: StrictInt = Field(0, description="every draw follows from it")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
 from builder.errors import InputError, Place
 from builder.plan import plan as plans
@@ -40,6 +41,11 @@ def endpoint(
         require_key=require_key,
         concurrency=concurrency or project.settings.concurrency,
     )
+
+
+def host(where: Endpoint) -> str:
+    """Host and port of an endpoint as completions record it; its protocol where it has no address."""
+    return urlsplit(where.base_url).netloc if where.base_url else where.protocol
 
 
 def _asked(project: Project, scenario: Scenario, changed: Overrides) -> tuple[Asked, ...]:

