@@ -1,76 +1,19 @@
-"""Both wire formats against the loopback provider: what is sent, and what each reply means."""
+"""Both wire formats against the loopback provider: what is sent and what is kept."""
 
 from __future__ import annotations
 
 import asyncio
-import inspect
-import resource
 import time
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
-import anthropic as anthropic_sdk
-import openai as openai_sdk
 import pytest
-from pydantic import BaseModel, Field
 
-from builder.errors import EngineError, ProviderError, TransportError
+from builder.errors import ProviderError, TransportError
 from builder.records import Completion, Key, Message, Request
-from builder.run.engines import failures, registry, wire
-from builder.run.engines.protocol import Endpoint
+from builder.run.engines import registry
+from tests.asking import SECRET, Review, ask, both, endpoint, request
 from tests.provider import Provider
-from tests.provider_faults import FAULTS, STATUS
-
-SECRET = "sk-test-0123456789abcdef"
-MODELS = {"openai": "openai:gpt-5-mini", "anthropic": "anthropic:claude-sonnet-5"}
-
-
-class Review(BaseModel):
-    title: str = Field(max_length=80)
-    stars: int = Field(ge=1, le=5)
-    mood: Literal["glad", "sad"]
-    notes: list[str] = []
-    reply: str | None = None
-
-
-def request(who: str, schema: Any = Review, **params: Any) -> Request:
-    turns = (Message("system", "You write reviews."), Message("user", "Write one."))
-    shape = schema.model_json_schema() if isinstance(schema, type) else schema
-    return Request(MODELS[who], turns, params, shape)
-
-
-def endpoint(provider: Provider, who: str, **settings: Any) -> Endpoint:
-    path = "/v1" if who == "openai" else ""
-    environ = {"OPENAI_API_KEY": SECRET, "ANTHROPIC_API_KEY": SECRET}
-    return registry.endpoint(who, {"base_url": provider.url + path, **settings}, environ)
-
-
-def ask(
-    provider: Provider,
-    who: str,
-    asked: Request | None = None,
-    extra: tuple[Message, ...] = (),
-    **settings: Any,
-) -> Completion:
-    """One call of an engine against the provider."""
-    asked = asked or request(who)
-
-    async def call() -> Completion:
-        where = endpoint(provider, who, **settings)
-        async with registry.engine_class(where.protocol)(where) as engine:
-            return await engine.complete(asked, Key(asked.digest(), 0, 0), extra)
-
-    return asyncio.run(call())
-
-
-def failure(who: str, fault: str, **settings: Any) -> EngineError:
-    """What an engine raises when the provider shows a fault."""
-    with Provider(script=[fault], retry_after=2.0) as provider, pytest.raises(EngineError) as found:
-        ask(provider, who, **settings)
-    return found.value
-
-
-both = pytest.mark.parametrize("who", ["openai", "anthropic"])
 
 
 @both
@@ -176,114 +119,6 @@ def test_azure_with_an_api_version_asks_its_deployment() -> None:
     path = "/openai/deployments/my-deployment/chat/completions?api-version=2026-01-01"
     assert provider.paths[0] == path
     assert provider.sent_headers[0]["api-key"] == SECRET
-
-
-# What each fault means: the kind of error, and words of its first line.
-MEANING: Mapping[str, tuple[type[EngineError] | str, str]] = {
-    "400": (ProviderError, "model"),
-    "401": (ProviderError, "_API_KEY"),
-    "403": (ProviderError, "_API_KEY"),
-    "404": (ProviderError, "base_url"),
-    "408": (TransportError, "408"),
-    "409": (TransportError, "409"),
-    "429": (TransportError, "429"),
-    "500": (TransportError, "500"),
-    "502": (TransportError, "502"),
-    "503": (TransportError, "503"),
-    "529": (TransportError, "529"),
-    "quota": (ProviderError, "_API_KEY"),
-    "context": (ProviderError, "too long"),
-    "filter-400": ("filter", ""),
-    "max-tokens": (ProviderError, "params.max_tokens"),
-    "no-json_schema": ("end", ""),
-    "no-json_object": ("end", ""),
-    "length": ("length", ""),
-    "refusal": ("refusal", ""),
-    "filter": ("filter", ""),
-    "prose": ("end", ""),
-    "malformed": ("end", ""),
-    "half": (TransportError, "No reply"),
-    "lying": (TransportError, "No reply"),
-    "cut": (TransportError, "whole JSON"),
-    "encoding": (TransportError, "whole JSON"),
-    "drip": (TransportError, "within 1 s"),
-    "429-seconds": (TransportError, "429"),
-    "429-ms": (TransportError, "429"),
-    "429-date": (TransportError, "429"),
-    "reset": (TransportError, "No reply"),
-    "html": (TransportError, "Please sign in"),
-    "xml": (TransportError, "whole JSON"),
-    "empty": (TransportError, "whole JSON"),
-    "error-200": (TransportError, "Upstream gave up"),
-    "hang": (TransportError, "within 1 s"),
-    "huge": (TransportError, "longer than"),
-    "gzip": (TransportError, "longer than"),
-    "redirect": (ProviderError, "redirect"),
-    "echo": (ProviderError, "_API_KEY"),
-}
-
-
-def test_every_fault_of_the_provider_has_a_meaning() -> None:
-    assert set(MEANING) == set(FAULTS)
-
-
-@both
-@pytest.mark.parametrize("fault", FAULTS)
-def test_each_fault_is_classified(who: str, fault: str) -> None:
-    meaning, words = MEANING[fault]
-    if isinstance(meaning, str):
-        with Provider(script=[fault]) as provider:
-            completion = ask(provider, who)
-        expected = "refusal" if (who, fault) == ("anthropic", "filter") else meaning
-        assert completion.stop == expected
-        return
-    error = failure(who, fault, timeout=1)
-    assert type(error) is meaning
-    assert words in str(error).splitlines()[0]
-    assert SECRET not in str(error)
-
-
-@both
-@pytest.mark.parametrize("form", ["429-seconds", "429-ms", "429-date"])
-def test_a_429_tells_how_long_to_wait_in_each_form(who: str, form: str) -> None:
-    error = failure(who, form)
-    assert isinstance(error, TransportError)
-    assert error.limited
-    assert error.after is not None
-    assert 1.9 <= error.after <= 3.5
-
-
-@pytest.mark.parametrize("text", ["", "soon", "-3", "nan", "inf", "1e400"])
-def test_a_retry_after_that_says_nothing_is_no_wait(text: str) -> None:
-    assert failures.retry_after({"retry-after": text}) is None
-
-
-@both
-def test_a_key_that_the_server_echoes_stays_secret(who: str) -> None:
-    error = failure(who, "echo")
-    chain: BaseException | None = error
-    assert "[key]" in str(error)
-    assert SECRET not in repr(error.args)
-    assert chain is not None
-    assert chain.__cause__ is None
-    assert chain.__suppress_context__ or chain.__context__ is None
-
-
-@both
-@pytest.mark.parametrize("fault", ["huge", "gzip"])
-def test_a_reply_without_end_is_given_up_within_bounded_memory(who: str, fault: str) -> None:
-    ask_once = failure(who, "html")
-    assert isinstance(ask_once, TransportError)
-    with Provider(script=[fault] * 8) as provider:
-        with pytest.raises(TransportError):
-            ask(provider, who)
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        for _ in range(7):
-            with pytest.raises(TransportError) as found:
-                ask(provider, who)
-            assert found.value.at_most == 2
-    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
-    assert grown < 64 * 1024  # KiB
 
 
 def outcomes(provider: Provider, who: str, count: int, **settings: Any) -> list[Completion]:
@@ -395,50 +230,3 @@ def test_headers_of_each_response_can_be_seen(who: str) -> None:
 
         asyncio.run(call())
     assert seen == [(None, 429), ("7", 200)]
-
-
-@both
-def test_an_address_where_nobody_listens_is_trouble_that_names_base_url(who: str) -> None:
-    with Provider() as provider:
-        pass
-    with pytest.raises(TransportError) as found:
-        ask(provider, who)
-    assert "base_url" in str(found.value)
-
-
-def _plain(_: object) -> None:
-    """Stands in for constructors that ask for a request or a response."""
-
-
-@pytest.mark.parametrize("sdk", [openai_sdk, anthropic_sdk])
-def test_no_exception_of_an_sdk_leaks(sdk: Any) -> None:
-    """Each is caught as the SDK's base, as a status, or cannot come out of one POST."""
-    base = getattr(sdk, "OpenAIError", None) or sdk.AnthropicError
-    where = Endpoint("openai", base_url="http://127.0.0.1:9/v1", api_key=SECRET)
-    found = wire.Wire(where, sdk, None)
-    classes = [
-        thing
-        for _, thing in inspect.getmembers(sdk, inspect.isclass)
-        if issubclass(thing, Exception) and not issubclass(thing, Warning)
-    ]
-    assert len(classes) > 10
-    for thing in classes:
-        if thing.__name__ == "InvalidWebhookSignatureError":
-            continue  # checks incoming webhooks, which nothing here receives
-        assert issubclass(thing, base)
-        bare = type(thing.__name__, (thing,), {"__init__": _plain, "__str__": lambda _: "lost"})
-        assert isinstance(found._trouble(bare()), EngineError)
-
-
-@pytest.mark.parametrize("status", [s for s in range(300, 600) if s != 304])
-def test_every_status_has_a_meaning(status: int) -> None:
-    where = Endpoint("openai", base_url="http://x/v1", api_key_env="OPENAI_API_KEY")
-    reply = failures.Reply(status, {}, b"", 0.0)
-    found = failures.fault_of(reply, str)
-    error = failures.classify(where, "m", reply, found, str)
-    again = status in (408, 409, 425, 429) or status >= 500
-    assert isinstance(error, TransportError if again else ProviderError)
-
-
-def test_all_plain_refusals_are_in_the_table() -> None:
-    assert set(STATUS) <= set(MEANING)

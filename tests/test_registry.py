@@ -80,7 +80,9 @@ def test_a_provider_of_the_projects_own_keeps_its_options() -> None:
         ({"usd_per_million": {"input": -1, "output": 1}}, "usd_per_million"),
     ],
 )
-def test_wrong_settings_are_named_without_showing_secrets(table: dict[str, Any], words: str) -> None:
+def test_wrong_settings_are_named_without_showing_secrets(
+    table: dict[str, Any], words: str
+) -> None:
     with pytest.raises(InputError) as found:
         registry.endpoint("mine", {"base_url": "https://x/v1", **table}, {})
     assert words in str(found.value)
@@ -95,7 +97,9 @@ def test_the_embedded_model_gets_as_many_calls_as_it_has_slots() -> None:
 
 def problems(model: str, **given: Any) -> list[str]:
     provider = model.partition(":")[0]
-    where = registry.endpoint(provider, {"base_url": "http://x/v1"} if provider == "mine" else {}, {})
+    where = registry.endpoint(
+        provider, {"base_url": "http://x/v1"} if provider == "mine" else {}, {}
+    )
     request = Request(model, TURNS, given)
     return registry.engine_class(where.protocol).problems(where, request)
 

@@ -1,0 +1,66 @@
+"""One call of a real engine against the loopback provider, for the tests of engines."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, Literal
+
+import pytest
+from pydantic import BaseModel, Field
+
+from builder.errors import EngineError
+from builder.records import Completion, Key, Message, Request
+from builder.run.engines import registry
+from builder.run.engines.protocol import Endpoint
+from tests.provider import Provider
+
+SECRET = "sk-test-0123456789abcdef"
+MODELS = {"openai": "openai:gpt-5-mini", "anthropic": "anthropic:claude-sonnet-5"}
+
+
+class Review(BaseModel):
+    title: str = Field(max_length=80)
+    stars: int = Field(ge=1, le=5)
+    mood: Literal["glad", "sad"]
+    notes: list[str] = []
+    reply: str | None = None
+
+
+def request(who: str, schema: Any = Review, **params: Any) -> Request:
+    turns = (Message("system", "You write reviews."), Message("user", "Write one."))
+    shape = schema.model_json_schema() if isinstance(schema, type) else schema
+    return Request(MODELS[who], turns, params, shape)
+
+
+def endpoint(provider: Provider, who: str, **settings: Any) -> Endpoint:
+    path = "/v1" if who == "openai" else ""
+    environ = {"OPENAI_API_KEY": SECRET, "ANTHROPIC_API_KEY": SECRET}
+    return registry.endpoint(who, {"base_url": provider.url + path, **settings}, environ)
+
+
+def ask(
+    provider: Provider,
+    who: str,
+    asked: Request | None = None,
+    extra: tuple[Message, ...] = (),
+    **settings: Any,
+) -> Completion:
+    """One call of an engine against the provider."""
+    asked = asked or request(who)
+
+    async def call() -> Completion:
+        where = endpoint(provider, who, **settings)
+        async with registry.engine_class(where.protocol)(where) as engine:
+            return await engine.complete(asked, Key(asked.digest(), 0, 0), extra)
+
+    return asyncio.run(call())
+
+
+def failure(who: str, fault: str, **settings: Any) -> EngineError:
+    """What an engine raises when the provider shows a fault."""
+    with Provider(script=[fault], retry_after=2.0) as provider, pytest.raises(EngineError) as found:
+        ask(provider, who, **settings)
+    return found.value
+
+
+both = pytest.mark.parametrize("who", ["openai", "anthropic"])
