@@ -22,7 +22,7 @@ from builder.errors import EngineError, ProviderError, TransportError
 from builder.run.engines.failures import Reply, redactor, said
 from builder.run.engines.protocol import Endpoint, OnHeaders
 
-BODY_LIMIT = 8 * 2**20
+BODY_LIMIT = 4 * 2**20
 """Bytes of a reply, decompressed: far beyond what any model writes in one answer."""
 
 NO_ADDRESS = (httpx2.UnsupportedProtocol, httpx2.InvalidURL, aiohttp.InvalidURL)
