@@ -157,9 +157,10 @@ def test_a_server_of_anthropic_format_without_output_config_is_asked_in_the_prom
 
 
 def test_a_pinned_mode_is_never_left() -> None:
-    with Provider(structured=()) as provider, pytest.raises(ProviderError):
+    with Provider(structured=()) as provider, pytest.raises(ProviderError) as found:
         ask(provider, "openai", structured="json_schema")
     assert provider.calls == 1
+    assert "structured" in found.value.hint
 
 
 def test_a_first_call_that_hangs_does_not_hold_the_others_up(

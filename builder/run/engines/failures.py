@@ -190,6 +190,11 @@ def _final(endpoint: Endpoint, model: str, status: int, found: Fault) -> tuple[s
             f"The prompt is too long for model {model!r} ({status})",
             "Shorten the prompt or params.max_tokens, or set a model with a longer context.",
         )
+    if any(word in words for word in FORMAT_WORDS):
+        return (
+            f"{who} does not take the structured output asked of model {model!r} ({status})",
+            f'Leave structured out of [tool.builder.providers.{who}], or set it to "prompt".',
+        )
     return (
         f"{who} refused the request for model {model!r} ({status})",
         "Check the model, params and schema of the scenario.",
