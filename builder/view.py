@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import time
 import unicodedata
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from builder.export.dataset import Exported
-from builder.plan.plan import Planned
-from builder.records import Reject
-from builder.run.fill import Progress
-from builder.run.survey import Line, Survey
+if TYPE_CHECKING:
+    # Plans are to be shown without what runs and exports need.
+    from builder.export.dataset import Exported
+    from builder.plan.plan import Planned
+    from builder.records import Reject
+    from builder.run.fill import Progress
+    from builder.run.survey import Line, Survey
 
 
 def width(text: str) -> int:
@@ -158,8 +161,6 @@ def sample(records: Sequence[Mapping[str, Any]], terminal_columns: int) -> str:
 
 def progress(state: Progress) -> str:
     """One line about a run under way."""
-    import time
-
     seconds = max(time.monotonic() - state.started, 1e-9)
     rate = state.accepted / seconds
     left = max(0, state.to_ask - state.accepted)

@@ -17,6 +17,7 @@ import jsonlines
 from builder.errors import StoreError
 from builder.export import files, rows
 from builder.export.files import Folder, Format
+from builder.plan.columns import JSON
 from builder.plan.plan import DatasetPlan, Plan
 from builder.records import Reject
 from builder.run.results import Tallies, Tally
@@ -123,7 +124,7 @@ def reject_record(reject: Reject) -> dict[str, Any]:
         "model": reject.model,
         "case": reject.case.id,
         "key": str(reject.key),
-        "variables": {name: rows.converted(v, rows.columns.JSON) if isinstance(v, dict | list) else v
+        "variables": {name: rows.converted(v, JSON) if isinstance(v, dict | list) else v
                       for name, v in reject.case.columns.items()},
     }  # fmt: skip
 

@@ -128,12 +128,12 @@ class ScenarioPlan:
         with limits.alarm() as alarm:
             for start in range(0, len(index), CHUNK):
                 some = slice(start, start + CHUNK)
+                alarm(0)
                 cases = self._cases(index[some], occurrence[some])
                 models = self._models(index[some], occurrence[some])
                 for case, asked in zip(cases, models, strict=True):
-                    alarm(prompts.LIMIT)
+                    alarm(prompts.LIMIT)  # begins anew for each rendering
                     messages = self.scenario.prompt.render(case.variables)
-                    alarm(0)
                     content = message_bytes(messages)
                     digest = request_digest(asked.head, content)
                     found.append(Planned(case, asked.request(messages), digest, len(content)))
@@ -345,14 +345,14 @@ def _scenario(
         )
     drawer = draws.Drawer(scenario.draws, source, project.outputs / "fits")
     given = {**scenario.given, "schema": scenarios.shown_schema(scenario.schema)}
-    nothing = np.empty(0, np.int64)
+    nothing = np.empty(0, np.int32)
     planned = ScenarioPlan(
         scenario=scenario,
         asked=ask,
         tries=scenario.words.tries,
         limit=max(changed.tries or 0, scenario.words.tries),
         kept=shared.kept,
-        cases=Cases(*[nothing] * 6),
+        cases=Cases(shared.index, nothing, np.empty(0, "V16"), nothing, nothing, nothing),
         source=source,
         drawer=drawer,
         given=given,

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import re
+import secrets
 import traceback
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from jinja2.exceptions import SecurityError, TemplateSyntaxError, UndefinedError
 from jinja2.ext import Extension
 from jinja2.loaders import BaseLoader
 from jinja2.parser import Parser
-from jinja2.runtime import Context, Macro
+from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from builder import limits
@@ -34,28 +35,25 @@ LIMIT = 5.0
 MAX_TEXT = 2_000_000
 """Characters of the longest rendered prompt."""
 
-_MESSAGES = "<messages>"
 _ROLES = ("system", "user", "assistant")
+_MARK = secrets.token_hex(16)
+"""What fences the message blocks in rendered text: new for each process, so that nothing a
+variable holds can forge a turn."""
 
 
 class _Turns(Extension):
-    """The blocks that make messages. They collect into a list that the caller hands in under a
-    name no template can spell, so that nothing a variable holds can forge a turn."""
+    """The blocks that make messages."""
 
     tags = set(_ROLES)  # noqa: RUF012  (Jinja's own interface)
 
-    def parse(self, parser: Parser) -> nodes.Node:
+    def parse(self, parser: Parser) -> list[nodes.Node]:
         token = next(parser.stream)
         body = parser.parse_statements((f"name:end{token.value}",), drop_needle=True)
-        call = self.call_method("_turn", [nodes.Const(token.value), nodes.ContextReference()])
-        return nodes.CallBlock(call, [], [], body).set_lineno(token.lineno)
-
-    def _turn(self, role: str, context: Context, caller: Macro) -> str:
-        turns = context.get(_MESSAGES)
-        if turns is None:
-            raise UndefinedError(f"{{% {role} %}} stands where no messages are made")
-        turns.append(Message(cast(Role, role), str(caller()).strip()))
-        return ""
+        fences = [
+            nodes.Output([nodes.TemplateData(_MARK + word)], lineno=token.lineno)
+            for word in (f"{token.value}:", "end:")
+        ]
+        return [fences[0], *body, fences[1]]
 
 
 class _Environment(ImmutableSandboxedEnvironment):
@@ -84,7 +82,7 @@ class _Folder(BaseLoader):
         self.folder = folder
 
     def get_source(
-        self, environment: Any, template: str
+        self, _environment: Any, template: str
     ) -> tuple[str, str, Callable[[], bool] | None]:
         file = self.folder / template
         inside = file.resolve().is_relative_to(self.folder.resolve())
@@ -103,12 +101,15 @@ class Prompt:
     """Every name that it or what it includes looks up."""
     files: tuple[Path, ...]
     """Itself and all that it extends, includes or imports."""
+    globals: Mapping[str, Any]
+    """Jinja's own names (range, dict, …)."""
 
     def render(self, variables: Mapping[str, Any]) -> tuple[Message, ...]:
         """The messages for these variables. InputError names file and line."""
-        turns: list[Message] = []
         try:
-            text = self.template.render({**variables, _MESSAGES: turns})
+            # What Template.render does, less its copying of the variables.
+            context = self.template.new_context({**self.globals, **variables}, shared=True)
+            text = "".join(self.template.root_render_func(context))
         except limits.TooLong:
             raise InputError(f"rendering took over {LIMIT:g} s", place=self._place(None)) from None
         except (InputError, KeyboardInterrupt):
@@ -117,36 +118,50 @@ class Prompt:
             raise InputError(
                 f"rendering ran out: {type(error).__name__}", place=self._place(None)
             ) from None
-        except Exception as error:  # a template can raise what its filters raise
+        except Exception as error:  # noqa: BLE001  (a template raises what its filters raise)
             raise InputError(_reason(error, variables), place=self._place(error)) from None
-        return self._messages(text, turns)
+        return self._messages(text)
 
-    def _messages(self, text: str, turns: list[Message]) -> tuple[Message, ...]:
-        if not turns:
-            turns = [Message("user", text.strip())]
-        elif text.strip():
+    def _messages(self, text: str) -> tuple[Message, ...]:
+        if len(text) > MAX_TEXT:
             raise InputError(
-                f"text outside of the message blocks: {text.strip()[:60]!r}",
-                place=_find(self.file, text.strip().split("\n")[0][:20]),
+                f"a prompt has at most {MAX_TEXT} characters", place=Place(self.file, 1, 1)
+            )
+        before, *parts = text.split(_MARK)
+        if not parts:
+            parts, before = [f"user:{text}", "end:"], ""
+        turns: list[Message] = []
+        stray = before.strip()
+        for opening, closing in zip(parts[::2], parts[1::2], strict=True):
+            role, _, content = opening.partition(":")
+            kind, _, after = closing.partition(":")
+            if kind != "end":
+                raise InputError(
+                    f"a {kind} block stands inside a {role} block",
+                    place=_find(self.file, f"{{% {kind}"),
+                )
+            turns.append(Message(cast(Role, role), content.strip()))
+            stray = stray or after.strip()
+        if stray:
+            raise InputError(
+                f"text outside of the message blocks: {stray[:60]!r}",
+                place=_find(self.file, stray.split("\n")[0][:20]),
                 hint="put it into {% system %}, {% user %} or {% assistant %}, or use none of them",
             )
+        self._check_turns(turns)
+        return tuple(turns)
+
+    def _check_turns(self, turns: list[Message]) -> None:
         for turn in turns:
             if not turn.content:
                 raise InputError(
-                    f"the {turn.role} message is empty",
-                    place=_find(self.file, f"{{% {turn.role}"),
+                    f"the {turn.role} message is empty", place=_find(self.file, f"{{% {turn.role}")
                 )
-            if len(turn.content) > MAX_TEXT:
-                raise InputError(
-                    f"a prompt has at most {MAX_TEXT} characters",
-                    place=Place(self.file),
-                )
-        if turns[-1].role != "user" or all(turn.role == "system" for turn in turns):
+        if turns[-1].role != "user":
             raise InputError(
                 f"the last message is the {turns[-1].role}'s; a model answers the user",
                 place=_find(self.file, f"{{% {turns[-1].role}"),
             )
-        return tuple(turns)
 
     def _place(self, error: BaseException | None) -> Place:
         frames = traceback.extract_tb(error.__traceback__) if error else []
@@ -190,7 +205,7 @@ class Prompts:
         except TemplateSyntaxError as error:
             raise _syntax(error, file) from None
         files = tuple(sorted(self.folder / tree for tree in trees))
-        return Prompt(file, template, frozenset(looked_up), files)
+        return Prompt(file, template, frozenset(looked_up), files, dict(template.globals))
 
     def _trees(self, name: str) -> dict[str, nodes.Template]:
         """The template and all that it extends, includes or imports, parsed."""
