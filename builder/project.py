@@ -58,7 +58,7 @@ class Prices(_Table):
 
     input: float = Field(ge=0)
     output: float = Field(ge=0)
-    cached: float | None = Field(None, ge=0)
+    cached: float | None = Field(default=None, ge=0)
 
 
 class Provider(BaseModel):
@@ -69,7 +69,7 @@ class Provider(BaseModel):
     api_key_env: str | None = None
     structured: Literal["json_schema", "json_object", "prompt"] | None = None
     protocol: str | None = None
-    timeout: float | None = Field(None, gt=0)
+    timeout: float | None = Field(default=None, gt=0)
     params: dict[str, Any] = Field(default_factory=dict)
     usd_per_million: Prices | None = None
 
@@ -89,7 +89,7 @@ class Settings(_Table):
     """The whole of `[tool.builder]`."""
 
     model: str | None = None
-    concurrency: int = Field(64, ge=1, le=10_000)
+    concurrency: int = Field(default=64, ge=1, le=10_000)
     budget: Money | None = None
     confirm_above: Money = "1usd"
     params: dict[str, Any] = Field(default_factory=dict)

@@ -261,10 +261,10 @@ class DatasetPlan:
             index, counts = index[order], counts[order]
             able = level < np.maximum(3, counts)
             made.append((scenario, index[able], (counts[able] + level).astype(np.int32)))
-        cases = [_addressed(scenario, index, k) for scenario, index, k in made]
+        fresh = [_addressed(scenario, index, k) for scenario, index, k in made]
         before = [scenario.cases for scenario in self.scenarios]
         before += [part for earlier in self._reserves for part in earlier]
-        return _numbered(cases, before)
+        return _numbered(fresh, before)
 
 
 @dataclass(frozen=True, slots=True)
@@ -314,7 +314,8 @@ def make(
     datasets = []
     for name in sorted(by_dataset):
         parts = by_dataset[name]
-        for part, cases in zip(parts, _numbered([part.cases for part in parts], []), strict=True):
+        numbered = _numbered([part.cases for part in parts], [])
+        for part, cases in zip(parts, numbered, strict=True):
             part.cases = cases
         datasets.append(DatasetPlan(name, parts))
     names = frozenset(wanted or [scenario.name for scenario in loaded])

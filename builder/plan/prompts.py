@@ -243,8 +243,8 @@ class Prompts:
             for name_node in tree.find_all(nodes.Name):
                 if name_node.ctx != "load":
                     stored.add(name_node.name)
-            for macro in tree.find_all((nodes.Macro, nodes.Import)):
-                stored.add(macro.name if isinstance(macro, nodes.Macro) else macro.target)
+            stored.update(macro.name for macro in tree.find_all(nodes.Macro))
+            stored.update(imported.target for imported in tree.find_all(nodes.Import))
             for name in meta.find_undeclared_variables(tree):
                 undeclared.setdefault(name, file)
         known = {*available, *self.environment.globals}

@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from builder.errors import InputError, InputErrors, Place, nearest
-from builder.plan import axes, documents, draws, expressions, schemas
+from builder.plan import axes, documents, draws, expressions, schemas, tables
 from builder.plan.axes import Axis, Grid, Text
 from builder.plan.documents import Document
 from builder.plan.draws import Draw
@@ -242,7 +242,7 @@ def _given(document: Document, path: documents.Path_, value: Any, root: Path) ->
         file = axes.inside(document, (*path, "file"), value["file"], root)
         if file.suffix in (".yaml", ".yml"):
             return documents.read(file).data
-        text = draws.tables.read_text(file)
+        text = tables.read_text(file)
         if file.suffix != ".json":
             return text
         try:

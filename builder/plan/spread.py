@@ -202,11 +202,6 @@ def _smallest(source: Source, total: int, mask: Mask | None, *, first: int) -> S
             break
         slack *= 2.0
     priority, words, index, occurrence = found
-    if len(priority) > 4 * total:
-        near = np.argpartition(priority, total)[: total + 1]
-        # Everything tied with the last one chosen stays in the running.
-        near = np.flatnonzero(priority <= priority[near].max())
-        priority, words, index, occurrence = (x[near] for x in (priority, words, index, occurrence))
     order = np.lexsort((words, priority))[:total]
     return Shared(index[order], (occurrence[order] + first).astype(np.int32), kept)
 
@@ -223,12 +218,11 @@ def _below(
         occurrence = np.arange(len(repeated), dtype=np.int64) - starts[repeated]
         priority = (occurrence + u[repeated]) / weights[repeated]
         parts.append((priority, words[repeated], index[repeated], occurrence))
-    priorities, wordss, indexes, occurrences = zip(*parts, strict=True)
     return (
-        np.concatenate(priorities),
-        np.concatenate(wordss),
-        np.concatenate(indexes),
-        np.concatenate(occurrences),
+        np.concatenate([part[0] for part in parts]),
+        np.concatenate([part[1] for part in parts]),
+        np.concatenate([part[2] for part in parts]),
+        np.concatenate([part[3] for part in parts]),
     )
 
 
