@@ -11,7 +11,7 @@ demo: .venv/.demo
 	@$(BIN)/builder show support_messages -n 6
 
 test: .venv/.test
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n 2
 
 lint: .venv/.test
 	@$(BIN)/ruff check .
@@ -27,9 +27,14 @@ pins:
 	$(PIN) requirements/test.in -c requirements/demo.txt -o requirements/test.txt
 
 .venv/.demo: requirements/demo.txt pyproject.toml | .venv
-	@echo "installing what the demo needs into .venv (under a minute)…" >&2
+	@echo "installing what the demo needs into .venv (about a minute)" >&2
 	@$(PIP) --require-hashes -r requirements/demo.txt
 	@$(PIP) --no-build-isolation --editable .
+	@touch $@
+
+.venv/.test: requirements/test.txt .venv/.demo
+	@echo "installing what the tests need into .venv (about a minute)" >&2
+	@$(PIP) --require-hashes -r requirements/test.txt
 	@touch $@
 
 .venv:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from builder.project import Project
     from builder.records import Reject
     from builder.run.engines.fake import Fake
-    from builder.run.fill import Progress
+    from builder.run.progress import Progress
     from builder.run.survey import Survey
 
 __all__ = [
@@ -47,7 +47,7 @@ _HOMES = {
     **dict.fromkeys(__all__[:7], "builder.api"),
     "Project": "builder.project",
     "Survey": "builder.run.survey",
-    "Progress": "builder.run.fill",
+    "Progress": "builder.run.progress",
     "Exported": "builder.export.dataset",
     "Reject": "builder.records",
     "Fake": "builder.run.engines.fake",

@@ -23,15 +23,18 @@ from typing import Any
 
 from builder import store, template
 from builder.errors import InputError, nearest
-from builder.export import dataset, rows as dataset_rows
+from builder.export import dataset
+from builder.export import rows as dataset_rows
 from builder.export.dataset import Exported
 from builder.export.files import Format
 from builder.plan.plan import DatasetPlan, Overrides, Plan
 from builder.plan.spread import Rows
-from builder.project import Project
+from builder.project import Budget, Project
 from builder.records import Reject
-from builder.run import ask, survey as surveys
-from builder.run.fill import Fill, Progress
+from builder.run import ask
+from builder.run import survey as surveys
+from builder.run.fill import Fill
+from builder.run.progress import Progress
 from builder.run.survey import Survey
 
 
@@ -66,6 +69,7 @@ def fill(
     model: str | None = None,
     tries: int | None = None,
     concurrency: int | None = None,
+    budget: str | None = None,
 ) -> Progress:
     """What was asked and accepted: every missing row of these scenarios, asked for.
 
@@ -78,7 +82,14 @@ def fill(
         looked = surveys.make(plan, held, whole=False)
         state.wanted, state.to_ask = looked.wanted, looked.to_ask
         if looked.to_ask:
-            run = Fill(plan, held, state, concurrency or project.settings.concurrency)
+            cap = budget or project.settings.budget
+            run = Fill(
+                plan,
+                held,
+                state,
+                concurrency or project.settings.concurrency,
+                Budget.parse(cap) if cap else None,
+            )
             _finished(run)
     return state
 

@@ -134,6 +134,9 @@ def run(
         int | None,
         typer.Option("--concurrency", min=1, max=10_000, help="Calls in flight, at most."),
     ] = None,
+    budget: Annotated[
+        str | None, typer.Option("--budget", help="Stop before it costs more: 5usd or 200000tok.")
+    ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask before an expensive run.")] = False,
     export: Annotated[
         bool, typer.Option(" /--no-export", help="Leave the datasets' folders alone.")
@@ -146,10 +149,13 @@ def run(
     """Ask for every row that is missing, then export the datasets."""
     from builder import store, view
     from builder.export import dataset
+    from builder.project import Budget
     from builder.run import survey
-    from builder.run.fill import Fill, Progress
+    from builder.run.fill import Fill
+    from builder.run.progress import Progress
 
     found, made = _plan(project, names, rows=rows, model=model, tries=tries)
+    cap = Budget.parse(budget or found.settings.budget) if budget or found.settings.budget else None
     state = Progress()
     with store.locked(found.outputs), store.writing(found.store) as held:
         looked = survey.make(made, held, whole=not names)
@@ -157,8 +163,8 @@ def run(
         state.wanted, state.to_ask = looked.wanted, looked.to_ask
         failure: BuilderError | None = None
         if looked.to_ask:
-            _confirm(found.settings.confirm_above, looked.usd, yes=yes)
-            fill = Fill(made, held, state, concurrency or found.settings.concurrency)
+            _confirm(found.settings.confirm_above, looked.usd, yes=yes or cap is not None)
+            fill = Fill(made, held, state, concurrency or found.settings.concurrency, cap)
             try:
                 asyncio.run(_drive(fill, quiet=quiet))
             except BuilderError as error:
@@ -169,10 +175,11 @@ def run(
         tallies = (
             [t for one in folders for t in one.tallies.values()]
             if export
-            else list(
-                survey.make(made, held, whole=False).tallies[name][s.name]
-                for name, s in ((d.name, s) for d in made.datasets for s in d.scenarios)
-            )
+            else [
+                tally
+                for found_ in survey.make(made, held, whole=False).tallies.values()
+                for tally in found_.values()
+            ]
         )
     _say(view.summary(state, folders), quiet=quiet)
     if failure is not None:
@@ -199,7 +206,7 @@ def export(
     """Write the datasets from what the store holds. No call is made."""
     from builder import store, view
     from builder.export import dataset
-    from builder.run.fill import Progress
+    from builder.run.progress import Progress
 
     found, made = _plan(project, None)
     chosen = _datasets(made, datasets or [])

@@ -102,7 +102,7 @@ class Project:
     """A folder of scenarios, prompts and schemas, and the outputs made from them."""
 
     root: Path
-    settings: Settings = field(default_factory=lambda: Settings())
+    settings: Settings = field(default_factory=Settings)
     outputs: Path = field(init=False)
 
     def __post_init__(self) -> None:

@@ -78,11 +78,11 @@ class Key(NamedTuple):
         digest, repeat, attempt = text.split("-")
         return cls(bytes.fromhex(digest), int(repeat), int(attempt))
 
-    def seed(self) -> int:
-        """A number in [0, 2**31) for engines whose sampling takes one."""
-        return (
-            int.from_bytes(hashlib.blake2b(str(self).encode(), digest_size=4).digest(), "big") >> 1
-        )
+    def seed(self, again: int = 0) -> int:
+        """A number in [0, 2**31) for engines whose sampling takes one, another for each `again`."""
+        text = f"{self}-again-{again}" if again else str(self)
+        digest = hashlib.blake2b(text.encode(), digest_size=4).digest()
+        return int.from_bytes(digest, "big") >> 1
 
 
 @dataclass(frozen=True, slots=True)

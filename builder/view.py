@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from builder.export.dataset import Exported
     from builder.plan.plan import Planned
     from builder.records import Reject
-    from builder.run.fill import Progress
+    from builder.run.progress import Progress
     from builder.run.survey import Line, Survey
 
 
@@ -201,6 +201,8 @@ def summary(state: Progress, made: Sequence[Exported]) -> str:
     if state.failures:
         worst = max(state.trouble.items(), key=lambda item: item[1], default=("", 0))
         lines.append(f"{state.failures} calls failed and were tried again; most often: {worst[0]}")
+    for model, limit in state.limits.items():
+        lines.append(f"{model} allows {limit}")
     for dataset in made:
         lines += _dataset(dataset)
     return "\n".join(lines)

@@ -181,8 +181,7 @@ def _manifest(
         "rows": made.rows,
         "splits": made.splits,
         "scenarios": {
-            scenario.name: _scenario(scenario.name, tallies[scenario.name])
-            for scenario in dataset.scenarios
+            scenario.name: _scenario(tallies[scenario.name]) for scenario in dataset.scenarios
         },
         "models": sorted({asked.model for s in dataset.scenarios for asked in s.asked}),
         "answered_by": sorted({m for tally in tallies.values() for m in tally.models if m}),
@@ -198,7 +197,7 @@ def _manifest(
     }
 
 
-def _scenario(name: str, tally: Tally) -> dict[str, Any]:
+def _scenario(tally: Tally) -> dict[str, Any]:
     return {
         "wanted": tally.wanted,
         "accepted": tally.accepted,

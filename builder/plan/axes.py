@@ -307,7 +307,7 @@ class _Reader:
             if value is None or repr(value) in seen:
                 what = "is missing" if value is None else f"{value!r} stands here again"
                 raise InputError(f"the value in column {name!r} {what}", place=where)
-            if not isinstance(w, int | float) or not 0 < w:
+            if not isinstance(w, int | float) or not w > 0:
                 raise InputError(f"the weight {w!r} is not a positive number", place=where)
             seen.add(repr(value))
             attributes = {k: v for k, v in record.items() if k.isidentifier()}

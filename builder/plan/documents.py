@@ -68,7 +68,7 @@ def read(path: Path) -> Document:
         raise _syntax(path, text, error) from None
     except RecursionError:
         raise InputError(f"nested deeper than {MAX_DEPTH} levels", place=Place(path)) from None
-    except Exception as error:  # ruamel raises bare ones on bytes it cannot read
+    except Exception as error:  # noqa: BLE001  (ruamel raises bare ones on bytes it cannot read)
         raise InputError(f"not YAML: {_one_line(error)}", place=Place(path)) from None
     reader = _Reader(path)
     data = None if root is None else reader.value(root, (), in_flow=False)

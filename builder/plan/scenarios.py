@@ -25,8 +25,33 @@ from builder.plan.words import LATER, Words
 from builder.project import NAME, Project
 
 RESERVED = frozenset(
-    "schema loop self super caller varargs kwargs range dict cycler joiner namespace and or not in "
-    "is if else true false none True False None".split()
+    [
+        "schema",
+        "loop",
+        "self",
+        "super",
+        "caller",
+        "varargs",
+        "kwargs",
+        "range",
+        "dict",
+        "cycler",
+        "joiner",
+        "namespace",
+        "and",
+        "or",
+        "not",
+        "in",
+        "is",
+        "if",
+        "else",
+        "true",
+        "false",
+        "none",
+        "True",
+        "False",
+        "None",
+    ]
 )
 """Names that mean something else in a template or an expression."""
 

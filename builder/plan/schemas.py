@@ -7,7 +7,6 @@ read from its syntax tree, so that a plan can say beforehand which modules it wi
 from __future__ import annotations
 
 import ast
-import hashlib
 import importlib.machinery
 import importlib.util
 import sys
@@ -24,6 +23,7 @@ from pydantic.json_schema import GenerateJsonSchema
 
 from builder.errors import InputError, Place, nearest
 from builder.plan.tables import read_text
+from builder.records import digest_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +178,7 @@ class _Source(importlib.machinery.SourceFileLoader):
 
 
 def _module(folder: Path, file: Path) -> ModuleType:
-    package = "builder_schemas_" + hashlib.sha1(str(folder.resolve()).encode()).hexdigest()[:12]
+    package = "builder_schemas_" + digest_of(str(folder.resolve())).hex()[:12]
     if package not in sys.modules:
         holder = ModuleType(package)
         holder.__path__ = [str(folder)]

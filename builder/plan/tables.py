@@ -267,7 +267,7 @@ def _columns(path: Path, records: list[tuple[int, Any]]) -> dict[str, list[Any]]
 
 
 def _parquet(path: Path) -> dict[str, list[Any]]:
-    import pyarrow.parquet  # noqa: PLC0415  (heavy: only where a Parquet table is named)
+    import pyarrow.parquet
 
     try:
         table = pyarrow.parquet.read_table(path)

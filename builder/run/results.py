@@ -34,6 +34,18 @@ class Outcome:
     row: Row | None = None
     rejects: list[Reject] = field(default_factory=list)
     answers: list[Completion] = field(default_factory=list)
+    raised: bool = False
+    """Whether it gets the further tries that a run was told to allow."""
+
+    @property
+    def limit(self) -> int:
+        """Answers that may be asked for this case."""
+        return self.scenario.limit if self.raised else self.scenario.tries
+
+    @property
+    def open(self) -> bool:
+        """Whether it wants an answer."""
+        return self.row is None and self.tried < self.limit
 
     @property
     def tried(self) -> int:
@@ -95,6 +107,8 @@ class Tally:
     """Times of the first and the last answer."""
     short: dict[int, int] = field(default_factory=dict)
     """Combination number to the rows that it lacks and cannot get within its tries."""
+    raisable: dict[int, int] = field(default_factory=dict)
+    """Combination number to its spent cases that further tries are allowed for."""
 
     def add(self, outcome: Outcome) -> None:
         self.answers += outcome.tried
@@ -112,6 +126,14 @@ class Tally:
         elif not outcome.spent:
             self.open += 1
             self.open_bytes += outcome.planned.size
+        elif outcome.tried < outcome.scenario.limit:
+            self.raisable[outcome.combination] = self.raisable.get(outcome.combination, 0) + 1
+
+    @property
+    def to_ask(self) -> int:
+        """Rows that a run would ask for."""
+        harder = (min(lack, self.raisable.get(c, 0)) for c, lack in self.short.items())
+        return self.open + sum(harder)
 
 
 Tallies = dict[str, Tally]

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
-from tenacity.wait import wait_random_exponential
 
 from builder.errors import TransportError
 
 ATTEMPTS = 8
 """Calls that one request may cost before it is left for the next run."""
+FIRST = 0.6
+"""Seconds of the first wait, doubled each time; half of each is left to chance. Seven waits take
+34 to 68 seconds: longer than a short outage, shorter than a person's patience."""
 LONGEST = 30.0
 """Seconds of the longest wait that is ours to choose; a provider may ask for more."""
 PATIENCE = 300.0
 """Seconds a provider may ask us to wait; beyond, the request is left for the next run."""
 
 T = TypeVar("T")
-_backoff = wait_random_exponential(multiplier=0.5, max=LONGEST)
 
 
 async def calling(
@@ -61,9 +63,9 @@ def _enough(state: RetryCallState, attempts: int) -> bool:
 
 def _wait(number: int, error: TransportError) -> float:
     """Seconds before the next call: never less than the provider asked for."""
-    state = RetryCallState(AsyncRetrying(), None, (), {})
-    state.attempt_number = number
-    ours = _backoff(state)
+    longest = min(LONGEST, FIRST * 2.0 ** (number - 1))
+    ours = longest * random.uniform(0.5, 1.0)
+    # A little later than asked, and not all at the same moment.
     return max(error.after, 0.0) + min(ours, 1.0) if error.after is not None else ours
 
 

@@ -111,7 +111,7 @@ def _line(plan: Plan, scenario: ScenarioPlan, dataset: str, tally: Tally) -> Lin
         grid=scenario.scenario.grid.size,
         wanted=len(scenario.cases),
         held=tally.accepted,
-        to_ask=tally.open,
+        to_ask=tally.to_ask,
         short=sum(tally.short.values()),
         rejects=tally.rejects,
         input_tokens=input_tokens,

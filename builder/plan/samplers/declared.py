@@ -250,13 +250,13 @@ class Choice:
         elif isinstance(given, list | tuple):
             weights = [1.0] * len(given)
         else:
-            raise ValueError(f"choice takes a list or a mapping of value to weight, not {given!r}")  # noqa: TRY004
+            raise ValueError(f"choice takes a list or a mapping of value to weight, not {given!r}")
         if not given:
             raise ValueError("choice needs at least one value")
         values = list(given)
         for value in values:
             if isinstance(value, bool) or not isinstance(value, str | int | float | type(None)):
-                raise ValueError(f"choice takes texts and numbers, not {value!r}; quote it")  # noqa: TRY004
+                raise ValueError(f"choice takes texts and numbers, not {value!r}; quote it")
         return {"values": values, "weights": weights, "kind": _kind(values)}
 
     @staticmethod

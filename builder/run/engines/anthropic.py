@@ -26,7 +26,7 @@ class Anthropic:
     """Messages over the SDK's aiohttp backend."""
 
     @classmethod
-    def defaults(cls, endpoint: Endpoint, model: str) -> Mapping[str, Any]:  # noqa: ARG003 - the signature that all engines share
+    def defaults(cls, endpoint: Endpoint, model: str) -> Mapping[str, Any]:
         return {"max_tokens": MAX_TOKENS}
 
     @classmethod
@@ -69,9 +69,9 @@ class Anthropic:
         await self._wire.close()
 
     async def complete(
-        self, request: Request, key: Key, extra: tuple[Message, ...] = ()
+        self, request: Request, key: Key, extra: tuple[Message, ...] = (), again: int = 0
     ) -> Completion:
-        return await self._exchange.complete(request, key, extra)
+        return await self._exchange.complete(request, key, extra, again)
 
     def _seen(self, headers: Mapping[str, str], status: int) -> None:
         if self.on_headers is not None:

@@ -61,17 +61,19 @@ class Exchange:
         self._ladders: dict[tuple[str, bytes], structured.Ladder] = {}
         self._prices: dict[str, prices.Price | None] = {}
 
-    async def complete(self, request: Request, key: Key, extra: tuple[Message, ...]) -> Completion:
+    async def complete(
+        self, request: Request, key: Key, extra: tuple[Message, ...], again: int
+    ) -> Completion:
         """The reply as a completion; see `Engine.complete`."""
         asked = replace(request, messages=request.messages + extra) if extra else request
         if request.schema is None:
-            reply = await self._ask(asked, key, "text")
+            reply = await self._ask(asked, key, "text", again)
             return self._completion(request, key, extra, "text", reply)
         ladder = self._ladder(request)
         mode = await ladder.mode()
         try:
             while True:
-                reply = await self._ask(asked, key, mode)
+                reply = await self._ask(asked, key, mode, again)
                 if reply.status == 200:
                     break
                 found = failures.fault_of(reply, self._redact)
@@ -94,10 +96,10 @@ class Exchange:
             ladder = self._ladders[address] = structured.Ladder(modes)
         return ladder
 
-    async def _ask(self, request: Request, key: Key, mode: Mode) -> failures.Reply:
+    async def _ask(self, request: Request, key: Key, mode: Mode, again: int) -> failures.Reply:
         body = self._format.body(self._endpoint, request, mode)
         if self._format.seeded:
-            body.setdefault("seed", key.seed())
+            body.setdefault("seed", key.seed(again))
         path = self._format.path(self._endpoint, request.model_name)
         return await self._wire.post(path, orjson.dumps(body, default=_plain))
 

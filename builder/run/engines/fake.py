@@ -37,7 +37,7 @@ class Fake:
     """Answers from the key's seed; see the module. `script` sees every call first."""
 
     @classmethod
-    def defaults(cls, endpoint: Endpoint, model: str) -> Mapping[str, Any]:  # noqa: ARG003 - the signature that all engines share
+    def defaults(cls, endpoint: Endpoint, model: str) -> Mapping[str, Any]:
         return {}
 
     @classmethod
@@ -50,7 +50,7 @@ class Fake:
         return lines + params.problems("fake", request.params, KNOWN, extras=False)
 
     @classmethod
-    def body(cls, endpoint: Endpoint, request: Request, mode: Mode) -> dict[str, Any]:  # noqa: ARG003 - the signature that all engines share
+    def body(cls, endpoint: Endpoint, request: Request, mode: Mode) -> dict[str, Any]:
         turns = [{"role": turn.role, "content": turn.content} for turn in request.messages]
         return {"model": request.model_name, "messages": turns, **request.params}
 
@@ -69,7 +69,7 @@ class Fake:
         self._asked.clear()
 
     async def complete(
-        self, request: Request, key: Key, extra: tuple[Message, ...] = ()
+        self, request: Request, key: Key, extra: tuple[Message, ...] = (), again: int = 0
     ) -> Completion:
         started = time.perf_counter()
         await asyncio.sleep(self._latency)

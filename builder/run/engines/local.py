@@ -36,11 +36,11 @@ class Local:
     """The embedded model. One server per GGUF file, started when it is first asked."""
 
     @classmethod
-    def defaults(cls, endpoint: Endpoint, model: str) -> Mapping[str, Any]:  # noqa: ARG003 - the signature that all engines share
+    def defaults(cls, endpoint: Endpoint, model: str) -> Mapping[str, Any]:
         return DEFAULTS
 
     @classmethod
-    def problems(cls, endpoint: Endpoint, request: Request) -> list[str]:  # noqa: ARG003 - the signature that all engines share
+    def problems(cls, endpoint: Endpoint, request: Request) -> list[str]:
         lines = []
         try:
             weights(request.model_name)
@@ -71,7 +71,7 @@ class Local:
             await self._servers.popitem()[1].close()
 
     async def complete(
-        self, request: Request, key: Key, extra: tuple[Message, ...] = ()
+        self, request: Request, key: Key, extra: tuple[Message, ...] = (), again: int = 0
     ) -> Completion:
         file = weights(request.model_name)
         served = self._servers.get(file)
@@ -80,7 +80,7 @@ class Local:
                 if file not in self._servers:
                     self._servers[file] = await _Served.start(self._endpoint, file, self._seen)
                 served = self._servers[file]
-        completion = await served.engine.complete(request, key, extra)
+        completion = await served.engine.complete(request, key, extra, again)
         return replace(completion, host="local")
 
     def _seen(self, headers: Mapping[str, str], status: int) -> None:

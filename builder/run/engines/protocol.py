@@ -59,9 +59,12 @@ class Engine(Protocol):
     async def __aexit__(self, *failure: object) -> None: ...
 
     async def complete(
-        self, request: Request, key: Key, extra: tuple[Message, ...] = ()
+        self, request: Request, key: Key, extra: tuple[Message, ...] = (), again: int = 0
     ) -> Completion:
         """The provider's reply to the request and the turns of a re-ask behind it.
+
+        `again` counts the replies to this key that were no answers: an engine that derives its
+        seed from the key takes another, or it would be cut off at the same word for ever.
 
         Raises TransportError when trying again may help, ProviderError when it cannot.
         """

@@ -1,0 +1,159 @@
+"""A lane: one model, the engine that answers for it, its pace and its share of the budget."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass, replace
+
+from builder.errors import ProviderError, TransportError
+from builder.plan.plan import Plan
+from builder.project import Budget
+from builder.records import Completion, Key, Message, Request
+from builder.run import ask, budget, retry
+from builder.run.budget import Purse
+from builder.run.engines import prices, registry
+from builder.run.engines.protocol import Endpoint, Engine
+from builder.run.pace import Pace
+
+OUTAGE = 45.0
+"""Seconds without any success, calls failing all the while, after which a run stops."""
+FAILURES = 8
+"""Calls that must have failed in a row besides."""
+
+
+class Stopped(Exception):
+    """The run was told to stop; whoever waits gives up."""
+
+
+class Halt:
+    """Whether a run is to stop, for those who wait in it."""
+
+    def __init__(self) -> None:
+        self._told = asyncio.Event()
+
+    def stop(self) -> None:
+        self._told.set()
+
+    def check(self) -> None:
+        """Raises Stopped once the run is to stop."""
+        if self._told.is_set():
+            raise Stopped
+
+    async def wait(self) -> None:
+        """Returns when the run is to stop."""
+        await self._told.wait()
+
+    async def sleep(self, seconds: float) -> None:
+        """Waits so long, or raises Stopped as soon as the run is to stop."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._told.wait(), seconds)
+        self.check()
+
+
+@dataclass(slots=True)
+class Lane:
+    """Asks one model."""
+
+    endpoint: Endpoint
+    engine: Engine
+    pace: Pace
+    purse: Purse | None
+
+    async def ask(
+        self,
+        request: Request,
+        key: Key,
+        extra: tuple[Message, ...],
+        again: int,
+        *,
+        halt: Halt,
+        failed: Callable[[TransportError], None],
+    ) -> Completion:
+        """The reply, after as many attempts as transport trouble takes.
+
+        Raises TransportError when they are used up, ProviderError when no more would help,
+        budget.Spent when the next call could cross the cap, Stopped when the run is to stop.
+        """
+
+        def note(error: TransportError) -> None:
+            failed(error)
+            self._outage(error)
+
+        async def once() -> Completion:
+            async with self.pace.admitted(halt.sleep):
+                halt.check()
+                return await self._within_budget(request, key, extra, again)
+
+        return clean(await retry.calling(once, sleep=halt.sleep, failed=note))
+
+    async def _within_budget(
+        self, request: Request, key: Key, extra: tuple[Message, ...], again: int
+    ) -> Completion:
+        if self.purse is None:
+            return await self.engine.complete(request, key, extra, again)
+        worst = await self.purse.take(request, extra)
+        reply: Completion | None = None
+        try:
+            reply = await self.engine.complete(request, key, extra, again)
+        finally:
+            await self.purse.settle(request, worst, reply)
+        return reply
+
+    def _outage(self, error: TransportError) -> None:
+        silent = time.monotonic() - self.pace.last_success
+        if silent >= OUTAGE and self.pace.failures >= FAILURES:
+            raise ProviderError(
+                f"{self.endpoint.provider} has not answered for {silent:.0f} s: {error.message}",
+                hint="what was answered is kept; run again when it is back",
+            )
+
+
+async def open_all(
+    plan: Plan, stack: AsyncExitStack, *, concurrency: int, cap: Budget | None
+) -> dict[str, Lane]:
+    """A lane for each model of the plan, closed with `stack`.
+
+    Raises InputError for a missing key, or a budget that cannot be kept.
+    """
+    asked = {one.model: one for scenario in plan.scenarios() for one in scenario.asked}
+    endpoints = {
+        model: ask.endpoint(
+            plan.project, model.partition(":")[0], require_key=True, concurrency=concurrency
+        )
+        for model in sorted(asked)
+    }
+    purse = _purse(cap, endpoints, {m: one.request(()) for m, one in asked.items()})
+    lanes = {}
+    for model, endpoint in endpoints.items():
+        engine = registry.engine_class(endpoint.protocol)(endpoint)
+        told = endpoint.options.get("requests_per_minute")
+        pace = Pace(endpoint.concurrency, per_minute=told)
+        if hasattr(engine, "on_headers"):
+            engine.on_headers = pace.read
+        await stack.enter_async_context(engine)
+        lanes[model] = Lane(endpoint, engine, pace, purse)
+    return lanes
+
+
+def _purse(
+    cap: Budget | None, endpoints: dict[str, Endpoint], probes: dict[str, Request]
+) -> Purse | None:
+    if cap is None:
+        return None
+    known = {
+        model: prices.lookup(where, model.partition(":")[2]) for model, where in endpoints.items()
+    }
+    budget.check(cap, {m: (price, budget.most(probes[m]) > 0) for m, price in known.items()})
+    return Purse(cap, {model: price for model, price in known.items() if price is not None})
+
+
+def clean(reply: Completion) -> Completion:
+    """The reply with lone surrogates replaced: no encoding can write them."""
+    try:
+        reply.text.encode()
+    except UnicodeEncodeError:
+        return replace(reply, text=reply.text.encode("utf-8", "replace").decode())
+    return reply

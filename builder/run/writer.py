@@ -1,0 +1,44 @@
+"""Replies on their way into the store, committed in groups."""
+
+from __future__ import annotations
+
+import asyncio
+
+from builder.records import Completion
+from builder.store import Store
+
+GROUP = 256
+"""Replies that are committed together, at most."""
+SECONDS = 0.25
+"""How long a reply waits for others, at most."""
+
+
+class Writer:
+    """Collects replies and commits them in groups; a kill loses one group at most."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._waiting: list[Completion] = []
+        self._due = asyncio.Event()
+
+    def add(self, reply: Completion) -> None:
+        """Takes a reply; a full group is committed before this returns."""
+        self._waiting.append(reply)
+        if len(self._waiting) >= GROUP:
+            self.flush()
+        else:
+            self._due.set()
+
+    def flush(self) -> None:
+        """Commits what waits. StoreError leaves it waiting."""
+        if self._waiting:
+            self._store.add(self._waiting)
+            self._waiting = []
+
+    async def run(self) -> None:
+        """Commits in time, until cancelled."""
+        while True:
+            await self._due.wait()
+            await asyncio.sleep(SECONDS)
+            self._due.clear()
+            self.flush()
