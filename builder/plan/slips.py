@@ -1,0 +1,133 @@
+"""The usual slips of people who type YAML, many of them in Chinese: where they stand, how to mend them.
+
+A parser says where it gave up, which is often a line below the slip. What is known here are
+the slips themselves: full-width signs, brackets and quotes left open, a text that wants quotes.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, NamedTuple
+
+_WIDE = {wide: wide - 0xFEE0 for wide in range(0xFF01, 0xFF5F)}
+_NARROW = _WIDE | {ord(w): n for w, n in zip("　“”‘’、。【】", " \"\"'',.[]", strict=True)}
+
+_BEGINNINGS = (
+    ("that cannot start", ""),
+    ("node content", ""),
+    ("keys are not allowed", ""),
+    ("entries are not allowed", ""),
+    ("expected URI", "!"),
+    ("undefined alias", "*"),
+    ("expected chomping", "|"),
+    ("a comment or a line break", ">"),
+)
+"""Complaints about signs that mean something to YAML, each with the sign where it stands before."""
+
+
+class Slip(NamedTuple):
+    """What is wrong, how to mend it, and where it stands: line and column counted from 0."""
+
+    problem: str
+    hint: str
+    row: int
+    column: int
+
+
+Mark = tuple[int, int] | None
+"""Line and column where a parser stood, counted from 0."""
+
+
+def narrow(text: str) -> str:
+    """The text with its full-width signs as a keyboard without them types it.
+
+    >>> narrow("５ each")
+    '5 each'
+    """
+    return text.translate(_NARROW)
+
+
+def hint(found: Any) -> str:
+    """What to write instead of a value that full-width signs spoiled; else the empty string."""
+    if isinstance(found, str) and narrow(found) != found:
+        return f"full-width signs stand here; write {narrow(found)}"
+    return ""
+
+
+def wide_colon(text: str) -> int:
+    """Where in a text a full-width colon stands for the one behind a key, -1 where none does."""
+    found = re.match(r"""[^\s:："']+(：)""", text)
+    return found.start(1) if found else -1
+
+
+def of(text: str, problem: str, mark: Mark, context: str, opened: Mark) -> Slip:
+    """The slip behind a parser's complaint. `opened` is where began what it could not end."""
+    lines = text.split("\n")
+    row, column = mark or opened or (0, 0)
+    at = (min(row, len(lines) - 1), column)
+    if "quoted scalar" in context and "end of stream" in problem and opened:
+        quote = lines[opened[0]][opened[1]]
+        return Slip(f"the quote {quote} that opens here is never closed", "", *opened)
+    if "another document" in problem:
+        return Slip("a second document begins here", "take out the line ---", *at)
+    begun = opened if opened and "flow" in context else None
+    for row in dict.fromkeys((*(begun or ())[:1], at[0], at[0] - 1)):
+        found = _full_width(lines, row, text_of=begun)
+        if found:
+            return Slip(problem, found[0], row, found[1])
+    if begun:
+        bracket = lines[begun[0]][begun[1]]
+        said = f"the {bracket!r} that opens here is not closed"
+        return Slip(f"{said}: {problem}", "", *begun)
+    if "simple key" in context and opened:
+        return Slip("a key without ': ' behind it", "write key: value", *opened)
+    return _quoted(lines, problem, *at) or Slip(problem, "", *at)
+
+
+def _full_width(lines: list[str], row: int, text_of: Mark) -> tuple[str, int] | None:
+    """The full-width sign of a line that stands where YAML wants its own."""
+    line = lines[row] if 0 <= row < len(lines) else ""
+    bare = re.sub(r"""(["'])(?:(?!\1).)*\1""", lambda m: "_" * len(m[0]), line)
+    for pattern in (
+        r"^\s*(?:-\s+)?[^\s:：]+(：)",  # behind a key
+        r"(?:^|:\s|-\s)\s*([［｛【])",  # before a list or mapping
+        r"[\[{][^\]}]*([，：］｝】])",  # within one
+    ):
+        found = re.search(pattern, bare)
+        if found:
+            wide = found[1]
+            return f"a full-width {wide!r} stands here; YAML wants {narrow(wide)!r}", found.start(1)
+    found = re.search(r"(?:^\s*|:)([\u3000\u00a0])", bare)
+    if found:
+        kind = "full-width space" if found[1] == "\u3000" else "no-break space"
+        return f"a {kind} stands here; YAML wants an ordinary one", found.start(1)
+    return None
+
+
+def _quoted(lines: list[str], problem: str, row: int, column: int) -> Slip | None:
+    """Texts that want quotes, or others."""
+    for at in (row, row - 1):
+        line = lines[at] if 0 <= at < len(lines) else ""
+        if re.match(r"""\s*-\s+(['"]).*\1\s*\S""", line):
+            said = (
+                "an expression that begins with a quote needs quotes around the whole: "
+                """- "'延迟发货' == trigger\""""
+            )
+            return Slip(problem, said, at, len(line) - len(line.lstrip("- ")))
+    line = lines[row] if 0 <= row < len(lines) else ""
+    if "\t" in line[: column + 1]:
+        return Slip(problem, "indent with spaces: YAML allows no tab here", row, column)
+    begun = next((sign for words, sign in _BEGINNINGS if words in problem), None)
+    if begun is not None:
+        said = f"quote a text that begins with {begun or line[column : column + 1]!r}"
+        return Slip(problem, said, row, column)
+    if "escape" in problem:
+        said = "within double quotes a backslash is written twice; single quotes take it as it is"
+        return Slip(problem, said, row, column)
+    if "mapping values" in problem and line.count(": ") + line.endswith(":") > 1:
+        return Slip(problem, "quote a text that holds ': '", row, column)
+    if "<scalar>" in problem:
+        return Slip(problem, "quote the text as a whole", row, column)
+    if "<block end>" in problem or "mapping values" in problem:
+        return Slip(problem, "lines of one mapping or list begin in the same column", row, column)
+    return None
