@@ -16,10 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from builder.errors import InputError, Place, nearest
-from builder.plan import tables
+from builder.plan import slips, tables
 from builder.plan.documents import Document, Path_
 
 MAX_GRID = 10**7
+LEAST_WEIGHT, MOST_WEIGHT = 1e-9, 1e9
+_WEIGHT = "a positive number from 1e-9 to 1e9"
 
 
 class Text(str):
@@ -167,10 +169,20 @@ def load(document: Document, vary: Mapping[str, Any], root: Path) -> list[Axis]:
         if not ready:
             name, spec = next(iter(pending.items()))
             parent = spec["of"].partition(".")[0]
+            place = document.place(("vary", name, "of"))
+            if parent in pending:
+                raise InputError(
+                    f"{name!r} and {parent!r} are values of each other, so neither has any"
+                    if parent != name
+                    else f"{name!r} is of itself, so it has no values",
+                    place=place,
+                    hint="'of' names an axis that has its values without this one",
+                )
             raise InputError(
-                f"'of' names the axis {parent!r}, which is {'itself dependent on this one' if parent in pending else 'none of this file'}."
+                f"'of' names {parent!r}, which is no axis."
                 f"{nearest(parent, [n for n in vary if n != name])}",
-                place=document.place(("vary", name, "of")),
+                place=place,
+                hint=f"axes: {', '.join(vary)}",
             )
         for name, spec in ready.items():
             reader = _Reader(document, ("vary", name), root)
@@ -211,7 +223,8 @@ class _Reader:
             raise self.fail(
                 f"expected the values of an axis, found {shown(spec)}",
                 *more,
-                hint="write a list [a, b], or a mapping of value to weight {a: 3, b: 1}",
+                hint=slips.hint(spec)
+                or "write a list [a, b], or a mapping of value to weight {a: 3, b: 1}",
             )
         if not found:
             raise self.fail("an axis has at least one value", *more)
@@ -242,11 +255,11 @@ class _Reader:
 
     def weight(self, weight: Any, key: Any, at: tuple[str | int, ...]) -> None:
         right = isinstance(weight, int | float) and not isinstance(weight, bool)
-        if not right or not 0 < weight < float("inf"):
+        if not right or not LEAST_WEIGHT <= weight <= MOST_WEIGHT:
             raise self.fail(
-                f"the weight of {shown(key)} is {shown(weight)}, expected a positive number",
+                f"the weight of {shown(key)} is {shown(weight)}, expected {_WEIGHT}",
                 *at,
-                hint="a list [a, b] gives equal weights" if weight is None else "",
+                hint="a list [a, b] gives equal weights" if weight is None else slips.hint(weight),
             )
 
     def carrying(self, value: Any, attributes: dict[str, Any], at: tuple[str | int, ...]) -> Any:
@@ -301,14 +314,16 @@ class _Reader:
             table.column(str(weight), place=self.document.place((*self.path, "weight")))
         found: list[Value] = []
         seen: set[str] = set()
-        for number, record in enumerate(table.records(), 2):
+        for number, record in enumerate(table.records()):
             value, w = record.pop(name), record.pop(str(weight), 1.0) if weight else 1.0
-            where = Place(path, number, 1)
+            where = table.place(number)
             if value is None or repr(value) in seen:
-                what = "is missing" if value is None else f"{value!r} stands here again"
-                raise InputError(f"the value in column {name!r} {what}", place=where)
-            if not isinstance(w, int | float) or not w > 0:
-                raise InputError(f"the weight {w!r} is not a positive number", place=where)
+                what = "has no value here" if value is None else f"holds {value!r} again"
+                raise InputError(f"the column {name!r} {what}", place=where)
+            if not isinstance(w, int | float) or not LEAST_WEIGHT <= w <= MOST_WEIGHT:
+                raise InputError(
+                    f"the weight of {shown(value)} is {shown(w)}, expected {_WEIGHT}", place=where
+                )
             seen.add(repr(value))
             attributes = {k: v for k, v in record.items() if k.isidentifier()}
             carried = self.carrying(value, attributes, ()) if attributes else value

@@ -48,6 +48,8 @@ class Table:
 
     columns: Mapping[str, Column]
     source: Path | None = None
+    lines: Sequence[int] = ()
+    """Line of each row in its file, where it has one."""
 
     def __len__(self) -> int:
         return len(next(iter(self.columns.values())).values) if self.columns else 0
@@ -62,6 +64,11 @@ class Table:
                 hint=f"its columns: {', '.join(self.columns)}",
             )
         return self.columns[name]
+
+    def place(self, row: int) -> Place:
+        """Where a row stands."""
+        assert self.source is not None
+        return Place(self.source, self.lines[row] if row < len(self.lines) else 1, 1)
 
     def select(self, names: Sequence[str]) -> Table:
         """The same rows, these columns alone."""
@@ -133,10 +140,10 @@ def load(path: Path, *, place: Place | None = None) -> Table:
             f"a table ends in {', '.join(readers)}, not {path.suffix!r}",
             place=place or Place(path),
         )
-    raw = reader(path)
+    raw, lines = reader(path)
     if not raw or not next(iter(raw.values())):
-        raise InputError("the table has no rows", place=Place(path))
-    return Table({name: typed(name, values) for name, values in raw.items()}, path)
+        raise InputError("the table has no rows", place=Place(path, 1, 1))
+    return Table({name: typed(name, values) for name, values in raw.items()}, path, lines)
 
 
 def typed(name: str, values: Sequence[Any]) -> Column:
@@ -167,11 +174,15 @@ def _number(value: Any) -> float | None:
         return None
     try:
         number = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
-    # A code with a leading zero is a name, not a number.
-    text = str(value).strip()
-    if isinstance(value, str) and text.lstrip("+-")[:1] == "0" and text.lstrip("+-")[1:2].isdigit():
+    if isinstance(value, str):
+        # A code with a leading zero is a name, not a number, and so is 1_000.
+        digits = value.strip().lstrip("+-")
+        if "_" in digits or (digits[:1] == "0" and digits[1:2].isdigit()):
+            return None
+    # A code of so many digits would come back as another one.
+    if _integral(value) and abs(number) > 2**53:
         return None
     return number if np.isfinite(number) else None
 
@@ -212,66 +223,93 @@ def read_text(path: Path) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
-def _csv(path: Path) -> dict[str, list[Any]]:
+Raw = tuple[dict[str, list[Any]], Sequence[int]]
+"""Columns as they are read, and the line of each row."""
+
+
+def _csv(path: Path) -> Raw:
     separator = "\t" if path.suffix.lower() == ".tsv" else ","
     reader = csv.reader(io.StringIO(read_text(path)), delimiter=separator, strict=True)
+    rows: list[list[str]] = []
+    lines: list[int] = []
+    line = 1
     try:
-        names = [name.strip() for name in next(reader, [])]
-        for column, name in enumerate(names, 1):
-            if not name or names.index(name) != column - 1:
-                raise InputError(
-                    f"column {column} of the heading is {'empty' if not name else f'{name!r} again'}",
-                    place=Place(path, 1, 1),
-                )
-        rows: list[list[str]] = []
+        names = _heading(path, [name.strip() for name in next(reader, [])], separator)
+        line = reader.line_num + 1
         for row in reader:
-            if not row:
-                continue
-            if len(row) != len(names):
+            if row and len(row) != len(names):
                 raise InputError(
-                    f"{len(row)} cells in a row, {len(names)} in the heading",
-                    place=Place(path, reader.line_num, 1),
+                    f"this row has {len(row)} cells, the heading {len(names)}",
+                    place=Place(path, line, 1),
+                    hint="a cell that holds a separator stands in double quotes",
                 )
-            rows.append(row)
+            if row:
+                rows.append(row)
+                lines.append(line)
+            line = reader.line_num + 1
     except csv.Error as error:
-        raise InputError(f"not CSV: {error}", place=Place(path, reader.line_num, 1)) from None
-    return {name: [row[i].strip() for row in rows] for i, name in enumerate(names)}
+        raise InputError(f"not CSV: {error}", place=Place(path, line, 1)) from None
+    return {name: [row[i].strip() for row in rows] for i, name in enumerate(names)}, lines
 
 
-def _jsonl(path: Path) -> dict[str, list[Any]]:
+def _heading(path: Path, names: list[str], separator: str) -> list[str]:
+    place = Place(path, 1, 1)
+    for column, name in enumerate(names, 1):
+        if not name or names.index(name) != column - 1:
+            raise InputError(
+                f"column {column} of the heading is {'empty' if not name else f'{name!r} again'}",
+                place=place,
+            )
+    wrong = next((sign for sign in "，;；\t," if sign in "".join(names[:1])), None)
+    if len(names) == 1 and wrong:
+        raise InputError(
+            f"the heading is a single column, {names[0]!r}",
+            place=place,
+            hint=f"a {path.suffix} file separates its columns with {separator!r}, not {wrong!r}",
+        )
+    return names
+
+
+def _jsonl(path: Path) -> Raw:
     lines = [(i, line) for i, line in enumerate(read_text(path).split("\n"), 1) if line.strip()]
-    return _columns(path, [(i, _parsed(path, i, line)) for i, line in lines])
+    return _columns(path, [(i, parse_json(path, line, i)) for i, line in lines])
 
 
-def _json(path: Path) -> dict[str, list[Any]]:
-    whole = _parsed(path, 1, read_text(path))
+def _json(path: Path) -> Raw:
+    whole = parse_json(path, read_text(path))
     if not isinstance(whole, list):
         raise InputError("a JSON table is a list of objects", place=Place(path, 1, 1))
     return _columns(path, [(1, record) for record in whole])
 
 
-def _parsed(path: Path, line: int, text: str) -> Any:
+def parse_json(path: Path, text: str, line: int = 1) -> Any:
+    """What a JSON text holds that begins on this line of a file. InputError with its place."""
     try:
-        return json.loads(text)
+        found = json.loads(text)
+        json.dumps(found, ensure_ascii=False).encode()
     except json.JSONDecodeError as error:
         place = Place(path, line + error.lineno - 1, error.colno)
         raise InputError(f"not JSON: {error.msg}", place=place) from None
+    except (ValueError, RecursionError) as error:  # halves of surrogate pairs, endless numbers
+        raise InputError(f"not JSON: {error}", place=Place(path, line, 1)) from None
+    return found
 
 
-def _columns(path: Path, records: list[tuple[int, Any]]) -> dict[str, list[Any]]:
+def _columns(path: Path, records: list[tuple[int, Any]]) -> Raw:
     for line, record in records:
         if not isinstance(record, dict):
             raise InputError("every row is a JSON object", place=Place(path, line, 1))
     names = list(dict.fromkeys(name for _, record in records for name in record))
-    return {name: [record.get(name) for _, record in records] for name in names}
+    columns = {name: [record.get(name) for _, record in records] for name in names}
+    return columns, [line for line, _ in records]
 
 
-def _parquet(path: Path) -> dict[str, list[Any]]:
+def _parquet(path: Path) -> Raw:
     import pyarrow.parquet
 
     try:
         table = pyarrow.parquet.read_table(path)
     except (pyarrow.ArrowInvalid, OSError) as error:
-        raise InputError(f"not Parquet: {error}", place=Place(path)) from None
+        raise InputError(f"not Parquet: {error}", place=Place(path, 1, 1)) from None
     found: dict[str, list[Any]] = table.to_pydict()
-    return found
+    return found, ()
