@@ -129,6 +129,8 @@ class Fill:
             self.progress.accepted += 1
         else:
             self.progress.rejects += 1
+        if self.progress.to_ask < self.progress.wanted:
+            return  # rows are held already: the model can do it
         provider = lane.endpoint.provider
         answers, prose = self._prose.get(provider, (0, 0))
         if answers >= PROSE:
