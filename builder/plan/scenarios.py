@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from builder.errors import InputError, InputErrors, Place, nearest
-from builder.plan import axes, documents, draws, expressions, schemas, tables
+from builder.plan import axes, documents, draws, expressions, schemas, slips, tables
 from builder.plan.axes import Axis, Grid, Text
 from builder.plan.documents import Document
 from builder.plan.draws import Draw
@@ -163,12 +163,12 @@ def _read(project: Project, name: str) -> tuple[Document, Words]:
         raise InputError("the file is a link out of the project", place=Place(file, 1, 1))
     document = documents.read(file)
     if not isinstance(document.data, dict):
-        text = document.data if isinstance(document.data, str) else ""
+        wide = slips.wide_colon(document.data) if isinstance(document.data, str) else -1
         raise InputError(
-            f"expected the words of a scenario, found {'nothing' if document.data is None else type(document.data).__name__}",
-            place=Place(file, 1, 1),
+            f"expected the words of a scenario, found {axes.shown(document.data)}",
+            place=Place(file, 1, max(wide, 0) + 1),
             hint="a full-width '：' stands here; YAML wants ': '"
-            if "：" in text
+            if wide >= 0
             else "at least `schema: Class`",
         )
     for word in document.data:
@@ -196,10 +196,14 @@ def _problems(document: Document, error: ValidationError) -> InputError:
             place, hint = Place(document.file, 1, 1), "e.g. schema: SupportMessage"
             message = f"the word {word!r} is missing"
         else:
-            text = _expected(problem)
-            shown = axes.shown(problem["input"])
-            message = f"{'.'.join(str(part) for part in path)}: {text}, found {shown}"
-            place, hint = document.place(path), ""
+            given = problem["input"]
+            named = ".".join(str(part) for part in path)
+            message = f"{named}: {_expected(problem)}, found {axes.shown(given)}"
+            place, hint = document.place(path), slips.hint(given)
+            wide = slips.wide_colon(given) if isinstance(given, str) else -1
+            if wide >= 0:
+                place = Place(place.file, place.line, document.text_place(path).column + wide)
+                hint = "a full-width '：' stands here; YAML wants ': '"
         found.append(InputError(message, place=place, hint=hint))
     return found[0] if len(found) == 1 else InputErrors(found)
 
@@ -241,7 +245,7 @@ def _load(
     }
     available = _variables(document, words, drawn)
     keep = [
-        expressions.parse(line, available, document.place(("keep", i)))
+        expressions.parse(line, available, document.text_place(("keep", i)))
         for i, line in enumerate(words.keep)
     ]
     drawn_names = {column for draw in drawn for column in draw.names}
@@ -270,12 +274,7 @@ def _given(document: Document, path: documents.Path_, value: Any, root: Path) ->
         text = tables.read_text(file)
         if file.suffix != ".json":
             return text
-        try:
-            return json.loads(text)
-        except json.JSONDecodeError as error:
-            raise InputError(
-                f"not JSON: {error.msg}", place=Place(file, error.lineno, error.colno)
-            ) from None
+        return tables.parse_json(file, text)
     if isinstance(value, dict):
         return {key: _given(document, (*path, key), part, root) for key, part in value.items()}
     if isinstance(value, list):
@@ -341,11 +340,11 @@ def _axes_used(scenario: Scenario) -> None:
         or (isinstance(node, ast.Constant) and isinstance(node.value, str))
     }
     known = [axis.name for axis in scenario.axes]
-    for name in scenario.words.unused:
+    for number, name in enumerate(scenario.words.unused):
         if name not in known:
             raise InputError(
                 f"'unused' names {name!r}, which is no axis.{nearest(name, known)}",
-                place=scenario.document.place(("unused",)),
+                place=scenario.document.place(("unused", number)),
             )
     for axis in scenario.axes:
         if axis.name in scenario.prompt.names or axis.name in mentioned:

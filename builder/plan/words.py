@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -22,6 +23,8 @@ LATER = {
     "judge": "a model's verdict on each row",
     "drop": "valid answers that are no row",
     "reasoning": "the provider's reasoning text as a column",
+    "expect": "gates of the dataset",
+    "similarity_below": "near-duplicates as rejects",
 }
 """Words that the format reserves and this version refuses."""
 
@@ -45,8 +48,10 @@ def parse_rows(value: Any) -> Rows:
 def parse_name(value: Any) -> str:
     """A name that may become a path."""
     if not isinstance(value, str) or not NAME.match(value):
+        bare = PurePosixPath(value).stem if isinstance(value, str) else ""
+        ending = ", without its ending" if NAME.match(bare) and bare != value else ""
         raise ValueError(
-            "expected a name of letters, digits, _ and -, at most 64, not beginning with -"
+            "expected a name of letters, digits, _ and -, at most 64, not beginning with -" + ending
         )
     return value
 
