@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import ast
 import re
+import warnings
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from builder.errors import InputError, Place, nearest
+from builder.plan import slips
 
 _ALLOWED = (
     ast.Expression, ast.BoolOp, ast.And, ast.Or, ast.UnaryOp, ast.Not, ast.USub, ast.UAdd,
@@ -21,7 +23,7 @@ _ALLOWED = (
     ast.Eq, ast.NotEq, ast.Lt, ast.LtE, ast.Gt, ast.GtE, ast.In, ast.NotIn, ast.Is, ast.IsNot,
     ast.Name, ast.Load, ast.Constant, ast.List, ast.Tuple, ast.Attribute,
 )  # fmt: skip
-_FULL_WIDTH = str.maketrans("（），。：；＜＞＝！“”‘’", "(),.:;<>=!\"\"''")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,23 +60,33 @@ def parse(text: Any, known: Collection[str], place: Place) -> Expression:
     if len(source) > 2000:
         raise InputError("an expression has at most 2000 characters", place=place)
     try:
-        tree = ast.parse(source, mode="eval")
-    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        offset = (getattr(error, "offset", 1) or 1) - 1
+        tree = _quietly(lambda: ast.parse(source, mode="eval"))
+        for node in ast.walk(tree):
+            _check(node, known, place, source)
+        names = frozenset(node.id for node in ast.walk(tree) if isinstance(node, ast.Name))
+        code = _quietly(lambda: compile(_Guards().visit(tree), "<keep>", "eval"))
+    except SyntaxError as error:
+        offset = (error.offset or len(source) + 1) - 1
         raise InputError(
-            f"not an expression: {getattr(error, 'msg', error)} in {source!r}",
+            f"not an expression: {error.msg} in {source!r}",
             place=_at(place, offset),
             hint=_syntax_hint(source),
         ) from None
-    for node in ast.walk(tree):
-        _check(node, known, place, source)
-    names = frozenset(node.id for node in ast.walk(tree) if isinstance(node, ast.Name))
-    code = compile(_Guards().visit(tree), "<keep>", "eval")
+    except (ValueError, RecursionError, MemoryError) as error:
+        what = "nested too deeply" if isinstance(error, RecursionError) else error
+        raise InputError(f"not an expression: {what} in {_short(source)!r}", place=place) from None
 
     def test(variables: Mapping[str, Any]) -> Any:
         return eval(code, _FUNCTIONS, variables)  # noqa: S307  (every node was checked)
 
     return Expression(source, names, place, test)
+
+
+def _quietly(make: Callable[[], T]) -> T:
+    """What `make` returns; what Python would only warn of is an error."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        return make()
 
 
 def _check(node: ast.AST, known: Collection[str], place: Place, source: str) -> None:
@@ -156,13 +168,17 @@ _FUNCTIONS = {
 }
 
 
+def _short(source: str) -> str:
+    return source if len(source) < 80 else source[:79] + "…"
+
+
 def _at(place: Place, offset: int) -> Place:
     return Place(place.file, place.line, place.column + offset)
 
 
 def _syntax_hint(source: str) -> str:
-    if source.translate(_FULL_WIDTH) != source:
-        return "full-width signs stand here; write " + source.translate(_FULL_WIDTH)
+    if slips.hint(source):
+        return slips.hint(source)
     if re.search(r"(?<![<>=!])=(?!=)", source):
         return "compare with =="
     if "&&" in source or "||" in source:
