@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -77,17 +78,24 @@ class _Line:
         return InputError(message, place=place, hint=hint)
 
     def read(self, key: Any, spec: Any) -> Draw:
-        known = registry.names()
+        known = [*registry.names(), EXAMPLES]
         if key == EXAMPLES:
             return self.examples(spec)
         if key in known:
-            sampler = registry.sampler(key)
+            sampler = self.sampler(key)
             if sampler.fitted:
                 return self.fitted(key, sampler, spec)
             raise self.fail(
                 f"{key!r} is a distribution; a line begins with the column it fills",
                 key=True,
                 hint=f"- some_name: {{{key}: …}}",
+            )
+        if isinstance(spec, dict) and "table" in spec:
+            fitted = [name for name in known if name not in registry.declared()]
+            raise self.fail(
+                f"there is no sampler {key!r}.{nearest(str(key), fitted)}",
+                key=True,
+                hint=f"samplers of tables: {', '.join(sorted(fitted))}",
             )
         if not isinstance(spec, dict):
             raise self.fail(
@@ -96,9 +104,15 @@ class _Line:
             )
         return self.declared(key, spec)
 
+    def sampler(self, name: str) -> type[Sampler]:
+        try:
+            return registry.sampler(name)
+        except ImportError:
+            raise self.fail(f"the sampler {name!r} is not supported yet", key=True) from None
+
     def declared(self, column: str, spec: dict[str, Any]) -> Draw:
         known = [word for word in spec if word in registry.names()]
-        fitted = [word for word in known if registry.sampler(word).fitted]
+        fitted = [word for word in known if self.sampler(word).fitted]
         named = [word for word in known if word not in fitted]
         if len(named) != 1:
             plain = registry.declared()
@@ -119,30 +133,35 @@ class _Line:
             if word in spec:
                 raise self.fail(f"{word!r} is for samplers that learn from a table", word, key=True)
         line = {word: value for word, value in spec.items() if word != "column"}
-        options = self.options(registry.sampler(named[0]), declared_line=(line, named[0]))
+        options = self.declared_options(named[0], line)
         place = self.document.place(self.path, key=True)
         return Draw(named[0], (column,), options, place, in_dataset=in_dataset)
 
     def fitted(self, name: str, sampler: type[Sampler], spec: Any) -> Draw:
-        table, by = self.table(spec)
+        table, by = self.table(name, spec)
         columns = self.listed(spec, table, [by[1]] if by else [])
         rest = {word: value for word, value in spec.items() if word not in _OURS}
-        options = self.options(sampler, given=rest)
+        options = self.fitted_options(name, sampler, rest)
         return Draw(
             name, columns, options, self.document.place(self.path, key=True),
             table=table, by=by, in_dataset=self.column(spec),
         )  # fmt: skip
 
     def examples(self, spec: Any) -> Draw:
-        table, by = self.table(spec)
-        columns = self.listed(spec, table, [by[1]] if by else [])
-        for word in spec:
-            if word not in ("table", "columns", "by", "n", "as"):
-                known = ("table", "columns", "by", "n", "as")
+        known = ("table", "columns", "by", "n", "as")
+        for word in spec if isinstance(spec, dict) else ():
+            if word not in known:
                 raise self.fail(
-                    f"unknown word {word!r}.{nearest(str(word), known)}", word, key=True
+                    f"unknown word {word!r}.{nearest(str(word), known)}",
+                    word,
+                    key=True,
+                    hint=f"words of examples: {', '.join(known)}",
                 )
+        table, by = self.table(EXAMPLES, spec)
+        columns = self.listed(spec, table, [by[1]] if by else [])
         count, name = spec.get("n", 3), spec.get("as", "shots")
+        if not isinstance(name, str) or not name.isidentifier() or name.startswith("_"):
+            raise self.fail(f"as: {axes.shown(name)} is no name for a variable", "as")
         if not isinstance(count, int) or isinstance(count, bool) or count < 1:
             raise self.fail(f"n is {axes.shown(count)}, expected a whole number from 1", "n")
         return Draw(
@@ -150,9 +169,15 @@ class _Line:
             table=table, by=by, in_dataset=False,
         )  # fmt: skip
 
-    def table(self, spec: Any) -> tuple[Table, tuple[str, str] | None]:
-        if not isinstance(spec, dict) or "table" not in spec:
-            raise self.fail(f"expected {{table: …}}, found {axes.shown(spec)}")
+    def table(self, name: str, spec: Any) -> tuple[Table, tuple[str, str] | None]:
+        hint = f"- {name}: {{table: tables/orders.csv, columns: [amount, waited_days]}}"
+        if not isinstance(spec, dict):
+            raise self.fail(f"{name} needs a table, found {axes.shown(spec)}", hint=hint)
+        if "table" not in spec:
+            near = next((word for word in spec if nearest(str(word), ["table"])), None)
+            if near is None:
+                raise self.fail(f"{name} needs a table", hint=hint)
+            raise self.fail(f"unknown word {near!r}. Did you mean 'table'?", near, key=True)
         file = axes.inside(self.document, (*self.path, "table"), spec["table"], self.root)
         table = tables.load(file, place=self.document.place((*self.path, "table")))
         return table, self.by(spec, table)
@@ -197,19 +222,36 @@ class _Line:
             raise self.fail(f"column: expected true or false, found {axes.shown(wanted)}", "column")
         return wanted
 
-    def options(
-        self,
-        sampler: type[Sampler],
-        *,
-        given: Any = None,
-        declared_line: tuple[dict[str, Any], str] | None = None,
+    def declared_options(self, name: str, line: dict[str, Any]) -> dict[str, Any]:
+        try:
+            return self.sampler(name).options(declared.parse(line, name))
+        except ValueError as error:
+            beside = [(word,) for word in line if word != name]
+            inside = [(name, word) for word in line[name]] if isinstance(line[name], dict) else []
+            raise self.wrong_option(str(error), [*beside, *inside], name) from None
+
+    def fitted_options(
+        self, name: str, sampler: type[Sampler], given: dict[str, Any]
     ) -> dict[str, Any]:
         try:
-            if declared_line is not None:
-                given = declared.parse(*declared_line)
             return sampler.options(given)
         except ValueError as error:
-            raise self.fail(str(error)) from None
+            message = str(error)
+            near = next((word for word in given if nearest(str(word), _OURS)), None)
+            if near is not None and "no option" in message:
+                message = f"{name} has no option {near!r}.{nearest(str(near), _OURS)}"
+            raise self.wrong_option(message, [(word,) for word in given]) from None
+
+    def wrong_option(
+        self, message: str, options: Sequence[tuple[Any, ...]], *otherwise: str
+    ) -> InputError:
+        """The error at the option that the message speaks of; where it names none, at `otherwise`."""
+        said = re.sub(r" Did you mean .*| Its options.*", "", message)
+        for path in options:
+            if re.search(rf"(?<!\w){re.escape(str(path[-1]))}(?!\w)", said):
+                strange = any(slip in said for slip in ("no option", "nothing beside", "twice"))
+                return self.fail(message, *path, key=strange)
+        return self.fail(message, *otherwise)
 
 
 @dataclass(slots=True)
