@@ -14,25 +14,25 @@ from builder.plan.tables import Table
 Way = tuple[type[Sampler], Mapping[str, Any]]
 """A sampler and its options in full."""
 ENOUGH = 2000
-"""Rows above which one halving says enough."""
+"""Rows from which one halving says enough."""
 
 
 def held_out(table: Table, ways: Mapping[str, Way], rng: np.random.Generator) -> dict[str, float]:
-    """For each way, fitted on one half, how well a classifier tells its draws from the other half.
+    """For each way, how well a classifier tells its draws from rows that the fit did not see.
 
-    0.5 is best. Small tables are halved three times over and the scores averaged; a way that
-    cannot be fitted on half the table is left out.
+    0.5 is best. Half the table is held out, of a small one four times over, and the scores
+    averaged. A way that cannot be fitted on so few rows is left out.
     """
     n = len(table)
     scores: dict[str, list[float]] = {name: [] for name in ways}
-    for _ in range(1 if n >= ENOUGH else 3):
+    for _ in range(1 if n >= ENOUGH else 4):
         order = rng.permutation(n)
-        half, rest = table.take(np.sort(order[: n // 2])), table.take(np.sort(order[n // 2 :]))
+        part, rest = table.take(np.sort(order[: n // 2])), table.take(np.sort(order[n // 2 :]))
         seed = int(rng.integers(2**31))
         for name, (sampler, options) in ways.items():
             seeded = np.random.default_rng(seed)
             try:
-                arrays = sampler.fit(half, options, seeded)
+                arrays = sampler.fit(part, options, seeded)
             except ValueError:
                 continue
             drawn = Table(sampler.draw(arrays, seeded.random((len(rest), sampler.width(arrays)))))

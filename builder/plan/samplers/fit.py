@@ -22,9 +22,9 @@ FEWEST = 40
 WAYS: Mapping[str, Way] = {
     "copula": (Copula, {}),
     "cart": (Cart, {"leaf": 5}),
-    "gmm": (Mixture, {}),
-    "gmm of 2": (Mixture, {"components": 2, "space": "scores"}),
-    "gmm of 3": (Mixture, {"components": 3, "space": "scores"}),
+    "gmm raw": (Mixture, {"space": "raw"}),
+    "gmm scores": (Mixture, {"space": "scores"}),
+    "gmm scores of 2": (Mixture, {"space": "scores", "components": 2}),
 }
 """What is tried; `bootstrap` is not, as it copies rows."""
 

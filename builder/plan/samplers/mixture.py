@@ -46,11 +46,17 @@ def fit(z: Floats, components: int | None, rng: np.random.Generator) -> Arrays:
             break
     assert best is not None  # at least one count was tried
     order = np.lexsort(best.means_.T[::-1])
-    cumulative = np.cumsum(best.weights_[order])
+    weights, covariances = best.weights_[order], best.covariances_[order]
+    # As if each component had d rows more, of the covariance common to all: a component of few
+    # rows would follow their noise (Fraley and Raftery 2007).
+    common = np.einsum("k,kij->ij", weights, covariances)
+    rows = (weights * n)[:, None, None]
+    covariances = (rows * covariances + d * common) / (rows + d)
+    cumulative = np.cumsum(weights)
     return {
         "cumulative": cumulative / cumulative[-1],
         "means": best.means_[order],
-        "factors": np.linalg.cholesky(best.covariances_[order]),
+        "factors": np.linalg.cholesky(covariances),
     }
 
 
