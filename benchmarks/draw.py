@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import importlib
 import io
 import tarfile
 import time
@@ -57,8 +58,9 @@ def breast_cancer() -> Table:
 def cities() -> Table:
     """1,000 points: 300 around 30.5 N 114.3 E, 700 around 31.2 N 121.4 E."""
     rng = np.random.default_rng(7)
-    near, far = rng.normal(size=(300, 2)) * 0.01, rng.normal(size=(700, 2)) * 0.02
-    points = np.concatenate([near + [30.5, 114.3], far + [31.2, 121.4]])
+    near = rng.normal((30.5, 114.3), 0.01, (300, 2))
+    far = rng.normal((31.2, 121.4), 0.02, (700, 2))
+    points = np.concatenate([near, far])
     return Table(
         {name: typed(name, points[:, j].tolist()) for j, name in enumerate(["lat", "lon"])}
     )
@@ -78,12 +80,12 @@ def halves(table: Table, seed: int = 0) -> tuple[Table, Table]:
     return table.take(order[: len(table) // 2]), table.take(order[len(table) // 2 :])
 
 
-def measure(name: str, table: Table, seed: int = 0) -> dict[str, Any]:
+def measure(name: str, table: Table, seed: int = 0, options: Any = None) -> dict[str, Any]:
     """One line: fidelity of 100,000 rows from a sampler fitted on half the table, CPU seconds."""
     ours, theirs = halves(table, seed)
     sampler = registry.sampler(name)
     start = time.process_time()
-    arrays = sampler.fit(ours, sampler.options(None), np.random.default_rng(1))
+    arrays = sampler.fit(ours, sampler.options(options), np.random.default_rng(1))
     fitted = time.process_time() - start
     u = np.random.default_rng(2).random((ROWS, sampler.width(arrays)))
     start = time.process_time()
@@ -101,16 +103,17 @@ def library(table: Table, seed: int = 0) -> dict[str, Any] | None:
     """The same line of the tabular library's Gaussian copula; None where it is not installed."""
     try:
         import pandas
-        from sdv.metadata import SingleTableMetadata
-        from sdv.single_table import GaussianCopulaSynthesizer
+
+        metadata_of = importlib.import_module("sdv.metadata")
+        single = importlib.import_module("sdv.single_table")
     except ImportError:
         return None
     ours, theirs = halves(table, seed)
     frame = pandas.DataFrame(list(ours.records()))
-    described = SingleTableMetadata()
+    described = metadata_of.SingleTableMetadata()
     described.detect_from_dataframe(frame)
     start = time.process_time()
-    model = GaussianCopulaSynthesizer(described)
+    model = single.GaussianCopulaSynthesizer(described)
     model.fit(frame)
     fitted = time.process_time() - start
     start = time.process_time()
