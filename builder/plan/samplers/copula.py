@@ -37,8 +37,8 @@ class Copula:
         if len(table) < FEWEST:
             raise ValueError(f"copula needs at least {FEWEST} rows; here are {len(table)}")
         ordered = packed.canonical(table)
-        found, z = margins.learn(ordered, rng)
-        r = latent.correlation(latent.fill(z, rng))
+        found, low, high = margins.learn(ordered)
+        _, r = latent.place(low, high, rng)
         return margins.store(ordered, found) | {"factor": np.linalg.cholesky(r)}
 
     @staticmethod

@@ -1,4 +1,4 @@
-"""Rows in a latent normal space: gaps filled at fit, correlated numbers at draw."""
+"""Rows in a latent normal space: placed in their intervals at fit, correlated at draw."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from builder.plan.samplers.normal import Floats
 
 RIDGE = 1e-6
 """The smallest eigenvalue that a correlation matrix keeps."""
+SWEEPS = 20
+"""Rounds of Gibbs sampling; the second half is averaged."""
 
 
 def correlate(independent: Sequence[Floats], factor: Floats) -> list[Floats]:
@@ -28,41 +30,47 @@ def correlate(independent: Sequence[Floats], factor: Floats) -> list[Floats]:
     return found
 
 
+def place(low: Floats, high: Floats, rng: np.random.Generator) -> tuple[Floats, Floats]:
+    """Latent rows (n, d) inside their intervals, and the correlations (d, d) they agree with.
+
+    Gibbs sampling of the extended rank likelihood (Hoff 2007): each number that an interval
+    leaves open is drawn given the rest of its row, so that ties and gaps do not weaken the
+    correlations as numbers drawn at random would.
+    """
+    from scipy.special import ndtr, ndtri
+
+    n, d = low.shape
+    below, above = ndtr(low), ndtr(high)
+    z: Floats = ndtri(below + (above - below) * rng.random((n, d)))
+    z = np.where(low == high, low, z)
+    open_rows = [np.flatnonzero(low[:, j] < high[:, j]) for j in range(d)]
+    if d == 1 or not any(len(rows) for rows in open_rows):
+        return z, correlation(z)
+    total = np.zeros((d, d))
+    for sweep in range(SWEEPS):
+        r = correlation(z)
+        for j, rows in enumerate(open_rows):
+            if len(rows):
+                rest = np.arange(d) != j
+                slope = np.linalg.solve(r[np.ix_(rest, rest)], r[rest, j])
+                sd = np.sqrt(max(1.0 - r[j, rest] @ slope, RIDGE))
+                mean = z[np.ix_(rows, rest)] @ slope
+                start = ndtr((low[rows, j] - mean) / sd)
+                mass = ndtr((high[rows, j] - mean) / sd) - start
+                p = np.clip(start + mass * rng.random(len(rows)), 1e-12, 1 - 1e-12)
+                z[rows, j] = np.clip(mean + sd * ndtri(p), low[rows, j], high[rows, j])
+        total += correlation(z) if 2 * sweep >= SWEEPS else 0.0
+    return z, _definite(total / np.ceil(SWEEPS / 2))
+
+
 def correlation(z: Floats) -> Floats:
-    """Correlations (d, d) of rows (n, d), pairwise where values are missing; positive definite."""
-    there = ~np.isnan(z)
-    filled = np.where(there, z, 0.0)
-    weight = there.astype(np.float64)
-    counts = np.maximum(weight.T @ weight, 1.0)
-    mean = (filled.T @ weight) / counts
-    square = ((filled**2).T @ weight) / counts
-    sd = np.sqrt(np.maximum(square - mean**2, 0.0))
-    covariance = (filled.T @ filled) / counts - mean * mean.T
-    with np.errstate(divide="ignore", invalid="ignore"):
-        r = covariance / (sd * sd.T)
-    r = np.where(np.isfinite(r), np.clip(r, -1.0, 1.0), 0.0)
+    """Correlations (d, d) of rows (n, d), positive definite; 0 for a column that is constant."""
+    centred = z - z.mean(axis=0)
+    sd = np.sqrt((centred**2).mean(axis=0))
+    scaled = centred / np.where(sd > 0, sd, 1.0)
+    r = scaled.T @ scaled / len(z)
     np.fill_diagonal(r, 1.0)
     return _definite(r)
-
-
-def fill(z: Floats, rng: np.random.Generator) -> Floats:
-    """The rows (n, d) with each gap drawn from its normal given the rest of the row."""
-    gaps = np.isnan(z)
-    if not gaps.any():
-        return z
-    r = correlation(z)
-    noise = rng.standard_normal(z.shape)
-    filled = z.copy()
-    for pattern in np.unique(gaps[gaps.any(axis=1)], axis=0):
-        rows = np.flatnonzero((gaps == pattern).all(axis=1))
-        known = ~pattern
-        slope = np.linalg.solve(r[np.ix_(known, known)], r[np.ix_(known, pattern)])
-        rest = r[np.ix_(pattern, pattern)] - r[np.ix_(pattern, known)] @ slope
-        root = np.linalg.cholesky(rest + RIDGE * np.eye(len(rest)))
-        filled[np.ix_(rows, pattern)] = (
-            z[np.ix_(rows, known)] @ slope + noise[np.ix_(rows, pattern)] @ root.T
-        )
-    return filled
 
 
 def _definite(r: Floats) -> Floats:

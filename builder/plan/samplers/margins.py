@@ -2,8 +2,8 @@
 
 A number becomes one dimension, or two where some are missing: whether it is there, and its
 value. A category, missing being one more, is one dimension with its texts in code-point
-order. Ties are spread over their interval at random on the way in (randomised probability
-integral transform, Brockwell 2007). The way back is the empirical quantile function: stepped
+order. On the way in a value that repeats becomes an interval of latent numbers, as wide as its
+share of the rows. The way back is the empirical quantile function: stepped
 where values repeat, so that only observed values come out; linear between order statistics
 elsewhere, snapped to the column's grid. Nothing leaves the observed bounds.
 """
@@ -68,16 +68,21 @@ class Margin:
         return np.clip(values, self.levels[0], self.levels[-1])
 
 
-def learn(table: Table, rng: np.random.Generator) -> tuple[list[Margin], Floats]:
-    """The d dimensions of a table, and its rows in them: (n, d), NaN for values not there."""
+def learn(table: Table) -> tuple[list[Margin], Floats, Floats]:
+    """The d dimensions of a table, and the intervals (n, d) of its rows in them: low and high.
+
+    Both ends agree for a value that stands alone; a value that is missing may be anywhere.
+    """
     margins: list[Margin] = []
-    latent: list[Floats] = []
+    low: list[Floats] = []
+    high: list[Floats] = []
     for i, column in enumerate(table.columns.values()):
         for role, values in _dimensions(column):
-            margin, z = _margin(i, role, values, rng)
+            margin, below, above = _margin(i, role, values)
             margins.append(margin)
-            latent.append(z)
-    return margins, np.column_stack(latent)
+            low.append(below)
+            high.append(above)
+    return margins, np.column_stack(low), np.column_stack(high)
 
 
 def columns(
@@ -173,21 +178,19 @@ def _dimensions(column: Column) -> list[tuple[Role, Floats]]:
     return [("present", (~missing).astype(np.float64)), ("value", column.values + 0.0)]
 
 
-def _margin(i: int, role: Role, values: Floats, rng: np.random.Generator) -> tuple[Margin, Floats]:
-    there = values[~np.isnan(values)]
-    if not len(there):
-        there = np.zeros(1)
+def _margin(i: int, role: Role, values: Floats) -> tuple[Margin, Floats, Floats]:
+    known = ~np.isnan(values)
+    there = values[known] if known.any() else np.zeros(1)
     levels, place, counts = np.unique(there, return_inverse=True, return_counts=True)
     n, m = len(there), len(levels)
     upper = np.cumsum(counts) / n
-    z = np.full(len(values), np.nan)
-    # A value that stands alone takes the middle of its interval.
-    spread = np.where(counts[place] > 1, rng.random(n), 0.5)
-    z[~np.isnan(values)] = normal.quantile(upper[place] - spread * counts[place] / n)[
-        : np.count_nonzero(~np.isnan(values))
-    ]
+    edges = np.concatenate([[-np.inf], normal.quantile(upper[:-1]), [np.inf]])
+    alone = normal.quantile(upper - 0.5 * counts / n)
+    low, high = np.full(len(values), -np.inf), np.full(len(values), np.inf)
+    if known.any():
+        low[known] = np.where(counts > 1, edges[:-1], alone)[place]
+        high[known] = np.where(counts > 1, edges[1:], alone)[place]
     if role != "value" or 2 * m < n or m == 1:
-        knots = normal.quantile(np.minimum(upper, 1 - 1e-12))
-        return Margin(i, role, True, levels, knots, Grid(0.0, 1.0, 0)), z
+        return Margin(i, role, True, levels, edges[1:], Grid(0.0, 1.0, 0)), low, high
     knots = normal.quantile((np.arange(n) + 0.5) / n)
-    return Margin(i, role, False, np.sort(there), knots, grid(levels)), z
+    return Margin(i, role, False, np.sort(there), knots, grid(levels)), low, high

