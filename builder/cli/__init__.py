@@ -1,0 +1,36 @@
+"""The command line: the only package that prints. stdout carries results, stderr the talk."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from builder.cli import asking, reading, releasing
+from builder.cli.common import app, say
+from builder.errors import BuilderError
+
+__all__ = ["app", "asking", "main", "reading", "releasing"]
+
+
+def main() -> None:
+    """Runs the command line; every error is one clear message and an exit code."""
+    debug = "--debug" in sys.argv
+    try:
+        app(standalone_mode=True)
+    except BuilderError as error:
+        if debug:
+            raise
+        say(f"error: {error}")
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except Exception as error:
+        if debug:
+            raise
+        say(
+            f"error: {type(error).__name__}: {error}\n  this is a fault of the builder; --debug shows where"
+        )
+        sys.exit(70)

@@ -1,0 +1,147 @@
+"""init, plan, run: from nothing to a filled store."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from builder import view
+from builder.cli.common import (
+    Debug,
+    FormatOption,
+    ModelOption,
+    Names,
+    ProjectOption,
+    Quiet,
+    RowsOption,
+    app,
+    planned,
+    say,
+    shown_path,
+)
+from builder.cli.drive import confirm, drive, finish
+from builder.errors import BuilderError
+
+
+@app.command()
+def init(
+    folder: Annotated[Path, typer.Argument(help="Where to put the project.", metavar="DIR")],
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Write a project to begin with: scenarios, prompts, schemas, settings."""
+    from builder import template
+
+    for path in template.write(folder):
+        say(f"wrote {path}", quiet=quiet)
+    say(f"next: cd {folder} && builder plan, then builder run", quiet=quiet)
+
+
+@app.command()
+def plan(
+    names: Names = None,
+    show: Annotated[
+        int, typer.Option("--show", min=0, help="Print so many rendered requests of each scenario.")
+    ] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="The plan as JSON.")] = False,
+    rows: RowsOption = None,
+    model: ModelOption = None,
+    project: ProjectOption = Path(),
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Show what a run would ask and what it may cost. No call is made."""
+    from builder import store
+    from builder.run import survey
+
+    found, made = planned(project, names, rows=rows, model=model)
+    modules = sorted({s.scenario.schema.file.name for s in made.scenarios()})
+    say(f"loaded schemas/{', schemas/'.join(modules)}", quiet=quiet or as_json)
+    with store.reading(found.store) as held:
+        looked = survey.make(made, held, whole=not names)
+    if as_json:
+        lines = [asdict(line) for line in looked.lines]
+        print(
+            json.dumps(
+                {"scenarios": lines, "unplanned": looked.unplanned}, ensure_ascii=False, indent=2
+            )
+        )
+        return
+    print(view.plan(looked))
+    for scenario in made.scenarios():
+        cases = scenario.cases
+        for one in scenario.make(cases.index[:show], cases.occurrence[:show]):
+            print("\n" + view.request(one))
+
+
+@app.command()
+def run(
+    names: Names = None,
+    rows: RowsOption = None,
+    model: ModelOption = None,
+    tries: Annotated[
+        int | None, typer.Option("--tries", min=1, max=100, help="Ask on where rows are short.")
+    ] = None,
+    concurrency: Annotated[
+        int | None,
+        typer.Option("--concurrency", min=1, max=10_000, help="Calls in flight, at most."),
+    ] = None,
+    budget: Annotated[
+        str | None, typer.Option("--budget", help="Stop before it costs more: 5usd or 200000tok.")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before an expensive run.")] = False,
+    export: Annotated[
+        bool, typer.Option(" /--no-export", help="Leave the datasets' folders alone.")
+    ] = True,
+    format: FormatOption = "parquet",
+    project: ProjectOption = Path(),
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Ask for every row that is missing, then export the datasets."""
+    from builder import store
+    from builder.export import dataset
+    from builder.project import Budget
+    from builder.run import survey
+    from builder.run.fill import Fill
+    from builder.run.progress import Progress
+
+    found, made = planned(project, names, rows=rows, model=model, tries=tries)
+    cap = Budget.parse(budget or found.settings.budget) if budget or found.settings.budget else None
+    state = Progress()
+    with store.locked(found.outputs), store.writing(found.store) as held:
+        looked = survey.make(made, held, whole=not names)
+        say(view.plan(looked), quiet=quiet)
+        state.wanted, state.to_ask = looked.wanted, looked.to_ask
+        failure: BuilderError | None = None
+        if looked.to_ask:
+            confirm(found.settings.confirm_above, looked.usd, yes=yes or cap is not None)
+            fill = Fill(made, held, state, concurrency or found.settings.concurrency, cap)
+            try:
+                asyncio.run(drive(fill, quiet=quiet))
+            except BuilderError as error:
+                failure = error
+        folders = (
+            [dataset.write(made, d, held, form=format) for d in made.datasets] if export else []
+        )
+        tallies = (
+            [t for one in folders for t in one.tallies.values()]
+            if export
+            else [
+                tally
+                for found_ in survey.make(made, held, whole=False).tallies.values()
+                for tally in found_.values()
+            ]
+        )
+    say(view.summary(state, folders), quiet=quiet)
+    if failure is not None:
+        raise failure
+    for one in folders:
+        say(f"  load it:  datasets.load_dataset({shown_path(one.folder)!r})", quiet=quiet)
+        print(shown_path(one.folder))
+    finish(state, tallies, folders, quiet=quiet)

@@ -1,0 +1,79 @@
+"""What the verbs share: the application, its options, and how it talks."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from builder.errors import InputError, nearest
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    help="Scenarios crossed with prompt templates become a Hugging Face dataset.",
+)
+
+ProjectOption = Annotated[
+    Path, typer.Option("--project", help="Folder of the project, or one inside it.", metavar="DIR")
+]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Say only what went wrong.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks.")]
+Names = Annotated[
+    list[str] | None, typer.Argument(help="Scenarios; all when none is named.", metavar="[NAME…]")
+]
+RowsOption = Annotated[int | None, typer.Option("--rows", min=1, help="Rows in all, for a trial.")]
+ModelOption = Annotated[str | None, typer.Option("--model", help="provider:model, for a trial.")]
+FormatOption = Annotated[
+    Literal["parquet", "jsonl"], typer.Option("--format", help="How data/ is written.")
+]
+
+
+def say(text: str, *, quiet: bool = False) -> None:
+    if text and not quiet:
+        print(text, file=sys.stderr, flush=True)
+
+
+def planned(
+    folder: Path,
+    names: Sequence[str] | None,
+    *,
+    rows: int | None = None,
+    model: str | None = None,
+    tries: int | None = None,
+) -> tuple[Any, Any]:
+    from builder.plan.plan import Overrides
+    from builder.plan.spread import Rows
+    from builder.project import Project
+    from builder.run import ask
+
+    found = Project.find(folder)
+    changed = Overrides(Rows(total=rows) if rows else None, model, tries)
+    return found, ask.plan(found, names or [], changed)
+
+
+def datasets_of(made: Any, wanted: Sequence[str]) -> list[Any]:
+    """The datasets named, by dataset or by class."""
+    known = {dataset.name: dataset for dataset in made.datasets}
+    classes = {s.scenario.schema.name: d for d in made.datasets for s in d.scenarios}
+    chosen = []
+    for name in wanted:
+        if name not in known and name not in classes:
+            raise InputError(
+                f"no dataset {name!r}.{nearest(name, [*known, *classes])}",
+                hint=f"datasets: {', '.join(known)}",
+            )
+        chosen.append(known.get(name) or classes[name])
+    return chosen or list(known.values())
+
+
+def shown_path(path: Path) -> str:
+    with suppress(ValueError):
+        return str(path.relative_to(Path.cwd()))
+    return str(path)

@@ -1,0 +1,106 @@
+"""A fill under the eyes of a person: the question before it, the display beside it, the end of it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any
+
+import typer
+
+from builder import view
+from builder.cli.common import say
+from builder.errors import InputError
+
+
+def confirm(above: str, usd: float | None, *, yes: bool) -> None:
+    from builder.project import Budget
+
+    limit = Budget.parse(above).usd
+    if yes or usd is None or limit is None or usd <= limit:
+        return
+    question = f"this run may cost about {view.money(usd)} usd, above confirm_above = {above!r}"
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise InputError(question, hint="say --yes, or give a --budget")
+    if not typer.confirm(question + "; go on?", err=True):
+        raise InputError("not run: nothing was asked")
+
+
+async def drive(fill: Any, *, quiet: bool) -> None:
+    """The fill, a display beside it, and the two signals."""
+    loop = asyncio.get_running_loop()
+    task = asyncio.ensure_future(fill.run())
+
+    def interrupt() -> None:
+        if fill.progress.stopped:
+            loop.call_later(1.5, os._exit, 130)
+            task.cancel()
+            return
+        fill.stop("interrupted")
+        say("\nstopping: calls in flight are finished and kept; once more to leave at once")
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with suppress(NotImplementedError):
+            loop.add_signal_handler(number, interrupt)
+    display = Display(fill.progress, quiet=quiet)
+    try:
+        while not task.done():
+            display.update()
+            await asyncio.wait({task}, timeout=0.2)
+    except asyncio.CancelledError:
+        task.cancel()
+        raise
+    finally:
+        display.update(last=True)
+    try:
+        await task
+    except asyncio.CancelledError:
+        raise KeyboardInterrupt from None
+
+
+class Display:
+    """A line that is rewritten on a terminal, a plain line now and then elsewhere."""
+
+    def __init__(self, progress: Any, *, quiet: bool) -> None:
+        self.progress = progress
+        self.quiet = quiet
+        self.terminal = sys.stderr.isatty()
+        self.next = 0.0
+
+    def update(self, *, last: bool = False) -> None:
+        now = time.monotonic()
+        if self.quiet or (now < self.next and not last):
+            return
+        line = view.progress(self.progress)
+        if self.terminal:
+            room = shutil.get_terminal_size((100, 24)).columns - 1
+            print(
+                "\r" + view.fit(line, room), end="\n" if last else "", file=sys.stderr, flush=True
+            )
+            self.next = now + 0.2
+        else:
+            say(line)
+            self.next = now + 10.0
+
+
+def finish(state: Any, tallies: Sequence[Any], folders: Sequence[Any], *, quiet: bool) -> None:
+    """The next command, and the exit code."""
+    short = sum(sum(tally.short.values()) for tally in tallies)
+    missing = sum(tally.open for tally in tallies)
+    if state.stopped:
+        say(f"stopped: {state.stopped}; {missing} rows are missing. Run again to go on.")
+        sys.exit(75)
+    if missing and state.failures:
+        say(f"{missing} rows are missing, for calls failed. Run again to go on.")
+        sys.exit(75)
+    if short or missing:
+        say(f"{short + missing} rows are missing.")
+        sys.exit(5)
+    if folders:
+        say(f"next:  builder show {folders[0].name}", quiet=quiet)
