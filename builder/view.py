@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     # Plans are to be shown without what runs and exports need.
     from builder.export.dataset import Exported
     from builder.plan.plan import Planned
+    from builder.plan.preview import Comparison
     from builder.records import Reject
     from builder.run.progress import Progress
     from builder.run.survey import Line, Survey
@@ -83,6 +84,7 @@ def _notes(line: Line) -> list[str]:
         found.append(f"{line.scenario}: keep left {line.combinations} of {line.grid} combinations.")
     if line.kept_draws < 1:
         found.append(f"{line.scenario}: keep let {line.kept_draws:.0%} of the draws pass.")
+    found += [f"{line.scenario}: {note}." for note in line.draw_notes]
     if line.other_hosts:
         found.append(f"{line.scenario}: some held answers came from {', '.join(line.other_hosts)}.")
     if line.short:
@@ -95,6 +97,42 @@ def _notes(line: Line) -> list[str]:
             f"[tool.builder.providers.{line.models[0].partition(':')[0]}] sets it."
         )
     return found
+
+
+def comparison(one: Comparison) -> str:
+    """How true a fitted line of `draw` is to its table."""
+    found = one.found
+    rows = [
+        [
+            c.name,
+            c.kind,
+            f"{c.ks:.3f}",
+            "-" if c.shift != c.shift else f"{c.shift:+.3f}",
+            f"{c.outside:.1%}",
+        ]
+        for c in found.columns
+    ]
+    source = one.reference.source.name if one.reference.source else "its table"
+    lines = [f"{one.draw.sampler} on {source}, {len(one.drawn):,} rows drawn"]
+    if one.tried:
+        (chosen, score), *others = one.tried
+        lines.append(
+            f"chose {chosen} (AUC {score:.3f}) before "
+            + ", ".join(f"{name} ({value:.3f})" for name, value in others)
+        )
+    lines.append(
+        table(["column", "kind", "KS complement", "mean shift (sd)", "out of range"], rows)
+    )
+    lines.append(f"correlations differ by {found.correlation:.3f} on average")
+    if found.auc is not None and found.closest is not None:
+        lines.append(
+            f"against the half held out: classifier AUC {found.auc:.3f} (0.5 is best), "
+            f"{found.closest:.0%} of the rows nearer to what was learnt (50% is best)"
+        )
+    else:
+        lines.append("the table is too small to hold half of it out: compared with itself")
+    lines.append(f"{found.copies:.1%} of the rows are copies of real ones")
+    return "\n".join(lines)
 
 
 def money(usd: float | None) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from itertools import islice
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -19,6 +19,7 @@ from builder.cli.common import (
     planned,
     say,
 )
+from builder.errors import InputError, StoreError
 
 
 @app.command()
@@ -60,3 +61,61 @@ def show(
                     print(view.record(number, values))
     if not shown:
         say(f"no {'rejects' if rejects else 'rows'} yet; `builder run` asks for some", quiet=quiet)
+
+
+@app.command()
+def draw(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Scenario.")],
+    rows: Annotated[int, typer.Option("--rows", min=1, help="How many rows to draw.")] = 1000,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print the rows as CSV.")] = False,
+    plot: Annotated[
+        Path | None,
+        typer.Option("--plot", metavar="F", help="Write a page of marginals and pairs (SVG)."),
+    ] = None,
+    project: ProjectOption = Path(),
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Draw a scenario's numbers without any model, and measure them against their tables."""
+    import csv
+    import sys
+
+    from builder.plan import preview
+
+    _, made = planned(project, [name], rows=rows)
+    scenario = next(iter(made.scenarios()))
+    if not scenario.scenario.draws:
+        say(f"{name} draws nothing", quiet=quiet)
+        return
+    records = preview.rows(scenario)
+    if as_csv:
+        writer = csv.DictWriter(sys.stdout, list(records[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(records)
+        return
+    print(view.sample(records[:5], shutil.get_terminal_size((120, 24)).columns))
+    compared = preview.compare(scenario, max(rows, 1000))
+    for note in scenario.drawer.notes:
+        say(note, quiet=quiet)
+    for one in compared:
+        print("\n" + view.comparison(one))
+    if plot is not None:
+        _plot(plot, name, compared, quiet=quiet)
+
+
+def _plot(path: Path, name: str, compared: list[Any], *, quiet: bool) -> None:
+    import numpy as np
+
+    from builder.plan import plots
+
+    if not compared:
+        raise InputError(f"{name} draws from no table; there is nothing to put beside its draws")
+    for number, one in enumerate(compared):
+        target = path if not number else path.with_stem(f"{path.stem}-{number + 1}")
+        title = f"{name}: {one.draw.sampler} on {one.draw.table.source.name}"
+        page = plots.page(title, one.drawn, one.reference, np.random.default_rng(0), one.found)
+        try:
+            target.write_text(page, "utf-8")
+        except OSError as error:
+            raise StoreError(f"cannot write {target}: {error.strerror}") from error
+        say(f"wrote {target}", quiet=quiet)

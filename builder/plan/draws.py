@@ -7,7 +7,7 @@ import json
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -262,7 +262,9 @@ class Drawer:
     source: Source
     fits: Path
     """The folder that keeps what samplers learned."""
-    _learned: dict[tuple[int, Any], Arrays] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    """What was done otherwise than written, and why."""
+    _learned: dict[tuple[int, Any], tuple[type[Sampler], Arrays]] = field(default_factory=dict)
 
     def draw(
         self,
@@ -291,7 +293,7 @@ class Drawer:
             if draw.table is not None:
                 found.update((name, draw.table.columns[name].kind) for name in draw.columns)
                 continue
-            sampler, arrays = registry.sampler(draw.sampler), self._arrays(number, draw, None)
+            sampler, arrays = self._arrays(number, draw, None)
             u = self.source.uniforms(index, occurrence, "", sampler.width(arrays))
             found[draw.names[0]] = sampler.draw(arrays, u)[""].kind
         return found
@@ -320,7 +322,7 @@ class Drawer:
             for target, numbers in zip(targets, u.tolist(), strict=True):
                 target[draw.names[0]] = _pick(records, numbers)
             return
-        sampler, arrays = registry.sampler(draw.sampler), self._arrays(number, draw, value)
+        sampler, arrays = self._arrays(number, draw, value)
         u = self.source.uniforms(index, occurrence, purpose, sampler.width(arrays), redraw)
         drawn = sampler.draw(arrays, u)
         for name in draw.names:
@@ -353,18 +355,36 @@ class Drawer:
             )
         return draw.table.take(chosen)
 
-    def _arrays(self, number: int, draw: Draw, value: Any) -> Arrays:
+    def learned(self, draw: Draw) -> Arrays:
+        """What the sampler of this line learned from its whole table."""
+        return self._arrays(self.draws.index(draw), replace(draw, by=None), None)[1]
+
+    def _arrays(self, number: int, draw: Draw, value: Any) -> tuple[type[Sampler], Arrays]:
         key = (number, value)
         if key not in self._learned:
             self._learned[key] = self._learn(draw, value)
         return self._learned[key]
 
-    def _learn(self, draw: Draw, value: Any) -> Arrays:
+    def _learn(self, draw: Draw, value: Any) -> tuple[type[Sampler], Arrays]:
         sampler = registry.sampler(draw.sampler)
         if not sampler.fitted:
-            return sampler.fit(Table({}), draw.options, np.random.default_rng(0))
+            return sampler, sampler.fit(Table({}), draw.options, np.random.default_rng(0))
         table = self._rows(draw, value).select(draw.columns)
-        content = [FIT_VERSION, draw.sampler, table.digest(), dict(draw.options)]
+        try:
+            return sampler, self._fit(draw.sampler, table, draw.options)
+        except ValueError as error:
+            if draw.by is None:
+                raise InputError(f"{draw.sampler}: {error}", place=draw.place) from None
+            self.notes.append(
+                f"{draw.by[1]} {axes.shown(value)}: {error}, so its {len(table)} rows are drawn "
+                f"whole (bootstrap) instead of by {draw.sampler}"
+            )
+        whole = registry.sampler("bootstrap")
+        return whole, self._fit("bootstrap", table, whole.options({}))
+
+    def _fit(self, name: str, table: Table, options: Mapping[str, Any]) -> Arrays:
+        """What a sampler learns from a table, kept under its digest. ValueError where it cannot."""
+        content = [FIT_VERSION, name, table.digest(), dict(options)]
         digest = hashlib.blake2b(
             json.dumps(content, ensure_ascii=False, sort_keys=True, default=str).encode(),
             digest_size=16,
@@ -373,11 +393,7 @@ class Drawer:
         arrays = _kept(kept)
         if arrays is None:
             rng = np.random.default_rng(int.from_bytes(digest.digest(), "big"))
-            try:
-                arrays = sampler.fit(table, draw.options, rng)
-            except ValueError as error:
-                within = f" (rows whose {draw.by[1]} is {axes.shown(value)})" if draw.by else ""
-                raise InputError(f"{draw.sampler}: {error}{within}", place=draw.place) from None
+            arrays = registry.sampler(name).fit(table, options, rng)
             _keep(kept, arrays)
         return arrays
 

@@ -41,7 +41,9 @@ from builder.records import (
 CHUNK = 2048
 """Cases made together."""
 MAX_REDRAWS = 1000
-"""Under one in a hundred kept after this many redraws is an error."""
+"""Draws that one case may take."""
+LEAST_KEPT = 0.01
+"""Share of all draws that `keep` must let pass."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -359,6 +361,14 @@ def _scenario(
         given=given,
     )
     planned.cases = _addressed(planned, shared.index, shared.occurrence)
+    drawn = len(planned.cases) + planned.redrawn
+    if len(planned.cases) < LEAST_KEPT * drawn:
+        raise InputError(
+            f"`keep` lets {len(planned.cases) / drawn:.2%} of the draws pass, expected at least "
+            f"{LEAST_KEPT:.0%}",
+            place=scenario.document.place(("keep",), key=True),
+            hint="loosen a rule, or draw within it: bounds (min, max) and `by`",
+        )
     return planned
 
 

@@ -40,6 +40,8 @@ class Line:
     models: tuple[str, ...]
     kept_draws: float
     """Share of draws that `keep` let pass."""
+    draw_notes: tuple[str, ...]
+    """What the draws did otherwise than written, and why."""
     other_hosts: tuple[str, ...]
     """Hosts that gave held answers and are not asked now."""
 
@@ -119,6 +121,7 @@ def _line(plan: Plan, scenario: ScenarioPlan, dataset: str, tally: Tally) -> Lin
         usd=usd,
         models=tuple(endpoints),
         kept_draws=len(scenario.cases) / drawn if drawn else 1.0,
+        draw_notes=tuple(scenario.drawer.notes),
         other_hosts=_other_hosts(tally, endpoints),
     )
 
