@@ -374,7 +374,7 @@ class Drawer:
             return sampler, self._fit(draw.sampler, table, draw.options)
         except ValueError as error:
             if draw.by is None:
-                raise InputError(f"{draw.sampler}: {error}", place=draw.place) from None
+                raise InputError(str(error), place=draw.place) from None
             self.notes.append(
                 f"{draw.by[1]} {axes.shown(value)}: {error}, so its {len(table)} rows are drawn "
                 f"whole (bootstrap) instead of by {draw.sampler}"
