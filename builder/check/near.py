@@ -7,6 +7,7 @@ near as t share one of the n - ceil(t n) + 1 rarest shingles of each (Bayardo et
 
 from __future__ import annotations
 
+import math
 from array import array
 from collections.abc import Sequence
 from typing import Generic, NamedTuple, TypeVar
@@ -21,6 +22,9 @@ COUNT = 120
 """MinHash values per text."""
 CROWD = 64
 """In a bucket of more texts than this, each is compared with the next ones only."""
+
+SHARED = 6
+"""Rare shingles that two near texts must share before they are compared in full."""
 
 
 class Pairs(NamedTuple):
@@ -152,8 +156,8 @@ def _exact(texts: list[str], i: NDArray[np.int64], j: NDArray[np.int64], thresho
 class Index(Generic[K]):
     """Texts under keys, asked for the nearest one; exact, and deterministic.
 
-    Memory is the texts themselves and 12 bytes for each of their rarest shingles (a share of
-    1 - threshold of all). Which shingles are rare is counted again whenever the index doubles.
+    Memory is the texts themselves and some 16 bytes for each of their rarest shingles (a share
+    of 1 - threshold of all, and six). Which are rare is counted anew whenever the index doubles.
     """
 
     def __init__(self, threshold: float) -> None:
@@ -184,7 +188,7 @@ class Index(Generic[K]):
             return None
         own = shingles.hashes(plain)
         best, nearest = 0.0, -1
-        for at in sorted(self._near(own)):
+        for at in self._near(own):
             similar = shingles.jaccard(own, shingles.hashes(self._texts[at]))
             if similar >= self.threshold and similar > best:
                 best, nearest = similar, at
@@ -205,23 +209,32 @@ class Index(Generic[K]):
         else:
             self._post(len(self._texts) - 1, shingles.hashes(plain))
 
-    def _rarest(self, own: NDArray[np.uint64]) -> NDArray[np.uint64]:
-        """The shingles of which any text this near shares at least one."""
-        least = int(np.ceil(self.threshold * len(own) - 1e-9))
-        often = self._frequency[own & np.uint64(len(self._frequency) - 1)]
-        return own[np.argsort(often, kind="stable")[: len(own) - least + 1]]
+    def _needed(self, size: int) -> tuple[int, int]:
+        """How many rare shingles a set of this size holds, and how many a near one must share."""
+        least = math.ceil(self.threshold * size - 1e-9)
+        shared = min(SHARED, least)
+        return size - least + shared, shared
 
-    def _near(self, own: NDArray[np.uint64]) -> set[int]:
-        """Texts that share a rare shingle and are not too short or long to be near."""
+    def _rarest(self, own: NDArray[np.uint64]) -> NDArray[np.uint64]:
+        often = self._frequency[own & np.uint64(len(self._frequency) - 1)]
+        return own[np.argsort(often, kind="stable")[: self._needed(len(own))[0]]]
+
+    def _near(self, own: NDArray[np.uint64]) -> list[int]:
+        """Texts that share enough rare shingles and are not too short or long to be near."""
         least, most = len(own) * self.threshold - 1e-9, len(own) / self.threshold + 1e-9
-        found: set[int] = set()
+        shared: dict[int, int] = {}
         for head in self._heads[self._buckets(self._rarest(own))].tolist():
             while head >= 0:
                 owner = self._owners[head]
-                if least <= self._sizes[owner] <= most:
-                    found.add(owner)
+                shared[owner] = shared.get(owner, 0) + 1
                 head = self._next[head]
-        return found
+        needed = self._needed(len(own))[1]
+        return [
+            owner
+            for owner, count in sorted(shared.items())
+            if least <= (size := self._sizes[owner]) <= most
+            and count >= min(needed, self._needed(size)[1])
+        ]
 
     def _buckets(self, chosen: NDArray[np.uint64]) -> NDArray[np.uint64]:
         return (chosen >> np.uint64(20)) & np.uint64(len(self._heads) - 1)
@@ -242,7 +255,7 @@ class Index(Generic[K]):
         for text in self._texts:
             own = shingles.hashes(text)
             np.add.at(self._frequency, own & slots, 1)
-            posted += len(own) - int(np.ceil(self.threshold * len(own) - 1e-9)) + 1
+            posted += self._needed(len(own))[0]
         self._heads = np.full(1 << max(10, (2 * posted).bit_length()), -1, dtype=np.int32)
         self._sizes, self._owners, self._next = array("i"), array("i"), array("i")
         for at, text in enumerate(self._texts):
