@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from builder.check import near, shingles
+from builder.check import near, pii, shingles
 
 Figure = tuple[str, float, str, bool]
 
@@ -113,6 +113,20 @@ def index(n: int = 20_000) -> Iterator[Figure]:
     yield "index: peak MB", memory(), "", True
 
 
+def personal_data(n: int = 10_000) -> Iterator[Figure]:
+    rng = np.random.default_rng(2)
+    texts = [
+        f"{text} order {rng.integers(10**9)}, card 4111 1111 1111 1111, mail a{k}@mail.com"
+        for k, text in enumerate(words(rng, n))
+    ]
+    start = time.process_time()
+    found = pii.scan(texts)
+    rate = n / (time.process_time() - start)
+    right = set(found) == {"card", "email"} and len(found["card"]) == n
+    yield "pii: texts a CPU second, each with three numbers", rate, ">= 2000", rate >= 2000
+    yield "pii: cards and addresses found in all, nothing else", right, "= 1", right
+
+
 def memory() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
@@ -121,6 +135,7 @@ SECTIONS: dict[str, Callable[[], Iterator[Figure]]] = {
     "near": near_duplicates,
     "million": million,
     "index": index,
+    "pii": personal_data,
 }
 
 

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import random
-from functools import lru_cache
+from functools import cache
 from itertools import combinations
 
 import pytest
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from builder.check import near, shingles
 
 
-@lru_cache(maxsize=None)
+@cache
 def sets(text: str) -> frozenset[str]:
     plain = shingles.normalise(text)
     n = shingles.width(plain)
