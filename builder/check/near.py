@@ -223,7 +223,8 @@ class Index(Generic[K]):
         """Texts that share enough rare shingles and are not too short or long to be near."""
         least, most = len(own) * self.threshold - 1e-9, len(own) / self.threshold + 1e-9
         shared: dict[int, int] = {}
-        for head in self._heads[self._buckets(self._rarest(own))].tolist():
+        for at in self._heads[self._buckets(self._rarest(own))].tolist():
+            head = at
             while head >= 0:
                 owner = self._owners[head]
                 shared[owner] = shared.get(owner, 0) + 1

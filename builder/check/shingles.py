@@ -62,7 +62,7 @@ def hashes(text: str) -> NDArray[np.uint64]:
     if not text:
         return np.empty(0, dtype=np.uint64)
     n = width(text)
-    return np.unique(_windows(_codes(text.ljust(n, "\0")), n))
+    return np.unique(windows(text.ljust(n, "\0"), n))
 
 
 def jaccard(a: NDArray[np.uint64], b: NDArray[np.uint64]) -> float:
@@ -111,7 +111,7 @@ def _signed(
     padded = [text.ljust(n, "\0") for text in texts]
     sizes = np.fromiter((len(text) for text in padded), dtype=np.int64, count=len(padded))
     starts = np.concatenate(([0], np.cumsum(sizes)[:-1]))
-    flat = (_windows(_codes("".join(padded)), n) >> np.uint64(32)).astype(np.uint32)
+    flat = (windows("".join(padded), n) >> np.uint64(32)).astype(np.uint32)
     steps = np.arange(int(sizes.max()) - n + 1)[:, None]
     grid = flat[starts + np.minimum(steps, sizes - n)]
     buffer = np.empty_like(grid)
@@ -123,13 +123,10 @@ def _signed(
     return signed
 
 
-def _codes(text: str) -> NDArray[np.uint32]:
-    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
-
-
-def _windows(codes: NDArray[np.uint32], n: int) -> NDArray[np.uint64]:
-    """(len(codes) - n + 1,) a mixed hash of every run of n characters."""
-    many = len(codes) - n + 1
+def windows(text: str, n: int) -> NDArray[np.uint64]:
+    """(len(text) - n + 1,) a mixed hash of every run of n characters, n at most 5."""
+    codes = codes_of(text)
+    many = max(0, len(codes) - n + 1)
     mixed = np.full(many, n, dtype=np.uint64)
     for k in range(n):
         mixed += codes[k : k + many] * _FACTORS[k]
@@ -137,3 +134,8 @@ def _windows(codes: NDArray[np.uint32], n: int) -> NDArray[np.uint64]:
     mixed *= np.uint64(0xBF58476D1CE4E5B9)
     mixed ^= mixed >> np.uint64(29)
     return mixed
+
+
+def codes_of(text: str) -> NDArray[np.uint32]:
+    """(len(text),) the code points."""
+    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
