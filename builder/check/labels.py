@@ -81,7 +81,9 @@ def leaks(labels: Sequence[object], texts: Sequence[str], rng: np.random.Generat
     names = np.array([str(label) for label in labels])
     sizes = np.array([len(text) for text in texts], dtype=np.float64)
     half = rng.permutation(len(sizes)) % 2 == 0
-    bins = np.searchsorted(drift.quantile_edges(sizes, BINS), sizes) if len(sizes) else sizes
+    if not len(sizes):
+        return []
+    bins = np.searchsorted(drift.quantile_edges(sizes, BINS), sizes)
     found = []
     for label in sorted(set(names.tolist())):
         own = names == label
