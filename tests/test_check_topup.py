@@ -13,9 +13,24 @@ TOPICS = {
     "broken": "screen cracked battery swollen charger sparks warranty repair speaker hinge",
     "money": "invoice charged twice refund bank statement currency receipt cashback balance",
 }
-COMMON = (
-    ["i", "have", "been", "waiting", "since", "and", "nobody", "tells", "me", "what", "will", "happen", "with", "my", "order", "please"]
-)
+COMMON = [
+    "i",
+    "have",
+    "been",
+    "waiting",
+    "since",
+    "and",
+    "nobody",
+    "tells",
+    "me",
+    "what",
+    "will",
+    "happen",
+    "with",
+    "my",
+    "order",
+    "please",
+]
 
 
 def texts(topic: str, n: int, seed: int) -> list[str]:

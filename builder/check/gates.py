@@ -195,7 +195,7 @@ def kept_private(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
         kinds = ", ".join(f"{kind} in {len(rows)}" for kind, rows in found.items())
         rows = len(set().union(*found.values())) if found else 0
         yield limits.judge(
-            "privacy.pii", "", rows, f"{kinds} (not looked for: {pii.NOT_LOOKED_FOR})"
+            "privacy.pii", "", rows, f"{kinds}: mask them, or forbid them in the prompt"
         )
         yield limits.judge(
             "privacy.placeholders",
