@@ -8,15 +8,30 @@ Each line is one figure with the limit that it must keep; the exit code counts b
 from __future__ import annotations
 
 import importlib.util
+import json
 import resource
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import numpy as np
 
-from builder.check import near, pii, shingles
+from builder.check import (
+    coverage,
+    diversity,
+    drift,
+    findings,
+    frame,
+    gates,
+    near,
+    pii,
+    report,
+    shingles,
+    topup,
+)
 
 Figure = tuple[str, float, str, bool]
 
@@ -127,6 +142,138 @@ def personal_data(n: int = 10_000) -> Iterator[Figure]:
     yield "pii: cards and addresses found in all, nothing else", right, "= 1", right
 
 
+def answers() -> Iterator[Figure]:
+    rng = np.random.default_rng(3)
+    shift = drift.numbers("x", rng.normal(0, 1, 200_000), rng.normal(0.5, 1, 200_000)).effects
+    for name, known, within in (
+        ("ks", 0.1974, 0.004),
+        ("wasserstein", 0.5, 0.01),
+        ("kl", 0.125, 0.006),
+        ("psi", 0.2377, 0.008),
+    ):
+        yield near_to(f"drift: N(0,1) to N(.5,1), {name}", shift[name], known, within)
+    yield near_to("vendi: 50 equal", diversity.vendi(np.ones((50, 9))), 1, 1e-6)
+    yield near_to("vendi: 50 orthogonal", diversity.vendi(np.eye(50)), 50, 1e-6)
+    yield near_to("vendi: 7 clusters", diversity.vendi(np.repeat(np.eye(7), 30, 0)), 7, 1e-6)
+    reference = rng.normal(size=(4000, 16))
+    reference[2000:] += 8
+    whole = rng.normal(size=(4000, 16))
+    whole[2000:] += 8
+    full = coverage.reach(whole, reference)
+    half = coverage.reach(rng.normal(size=(4000, 16)), reference)
+    yield near_to("coverage: one of two modes missing", half.coverage, 0.5, 0.03)
+    yield (
+        "coverage: precision then",
+        half.precision,
+        "stays",
+        half.precision > full.precision - 0.05,
+    )
+    yield "coverage: both modes", full.coverage, ">= .9", full.coverage >= 0.9
+
+
+def near_to(what: str, value: float, known: float, within: float) -> Figure:
+    return what, value, f"{known:g} ± {within:g}", abs(value - known) <= within
+
+
+def alarms(sets: int = 500) -> Iterator[Figure]:
+    rng = np.random.default_rng(4)
+    zero = dict.fromkeys(drift.LIMITS, 0.0)
+    failed = sum(bool(drift.drifted(null_columns(rng, 500), zero)) for _ in range(sets)) / sets
+    yield f"alarms: {sets} null datasets, 20 columns, 500 rows", failed, "<= .07", failed <= 0.07
+    caught = 0
+    for _ in range(200):
+        shifts = null_columns(rng, 2000)
+        shifts[0] = drift.numbers("moved", rng.normal(0.2, 1, 2000), rng.normal(size=2000))
+        caught += any(shift.column == "moved" for shift, _, _ in drift.drifted(shifts))
+    yield "power: mean shift of .2 sd, 2,000 rows", caught / 200, ">= .95", caught >= 190
+
+
+def null_columns(rng: np.random.Generator, rows: int) -> list[drift.Shift]:
+    """20 columns against a reference of the same distributions; 16 numbers, 4 categories."""
+    return [
+        *(drift.numbers(str(k), rng.normal(size=rows), rng.normal(size=rows)) for k in range(8)),
+        *(
+            drift.numbers(str(k), rng.lognormal(size=rows), rng.lognormal(size=rows))
+            for k in range(8, 16)
+        ),
+        *(
+            drift.categories(str(k), *(rng.choice(list("abcdef"), rows).tolist() for _ in range(2)))
+            for k in range(16, 20)
+        ),
+    ]
+
+
+def whole_check(n: int = 10_000) -> Iterator[Figure]:
+    """Gates and report over rows with text, numbers and categories, beside as many of reference."""
+    rng = np.random.default_rng(6)
+    texts = words(rng, 2 * n)
+    columns = {
+        "text": texts,
+        "amount": rng.lognormal(3, 1, 2 * n).tolist(),
+        "days": rng.poisson(9, 2 * n).tolist(),
+        "label": rng.choice(["praise", "blame", "question"], 2 * n).tolist(),
+        "_scenario": rng.choice(["calm", "angry", "long"], 2 * n).tolist(),
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        paths = [Path(folder) / name for name in ("rows.jsonl", "reference.jsonl")]
+        for path, part in zip(paths, (slice(n), slice(n, None)), strict=True):
+            rows = zip(*(values[part] for values in columns.values()), strict=True)
+            lines = (json.dumps(dict(zip(columns, row, strict=True))) for row in rows)
+            path.write_text("\n".join(lines))
+        start, wall = time.process_time(), time.perf_counter()
+        evidence = findings.Evidence(*(frame.read(path) for path in paths), findings.Context())
+        found = gates.judge(evidence, findings.limits_of())
+        report.write(Path(folder), "bench", evidence, found)
+        spent, lasted = time.process_time() - start, time.perf_counter() - wall
+    yield (
+        f"check: {n} rows and reference, {len(found)} findings, CPU s",
+        spent,
+        "<= 20",
+        spent <= 20,
+    )
+    yield "check: wall s", lasted, "", True
+    yield "check: peak MB", memory(), "<= 1024", memory() <= 1024
+    yield "check: gates hold for a fair sample", gates.passed(found), "= 1", gates.passed(found)
+
+
+TOPICS = (
+    "parcel courier delayed warehouse tracking doorstep shipment address delivery window",
+    "invoice charged twice refund bank statement currency receipt cashback balance",
+)
+
+
+def about(topic: int, n: int, rng: np.random.Generator) -> list[str]:
+    common = ["i", "have", "been", "waiting", "since", "and", "nobody", "tells", "me", "what", "will", "happen", "with", "my", "order"]
+    known = TOPICS[topic].split()
+    return [
+        " ".join(rng.permutation([*rng.choice(known, 5), *rng.choice(common, 7)]).tolist())
+        for _ in range(n)
+    ]
+
+
+def filled_up() -> Iterator[Figure]:
+    """A model that follows the focus, on a reference of which the first run covers one mode."""
+    rng = np.random.default_rng(7)
+    reference = about(0, 300, rng) + about(1, 300, rng)
+    rows = about(0, 300, rng)
+    quoted = 0
+    first = topup.propose(rows, reference, np.random.default_rng(0))
+    proposal = first
+    for turn in range(1, 4):
+        text = topup.scenario({"prompt": "p", "schema": "S"}, proposal.thin, 300, name="s", seed=1)
+        quoted += sum(topup.quotes(line, reference) for line in text.splitlines())
+        for one in proposal.thin:
+            shared = [len(set(topic.split()) & set(one.terms)) for topic in TOPICS]
+            rows = rows + about(int(np.argmax(shared)), round(300 * one.deficit / 0.5), rng)
+        proposal = topup.propose(rows, reference, np.random.default_rng(turn))
+        if proposal.coverage >= 0.9 * proposal.ceiling:
+            break
+    reached = proposal.coverage / proposal.ceiling
+    yield near_to("topup: coverage before", first.coverage, 0.5, 0.08)
+    yield f"topup: share of the ceiling after {turn} rounds", reached, ">= .9", reached >= 0.9
+    yield "topup: lines that quote the reference", quoted, "= 0", quoted == 0
+
+
 def memory() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
@@ -136,6 +283,10 @@ SECTIONS: dict[str, Callable[[], Iterator[Figure]]] = {
     "million": million,
     "index": index,
     "pii": personal_data,
+    "answers": answers,
+    "alarms": alarms,
+    "check": whole_check,
+    "topup": filled_up,
 }
 
 

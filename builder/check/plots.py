@@ -38,11 +38,11 @@ def number(value: float) -> str:
 
 def marginal(values: NDArray[np.float64], reference: NDArray[np.float64], *, bins: int = 24) -> str:
     """A histogram of values (n,) as bars, over that of the reference (m,) as a line."""
-    both = np.concatenate((values, reference))
+    both, half = np.concatenate((values, reference)), 0.0
     low, high = np.quantile(both, (0.002, 0.998)) if len(both) else (0.0, 1.0)
     if len(both) and high - low < 2 * bins and (both == both.round()).all():
         # Whole numbers get a bar each, or the bins beat against them.
-        low, high = np.floor(low) - 0.5, np.ceil(high) + 0.5
+        low, high, half = np.floor(low) - 0.5, np.ceil(high) + 0.5, 0.5
         bins = int(high - low)
     edges = np.linspace(low, high if high > low else low + 1, bins + 1)
     ours, theirs = (
@@ -63,8 +63,8 @@ def marginal(values: NDArray[np.float64], reference: NDArray[np.float64], *, bin
         parts.append(f'<polyline class="line-reference" points="{points}"/>')
     parts.append(f'<line class="axis" x1="0" y1="{floor}" x2="300" y2="{floor}"/>')
     parts += [
-        _label(0, 126, number(float(edges[0]))),
-        _label(300, 126, number(float(edges[-1])), "end"),
+        _label(0, 126, number(float(edges[0] + half))),
+        _label(300, 126, number(float(edges[-1] - half)), "end"),
     ]
     return _svg(300, 132, "".join(parts), "distribution over the reference")
 
