@@ -243,7 +243,23 @@ TOPICS = (
 
 
 def about(topic: int, n: int, rng: np.random.Generator) -> list[str]:
-    common = ["i", "have", "been", "waiting", "since", "and", "nobody", "tells", "me", "what", "will", "happen", "with", "my", "order"]
+    common = [
+        "i",
+        "have",
+        "been",
+        "waiting",
+        "since",
+        "and",
+        "nobody",
+        "tells",
+        "me",
+        "what",
+        "will",
+        "happen",
+        "with",
+        "my",
+        "order",
+    ]
     known = TOPICS[topic].split()
     return [
         " ".join(rng.permutation([*rng.choice(known, 5), *rng.choice(common, 7)]).tolist())

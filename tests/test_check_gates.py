@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from builder.check import findings, frame, gates
+from builder.check import findings, frame, gates, pii
 from builder.errors import InputError
 
 
@@ -260,3 +260,12 @@ def test_columns_are_what_they_hold() -> None:
         "none": "category",
         "中文": "text",
     }
+
+
+def test_the_guide_lists_every_measure_with_its_default() -> None:
+    guide = (Path(__file__).parents[1] / "docs" / "gates.md").read_text("utf-8")
+    for name, limit in findings.LIMITS.items():
+        word = "at most" if limit.upper else "at least"
+        warns = "" if limit.strict else " (warns)"
+        assert f"| `{name}` | {word} {limit.bound:g}{warns} |" in guide
+    assert all(f"`{kind}`" in guide for kind in pii.KINDS)
