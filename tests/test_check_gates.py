@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from builder.check import findings, frame, gates, pii
+from builder.check import findings, frame, gates, pii, report
 from builder.errors import InputError
 
 
@@ -269,3 +269,27 @@ def test_the_guide_lists_every_measure_with_its_default() -> None:
         warns = "" if limit.strict else " (warns)"
         assert f"| `{name}` | {word} {limit.bound:g}{warns} |" in guide
     assert all(f"`{kind}`" in guide for kind in pii.KINDS)
+
+
+WEIRD: dict[str, list[Any]] = {
+    "empty": [None, "", None],
+    "numbers": [1e308, -1e308, None],
+    "constant": [3, 3, 3],
+    "mixed": [True, 2.5, "长文本退款长文本退款长文本退款"],
+    "nested": [[], [{"role": "user", "content": "a question of some length"}], {"a": [1]}],
+    "broken": ["\ud800 lone surrogates in a text of some length", "", "\0\0"],
+    "id": ["a1", "b2", "c3"],
+}
+
+
+@pytest.mark.parametrize("times", [1, 2, 50])
+@pytest.mark.parametrize("swapped", [False, True])
+def test_no_column_is_too_odd_to_be_judged_and_shown(times: int, swapped: bool) -> None:
+    ours = {name: cells * times for name, cells in WEIRD.items()}
+    theirs = {name: cells * 60 for name, cells in WEIRD.items()}
+    if swapped:
+        theirs = dict(zip(theirs, reversed(theirs.values()), strict=True))
+    held = findings.Evidence(frame.build(ours), frame.build(theirs), findings.Context())
+    found = gates.judge(held, findings.limits_of())
+    assert report.html("odd", held, found)
+    assert report.as_json("odd", held, found)

@@ -68,8 +68,9 @@ def columns(
     theirs: list[NDArray[np.float64]] = []
     for x, y in numbers:
         middle, spread = np.nanmean(y), np.nanstd(y) or 1.0
-        ours.append(np.nan_to_num((x - middle) / spread)[:, None])
-        theirs.append(np.nan_to_num((y - middle) / spread)[:, None])
+        for values, blocks in ((x, ours), (y, theirs)):
+            scaled = np.nan_to_num((values - middle) / spread)
+            blocks.append(np.clip(scaled, -1e6, 1e6)[:, None])
     for a, b in categories:
         known = sorted({str(v) for v in (*a, *b)})[:1000]
         at = {value: k for k, value in enumerate(known)}

@@ -27,6 +27,8 @@ Kind = Literal["text", "number", "category", "id"]
 LIMIT = 2**30
 """Bytes of the largest input, as stored, or as unpacked from Parquet."""
 ENDINGS = (".parquet", ".jsonl", ".ndjson", ".json", ".csv", ".tsv")
+BIGGEST = 1e60
+"""Numbers further from 0 count as this one: their fourth power is still a number."""
 SCENARIO = "_scenario"
 _LONG, _SHORT, _WORDS = 40, 20, 6
 """Mean characters from which strings are texts, and from which varied ones are, half for CJK; mean words."""
@@ -187,7 +189,7 @@ def _number(cell: Any) -> float | None:
     if isinstance(cell, bool | np.bool_):
         return None
     if isinstance(cell, int | float | np.number):
-        return float(cell)
+        return float(min(max(cell, -BIGGEST), BIGGEST))
     if isinstance(cell, datetime.datetime):
         return cell.timestamp() / 86_400
     if isinstance(cell, datetime.date):
@@ -202,7 +204,7 @@ def _number(cell: Any) -> float | None:
         value = float(plain)
     except ValueError:
         return _day(plain)
-    return value if np.isfinite(value) else None
+    return min(max(value, -BIGGEST), BIGGEST) if math.isfinite(value) else None
 
 
 def _day(text: str) -> float | None:

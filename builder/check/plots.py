@@ -40,11 +40,11 @@ def marginal(values: NDArray[np.float64], reference: NDArray[np.float64], *, bin
     """A histogram of values (n,) as bars, over that of the reference (m,) as a line."""
     both, half = np.concatenate((values, reference)), 0.0
     low, high = np.quantile(both, (0.002, 0.998)) if len(both) else (0.0, 1.0)
-    if len(both) and high - low < 2 * bins and (both == both.round()).all():
+    if high - low < 2 * bins and np.abs(both).max(initial=0) < 2**31 and (both % 1 == 0).all():
         # Whole numbers get a bar each, or the bins beat against them.
         low, high, half = np.floor(low) - 0.5, np.ceil(high) + 0.5, 0.5
         bins = int(high - low)
-    edges = np.linspace(low, high if high > low else low + 1, bins + 1)
+    edges = np.linspace(low, high if high > low else low + max(1.0, abs(low)), bins + 1)
     ours, theirs = (
         _shares(np.clip(side, edges[0], edges[-1]), edges) for side in (values, reference)
     )
