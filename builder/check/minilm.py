@@ -136,6 +136,14 @@ def _normalised(x: Floats, weights: dict[str, Floats], name: str) -> Floats:
 
 
 def _gelu(x: Floats) -> Floats:
-    from scipy.special import erf
-
-    return np.asarray(x * np.float32(0.5) * (1 + erf(x * np.float32(np.sqrt(0.5)))))
+    """Hendrycks and Gimpel 2016, in the form with tanh: within .001 of the one with erf."""
+    inner = x * x
+    inner *= np.float32(0.044715)
+    inner += 1
+    inner *= x
+    inner *= np.float32(np.sqrt(2 / np.pi))
+    np.tanh(inner, out=inner)
+    inner += 1
+    inner *= x
+    inner *= np.float32(0.5)
+    return inner
