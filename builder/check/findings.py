@@ -1,0 +1,187 @@
+"""What gates are made of: a finding, the limits, and the evidence that gates look at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Literal, Protocol
+
+import numpy as np
+
+from builder.check import features, frame, near
+from builder.errors import InputError, nearest
+
+Verdict = Literal["pass", "fail", "warn", "too-few-rows"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """The result of one gate."""
+
+    gate: str
+    """`family.measure`, as in the table of limits."""
+    what: str
+    """The column, scenario or label that was measured; empty for the whole dataset."""
+    value: float
+    limit: float | None
+    """None where a figure is shown but never judged."""
+    verdict: Verdict
+    advice: str = ""
+    """One line: what the figure means and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """A default limit."""
+
+    bound: float
+    upper: bool
+    """Whether the value must stay at or under the bound; else at or over it."""
+    strict: bool = True
+    """Whether a value beyond the default fails; else it warns, unless somebody set the limit."""
+
+
+LIMITS: Mapping[str, Limit] = {
+    "diversity.distinct_1": Limit(0.02, upper=False),
+    "diversity.distinct_2": Limit(0.2, upper=False),
+    "diversity.compression": Limit(8.0, upper=True),
+    "diversity.vendi": Limit(3.0, upper=False),
+    "diversity.near_duplicates": Limit(0.02, upper=True),
+    "coverage.combinations": Limit(0.95, upper=False),
+    "coverage.reference": Limit(0.8, upper=False),
+    "drift.mean_shift": Limit(0.1, upper=True),
+    "drift.ks": Limit(0.1, upper=True),
+    "drift.js": Limit(0.1, upper=True),
+    "drift.psi": Limit(0.2, upper=True),
+    "drift.cramer": Limit(0.1, upper=True),
+    "drift.classifier": Limit(0.9, upper=True, strict=False),
+    "privacy.copied_rows": Limit(0, upper=True),
+    "privacy.copied_texts": Limit(0, upper=True),
+    "privacy.verbatim": Limit(0, upper=True),
+    "privacy.closest": Limit(0.6, upper=True),
+    "privacy.too_close": Limit(0.15, upper=True),
+    "privacy.pii": Limit(0, upper=True),
+    "privacy.placeholders": Limit(0, upper=True, strict=False),
+    "labels.length": Limit(0.9, upper=True, strict=False),
+    "labels.shares": Limit(0.1, upper=True, strict=False),
+}
+"""Every measure that is judged, with its default limit; docs/gates.md explains each."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The default limits with those that somebody set over them."""
+
+    own: Mapping[str, float] = field(default_factory=dict)
+
+    def bound(self, gate: str) -> float:
+        return self.own.get(gate, LIMITS[gate].bound)
+
+    def judge(
+        self, gate: str, what: str, value: float, advice: str, *, significant: bool = True
+    ) -> Finding:
+        """A finding whose verdict follows from the limit; chance alone never fails."""
+        bound, upper = self.bound(gate), LIMITS[gate].upper
+        beyond = value > bound if upper else value < bound
+        if not beyond or not significant:
+            return Finding(gate, what, value, bound, "pass")
+        strict = LIMITS[gate].strict or gate in self.own
+        return Finding(gate, what, value, bound, "fail" if strict else "warn", advice)
+
+
+def limits_of(*expectations: Mapping[str, Mapping[str, Any]]) -> Limits:
+    """Limits from `expect` mappings, the later over the earlier; InputError for unknown words.
+
+    What is no number (`table` of drift, say) is the caller's to read.
+    """
+    own: dict[str, float] = {}
+    for expectation in expectations:
+        for family, measures in expectation.items():
+            families = {gate.partition(".")[0] for gate in LIMITS}
+            if family not in families:
+                raise InputError(f"no gate {family!r}.{nearest(family, families)}")
+            for measure, bound in measures.items():
+                gate = f"{family}.{measure}"
+                if isinstance(bound, bool) or not isinstance(bound, int | float):
+                    continue
+                if gate not in LIMITS:
+                    known = [g.partition(".")[2] for g in LIMITS if g.startswith(family + ".")]
+                    raise InputError(
+                        f"gate {family!r} measures no {measure!r}.{nearest(measure, known)}",
+                        hint=f"it measures {', '.join(known)}",
+                    )
+                own[gate] = float(bound)
+    return Limits(own)
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What else is known of a dataset: its plan, its labels, what it was made from."""
+
+    text: tuple[str, ...] = ()
+    """Columns that make a row's text; none means every text column."""
+    axes: tuple[str, ...] = ()
+    planned: Mapping[tuple[Any, ...], int] = field(default_factory=dict)
+    """Rows wanted of each combination, values in the order of `axes`."""
+    examples: tuple[str, ...] = ()
+    """Few-shot texts of the prompts: part of what must not be copied."""
+    held_out: frame.Frame | None = None
+    """Reference rows that the dataset was not made from."""
+    rejects: Mapping[str, int] = field(default_factory=dict)
+    """How often each reason refused an answer."""
+    semantic: features.Embed | None = None
+    similarity: float = 0.8
+    seed: int = 0
+
+
+class Evidence:
+    """Dataset and reference, with what several gates need of them, each made once."""
+
+    def __init__(self, rows: frame.Frame, reference: frame.Frame | None, context: Context) -> None:
+        self.rows, self.reference, self.context = rows, reference, context
+
+    def rng(self, name: str) -> np.random.Generator:
+        """A generator of its own for each purpose, so that gates do not disturb one another."""
+        return np.random.default_rng([self.context.seed, *name.encode()])
+
+    @cached_property
+    def texts(self) -> list[str]:
+        """(n,) or nothing when the dataset has no text."""
+        return self.rows.texts(self.context.text)
+
+    @cached_property
+    def reference_texts(self) -> list[str]:
+        if self.reference is None or not self.texts:
+            return []
+        names = [c.name for c in self.rows.of("text") if c.name in self.reference.columns]
+        named = [name for name in self.context.text if name in self.reference.columns]
+        chosen = named or names
+        if not chosen and not self.reference.of("text"):
+            return []
+        return self.reference.texts(chosen)
+
+    @cached_property
+    def vectors(self) -> tuple[features.Vectors, features.Vectors]:
+        """Of the texts and the reference texts."""
+        return features.vectors(self.texts, self.reference_texts, semantic=self.context.semantic)
+
+    @cached_property
+    def pairs(self) -> near.Pairs:
+        """Near-duplicates among the texts."""
+        return near.pairs(self.texts, self.context.similarity)
+
+    @cached_property
+    def scenarios(self) -> dict[str, list[int]]:
+        """Row numbers by scenario, when there are several."""
+        by: dict[str, list[int]] = {}
+        for at, name in enumerate(self.rows.scenarios):
+            by.setdefault(name, []).append(at)
+        return by if len(by) > 1 else {}
+
+
+class Gate(Protocol):
+    """One family of measures: evidence in, findings out; a plain function will do."""
+
+    def __call__(self, evidence: Evidence, limits: Limits) -> Iterable[Finding]:
+        """No finding at all where the gate does not apply."""

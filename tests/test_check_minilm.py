@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+
+import numpy as np
+import pytest
+
+from builder.check import minilm
+from builder.errors import InputError
+
+
+def installed() -> bool:
+    try:
+        importlib.metadata.version(minilm.PACKAGE)
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return importlib.util.find_spec("tokenizers") is not None
+
+
+@pytest.mark.skipif(installed(), reason="the extra is installed")
+def test_without_the_extra_the_error_says_what_to_install() -> None:
+    with pytest.raises(InputError, match="semantic") as caught:
+        minilm.load()
+    assert minilm.PACKAGE in str(caught.value)
+
+
+@pytest.mark.skipif(not installed(), reason="the extra `semantic` is not installed")
+def test_like_meanings_lie_near_without_a_shared_word() -> None:
+    embed = minilm.load()
+    texts = ["How do I get a refund?", "I want my money back", "The weather in Paris is nice today"]
+    vectors = embed([*texts, ""])
+    near = vectors @ vectors.T
+    assert near[0, 1] > 0.4 > 0.2 > max(near[0, 2], near[1, 2])
+    assert np.linalg.norm(vectors, axis=1) == pytest.approx(1, abs=1e-5)
+    assert embed(texts[:1])[0] == pytest.approx(vectors[0], abs=1e-4)
+
+
+@pytest.mark.skipif(not installed(), reason="the extra `semantic` is not installed")
+def test_weights_other_than_the_reviewed_ones_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(minilm.DIGESTS, "tokenizer.json", "0" * 64)
+    with pytest.raises(InputError, match="not the file that was reviewed"):
+        minilm.load()
