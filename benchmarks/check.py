@@ -19,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
+from builder import near, shingles
 from builder.check import (
     coverage,
     diversity,
@@ -26,10 +27,8 @@ from builder.check import (
     findings,
     frame,
     gates,
-    near,
     pii,
     report,
-    shingles,
     topup,
 )
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from builder.check import coverage, diversity, drift, features, labels, privacy, shingles, twosample
+from builder import shingles
+from builder.check import coverage, diversity, drift, features, labels, privacy, twosample
 
 
 def sentences(n: int, seed: int, letters: str = "abcdefghijklmnop", words: int = 14) -> list[str]:

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from builder.check import shingles
+from builder import shingles
 
 SAMPLE = 100
 """Texts per subsample of distinct-n."""

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from builder.check import shingles
+from builder import shingles
 
 D = 64
 """Dimensions of the character space."""

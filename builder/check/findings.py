@@ -9,7 +9,8 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 
-from builder.check import features, frame, near
+from builder import near
+from builder.check import features, frame
 from builder.errors import InputError, nearest
 
 Verdict = Literal["pass", "fail", "warn", "too-few-rows"]

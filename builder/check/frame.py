@@ -20,7 +20,7 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from builder.check import shingles
+from builder import shingles
 from builder.errors import InputError, Place, nearest
 
 Kind = Literal["text", "number", "category", "id"]

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from builder.check import near, shingles
+from builder import near, shingles
 
 RUN, RUN_CJK = 50, 20
 """Characters of a verbatim run that counts."""

@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from builder.check import coverage, diversity, features, pii, shingles
+from builder import shingles
+from builder.check import coverage, diversity, features, pii
 
 TERMS = 6
 LEAST_TEXTS = 3

@@ -15,7 +15,7 @@ from typing import Generic, NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from builder.check import shingles
+from builder import shingles
 
 K = TypeVar("K")
 COUNT = 120
