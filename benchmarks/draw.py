@@ -16,16 +16,24 @@ import tarfile
 import time
 from collections.abc import Callable, Mapping
 from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from builder.plan import fidelity
+from builder.plan import fidelity, plots
 from builder.plan.samplers import fit, registry
 from builder.plan.tables import Table, typed
 
 ROWS = 100_000
-SAMPLERS = ("bootstrap", "cart", "copula", "gmm", "fit")
+SAMPLERS: Mapping[str, tuple[str, Any]] = {
+    "bootstrap": ("bootstrap", None),
+    "cart": ("cart", None),
+    "copula": ("copula", None),
+    "gmm": ("gmm", None),
+    "gmm of 2": ("gmm", {"components": 2, "space": "scores"}),
+    "fit": ("fit", None),
+}
 
 
 def diamonds() -> Table:
@@ -72,6 +80,13 @@ TABLES: Mapping[str, Callable[[], Table]] = {
     "breast_cancer": breast_cancer,
     "cities": cities,
 }
+
+
+PICTURES = (
+    ("diamonds", "cart", "diamonds.svg"),
+    ("cities", "gmm", "cities.svg"),
+    ("cities", "copula", "cities_copula.svg"),
+)
 
 
 def halves(table: Table, seed: int = 0) -> tuple[Table, Table]:
@@ -123,6 +138,17 @@ def library(table: Table, seed: int = 0) -> dict[str, Any] | None:
     return _line(drawn, ours, theirs) | {"fit_s": fitted, "draw_s": seconds, "note": "other"}
 
 
+def picture(name: str, table: Table, title: str, options: Any = None) -> str:
+    """The page of 4,000 rows from a sampler fitted on half the table."""
+    ours, theirs = halves(table)
+    sampler = registry.sampler(name)
+    arrays = sampler.fit(ours, sampler.options(options), np.random.default_rng(1))
+    u = np.random.default_rng(2).random((4000, sampler.width(arrays)))
+    drawn = Table(sampler.draw(arrays, u))
+    found = fidelity.compare(drawn, ours, theirs, np.random.default_rng(3))
+    return plots.page(title, drawn, ours, np.random.default_rng(4), found)
+
+
 def _line(drawn: Table, ours: Table, theirs: Table) -> dict[str, Any]:
     found = fidelity.compare(drawn, ours, theirs, np.random.default_rng(3))
     return {
@@ -152,7 +178,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("tables", nargs="*", default=list(TABLES), help=", ".join(TABLES))
     parser.add_argument("--seed", type=int, default=0, help="of the halving")
+    parser.add_argument("--pictures", type=Path, metavar="DIR", help="write docs/samplers.md's")
     chosen = parser.parse_args()
+    if chosen.pictures:
+        for table, name, file in PICTURES:
+            page = picture(name, TABLES[table](), f"{table}, drawn by {name}")
+            (chosen.pictures / file).write_text(page, encoding="utf-8")
+        return
     words = ("auc", "ks", "correlation", "closest", "copies", "outside", "fit_s", "draw_s", "note")
     print("table         sampler   " + " ".join(f"{word:>11}" for word in words))
     for table in chosen.tables:
@@ -161,7 +193,10 @@ def main() -> None:
         except (ImportError, metadata.PackageNotFoundError):
             print(f"{table:13} left out: its package is not installed")
             continue
-        lines = {name: measure(name, loaded, chosen.seed) for name in SAMPLERS}
+        lines = {
+            label: measure(name, loaded, chosen.seed, options)
+            for label, (name, options) in SAMPLERS.items()
+        }
         beside = library(loaded, chosen.seed)
         for name, line in {**lines, **({"other": beside} if beside else {})}.items():
             shown = [line[word] for word in words]
