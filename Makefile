@@ -7,8 +7,9 @@ PIN := uv pip compile --quiet --universal --python-version 3.11 --generate-hashe
 .PHONY: demo test lint bench pins wheel clean
 
 demo: .venv/.demo
-	@$(BIN)/builder run support_messages support_replies
-	@$(BIN)/builder show support_messages -n 6
+	@$(BIN)/builder run support_messages support_off_topic
+	@$(BIN)/builder show support_message --table -n 8
+	@echo "next: change a word in prompts/support_messages.j2, then 'make demo' again: only what it changes is asked"
 
 test: .venv/.test
 	@$(BIN)/python -m pytest -n 2

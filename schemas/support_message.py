@@ -1,15 +1,33 @@
-"""Labelled support messages."""
+"""One message to a shop's support."""
 
-from __future__ import annotations
+import re
 
-from typing import Literal
+from pydantic import BaseModel, Field, field_validator
 
-from pydantic import BaseModel, Field
+SUPPORT_SPEAKS = re.compile(
+    r"\b(sorry|apolog\w+|assist|unable|inconvenience|refused)\b", re.IGNORECASE
+)
+"""Small models slip into the part of the support agent; a customer says none of these."""
 
 
 class SupportMessage(BaseModel):
-    """One message to customer support."""
+    """What a customer writes."""
 
-    subject: str = Field(min_length=3, max_length=80)
-    message: str = Field(min_length=20, max_length=400)
-    urgency: Literal["low", "medium", "high"]
+    message: str = Field(min_length=20, max_length=160)
+
+    @field_validator("message")
+    @classmethod
+    def the_customer_speaks(cls, message: str) -> str:
+        """Refuses the voice of the support agent."""
+        found = SUPPORT_SPEAKS.search(message)
+        if found:
+            raise ValueError(f"{found[0].lower()!r} is what support says, not the customer")
+        return message
+
+    @field_validator("message")
+    @classmethod
+    def the_last_sentence_ends(cls, message: str) -> str:
+        """Refuses a message that stops in the middle."""
+        if not message.rstrip().endswith((".", "!", "?")):
+            raise ValueError("the last sentence has no end")
+        return message
