@@ -64,7 +64,9 @@ class Feed:
                 more = self._reserves[outcome.scenario.name].after(outcome)
                 if more is not None:
                     self._ready.append(more)
-            self._changed.notify_all()
+                    self._changed.notify()
+            if self._flying == 0:
+                self._changed.notify_all()
 
     async def close(self) -> None:
         """No more cases for anybody."""

@@ -20,6 +20,7 @@ from builder.project import Budget
 from builder.records import Message, Reject, Row
 from builder.run import lanes
 from builder.run.budget import Spent
+from builder.run.calm import calm
 from builder.run.feed import Feed
 from builder.run.judge import Alarm
 from builder.run.lanes import Halt, Lane, Stopped
@@ -59,6 +60,7 @@ class Fill:
         """
         self._had_attempts = self.store.count("attempts") > 0
         async with AsyncExitStack() as stack:
+            stack.enter_context(calm())
             found = await lanes.open_all(
                 self.plan, stack, concurrency=self.concurrency, cap=self.budget
             )
@@ -163,9 +165,7 @@ def reask(outcome: Outcome) -> tuple[Message, ...]:
 
 async def _all(workers: list[asyncio.Task[None]], flusher: asyncio.Task[None]) -> None:
     """Waits for all workers; the first error of any task is raised at once."""
-    pending: set[asyncio.Task[None]] = set(workers)
-    while pending:
-        done, _ = await asyncio.wait({*pending, flusher}, return_when=asyncio.FIRST_COMPLETED)
-        for task in done:
-            task.result()
-        pending -= done
+    both = (asyncio.gather(*workers), flusher)
+    done, _ = await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+    for task in done:
+        task.result()

@@ -88,7 +88,12 @@ class Wire:
     async def _bound(self, response: httpx2.Response) -> None:
         """Puts the limit around a body before anything reads it."""
         self._reached = True
-        encoding = response.headers.get("content-encoding", "identity").strip().lower()
+        # Looking a name up in the client's own headers walks and decodes them all.
+        headers = {
+            name.lower().decode("latin-1"): value.decode("latin-1")
+            for name, value in response.headers.raw
+        }
+        encoding = headers.get("content-encoding", "identity").strip().lower()
         if encoding not in ("identity", "gzip", "deflate", ""):
             raise TransportError(f"The reply is encoded as {encoding!r}, which was not asked for")
         if encoding not in ("identity", ""):
@@ -96,7 +101,7 @@ class Wire:
         if isinstance(response.stream, httpx2.AsyncByteStream):
             response.stream = Bounded(response.stream, encoding)
         if self._on_headers is not None:
-            self._on_headers(response.headers, response.status_code)
+            self._on_headers(headers, response.status_code)
 
     async def post(self, path: str, payload: bytes) -> Reply:
         """The reply to one POST, whatever its status; TransportError when there is none."""

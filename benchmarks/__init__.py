@@ -1,0 +1,1 @@
+"""What a row, a plan and an export cost. `make bench` writes docs/performance.md."""
