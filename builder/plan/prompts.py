@@ -8,7 +8,6 @@ refused with its file and line.
 
 from __future__ import annotations
 
-import json
 import re
 import secrets
 import traceback
@@ -22,23 +21,22 @@ from jinja2.exceptions import SecurityError, TemplateSyntaxError, UndefinedError
 from jinja2.ext import Extension
 from jinja2.loaders import BaseLoader
 from jinja2.parser import Parser
-from jinja2.runtime import Context
-from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from builder import limits
 from builder.errors import InputError, Place, nearest
+from builder.plan import slips
+from builder.plan.sandbox import Environment
 from builder.plan.tables import read_text
 from builder.records import Message, Role
 
 LIMIT = 5.0
 """Seconds that one rendering may take."""
-MAX_TEXT = 2_000_000
-"""Characters of the longest rendered prompt."""
 
 _ROLES = ("system", "user", "assistant")
 _MARK = secrets.token_hex(16)
 """What fences the message blocks in rendered text: new for each process, so that nothing a
 variable holds can forge a turn."""
+_REMNANTS = tuple(_MARK[i : i + 8] for i in range(0, 32, 8))
 
 
 class _Turns(Extension):
@@ -54,25 +52,6 @@ class _Turns(Extension):
             for word in (f"{token.value}:", "end:")
         ]
         return [fences[0], *body, fences[1]]
-
-
-class _Environment(ImmutableSandboxedEnvironment):
-    """The sandbox, with the attributes that a scenario gave an axis value put first."""
-
-    intercepted_binops = frozenset({"*", "**", "%"})
-
-    def getattr(self, obj: Any, attribute: str) -> Any:
-        given = getattr(obj, "attributes", None)
-        if isinstance(given, dict) and attribute in given:
-            return given[attribute]
-        return super().getattr(obj, attribute)
-
-    def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
-        if operator == "**" or not (
-            isinstance(left, int | float) and isinstance(right, int | float)
-        ):
-            raise SecurityError(f"{operator!r} takes numbers, and '**' is not allowed")
-        return super().call_binop(context, operator, left, right)
 
 
 class _Folder(BaseLoader):
@@ -109,24 +88,31 @@ class Prompt:
         try:
             # What Template.render does, less its copying of the variables.
             context = self.template.new_context({**self.globals, **variables}, shared=True)
-            text = "".join(self.template.root_render_func(context))
-        except limits.TooLong:
-            raise InputError(f"rendering took over {LIMIT:g} s", place=self._place(None)) from None
+            text = Environment.concat(self.template.root_render_func(context))
+            text.encode()
+        except limits.TooLong as error:
+            raise self._error(error, f"rendering took over {LIMIT:g} s") from None
         except (InputError, KeyboardInterrupt):
             raise
-        except (MemoryError, RecursionError) as error:
-            raise InputError(
-                f"rendering ran out: {type(error).__name__}", place=self._place(None)
-            ) from None
+        except RecursionError as error:
+            message = "nested without end: does a template include itself?"
+            raise self._error(error, message) from None
         except Exception as error:  # noqa: BLE001  (a template raises what its filters raise)
-            raise InputError(_reason(error, variables), place=self._place(error)) from None
+            raise self._error(error, _reason(error, variables)) from None
         return self._messages(text)
 
+    def _error(self, error: BaseException, message: str) -> InputError:
+        """The error at the line of the template that raised it."""
+        try:
+            # Jinja's own: within an except block, frames of compiled code become the template's.
+            self.template.environment.handle_exception()
+        except BaseException as told:  # noqa: BLE001  (the same error, its traceback rewritten)
+            frames = traceback.extract_tb(told.__traceback__)
+        lines = [(frame.filename, frame.lineno) for frame in frames if frame.filename[-3:] == ".j2"]
+        file, line = lines[-1] if lines else (str(self.file), 1)
+        return InputError(message, place=_sign(Path(file), line or 1))
+
     def _messages(self, text: str) -> tuple[Message, ...]:
-        if len(text) > MAX_TEXT:
-            raise InputError(
-                f"a prompt has at most {MAX_TEXT} characters", place=Place(self.file, 1, 1)
-            )
         before, *parts = text.split(_MARK)
         if not parts:
             parts, before = [f"user:{text}", "end:"], ""
@@ -137,15 +123,14 @@ class Prompt:
             kind, _, after = closing.partition(":")
             if kind != "end":
                 raise InputError(
-                    f"a {kind} block stands inside a {role} block",
-                    place=_find(self.file, f"{{% {kind}"),
+                    f"a {kind} block stands inside a {role} block", place=self._block(kind)
                 )
             turns.append(Message(cast(Role, role), content.strip()))
             stray = stray or after.strip()
         if stray:
             raise InputError(
                 f"text outside of the message blocks: {stray[:60]!r}",
-                place=_find(self.file, stray.split("\n")[0][:20]),
+                place=self._stray(stray.split("\n")[0][:20]),
                 hint="put it into {% system %}, {% user %} or {% assistant %}, or use none of them",
             )
         self._check_turns(turns)
@@ -154,22 +139,36 @@ class Prompt:
     def _check_turns(self, turns: list[Message]) -> None:
         for turn in turns:
             if not turn.content:
+                raise InputError(f"the {turn.role} message is empty", place=self._block(turn.role))
+            if any(part in turn.content.lower() for part in _REMNANTS):
                 raise InputError(
-                    f"the {turn.role} message is empty", place=_find(self.file, f"{{% {turn.role}")
+                    "a filter works on whole message blocks",
+                    place=self._block(turn.role),
+                    hint="use the filter inside of the block",
                 )
         if turns[-1].role != "user":
             raise InputError(
                 f"the last message is the {turns[-1].role}'s; a model answers the user",
-                place=_find(self.file, f"{{% {turns[-1].role}"),
+                place=self._block(turns[-1].role, last=True),
             )
 
-    def _place(self, error: BaseException | None) -> Place:
-        frames = traceback.extract_tb(error.__traceback__) if error else []
-        lines = [
-            (frame.filename, frame.lineno) for frame in frames if frame.filename.endswith(".j2")
+    def _block(self, role: str, *, last: bool = False) -> Place:
+        """Where a block of this role begins, in whichever of the files."""
+        found = [
+            Place(file, number, match.start() + 1)
+            for file in (self.file, *self.files)
+            for number, line in enumerate(read_text(file).split("\n"), 1)
+            for match in re.finditer(rf"\{{%[-+]?\s*{role}\b", line)
         ]
-        file, line = lines[-1] if lines else (str(self.file), 1)
-        return Place(Path(file), line or 1, _column(Path(file), line or 1))
+        return found[-1 if last else 0] if found else Place(self.file, 1, 1)
+
+    def _stray(self, text: str) -> Place:
+        """Where a text of the templates stands; it may also be one that a variable holds."""
+        for file in (self.file, *self.files):
+            for number, line in enumerate(read_text(file).split("\n"), 1):
+                if text in line:
+                    return Place(file, number, line.index(text) + 1)
+        return Place(self.file, 1, 1)
 
 
 class Prompts:
@@ -177,7 +176,7 @@ class Prompts:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.environment = _Environment(
+        self.environment = Environment(
             loader=_Folder(folder),
             extensions=[_Turns, "jinja2.ext.do", "jinja2.ext.loopcontrols"],
             undefined=StrictUndefined,
@@ -185,8 +184,6 @@ class Prompts:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self.environment.filters["tojson"] = _tojson
-        self.environment.globals.pop("lipsum", None)
 
     def load(self, name: str, available: Collection[str], *, place: Place) -> Prompt:
         """The prompt of that name, its names held against `available`. InputError as everywhere."""
@@ -227,16 +224,23 @@ class Prompts:
             except TemplateSyntaxError as error:
                 raise _syntax(error, self.folder / current) from None
             trees[current] = tree
-            for found in meta.find_referenced_templates(tree):
-                if found is not None:
-                    queue.append((found, _find(self.folder / current, found)))
+            _no_full_width(self.folder / current, source)
+            for node in tree.find_all(
+                (nodes.Extends, nodes.Include, nodes.Import, nodes.FromImport)
+            ):
+                for found in meta.find_referenced_templates(nodes.Template([node])):
+                    if found is not None and not getattr(node, "ignore_missing", False):
+                        queue.append((found, _find(self.folder / current, found, node.lineno)))
         return trees
 
     def _check(self, trees: Mapping[str, nodes.Template], available: Collection[str]) -> set[str]:
         tested: set[str] = set()
         stored: set[str] = set()
-        undeclared: dict[str, str] = {}
-        for file, tree in trees.items():
+        looked_up: dict[str, Place] = {}
+        for name, tree in trees.items():
+            file = self.folder / name
+            self._known(file, tree)
+            self._messages_apart(file, tree, trees)
             for test in tree.find_all(nodes.Test):
                 if test.name in ("defined", "undefined") and isinstance(test.node, nodes.Name):
                     tested.add(test.node.name)
@@ -245,18 +249,71 @@ class Prompts:
                     stored.add(name_node.name)
             stored.update(macro.name for macro in tree.find_all(nodes.Macro))
             stored.update(imported.target for imported in tree.find_all(nodes.Import))
-            for name in meta.find_undeclared_variables(tree):
-                undeclared.setdefault(name, file)
+            for word in sorted(meta.find_undeclared_variables(tree)):
+                if word not in looked_up:
+                    lines = [n.lineno for n in tree.find_all(nodes.Name) if n.name == word]
+                    looked_up[word] = _find(file, word, min(lines, default=1))
         known = {*available, *self.environment.globals}
-        for name, file in sorted(undeclared.items()):
-            elsewhere = name in stored and len(trees) > 1
-            if name not in known and name not in tested and not elsewhere:
+        for word, place in sorted(looked_up.items()):
+            elsewhere = word in stored and len(trees) > 1
+            if word not in known and word not in tested and not elsewhere:
                 raise InputError(
-                    f"{name!r} is no name of the scenario.{nearest(name, available)}",
-                    place=_find(self.folder / file, name),
+                    f"{word!r} is no name of the scenario.{nearest(word, available)}",
+                    place=place,
                     hint=f"names: {', '.join(sorted(available)) or 'none'}",
                 )
-        return set(undeclared)
+        return set(looked_up)
+
+    def _known(self, file: Path, tree: nodes.Template) -> None:
+        """Every filter and test of a template is one."""
+        kinds: tuple[tuple[type[nodes.Filter | nodes.Test], Mapping[str, Any], str], ...] = (
+            (nodes.Filter, self.environment.filters, "filter"),
+            (nodes.Test, self.environment.tests, "test"),
+        )
+        for kind, known, called in kinds:
+            for node in tree.find_all(kind):
+                if node.name not in known:
+                    raise InputError(
+                        f"there is no {called} {node.name!r}.{nearest(node.name, known)}",
+                        place=_find(file, node.name, node.lineno),
+                    )
+
+    def _messages_apart(
+        self, file: Path, tree: nodes.Template, trees: Mapping[str, nodes.Template]
+    ) -> None:
+        """Message blocks stand where their text goes straight into the prompt."""
+        for kind in (nodes.FilterBlock, nodes.AssignBlock, nodes.Macro, nodes.CallBlock):
+            for node in tree.find_all(kind):
+                inside = [node, *(trees[n] for n in _included(node) if n in trees)]
+                if any(
+                    _MARK in data.data for n in inside for data in n.find_all(nodes.TemplateData)
+                ):
+                    raise InputError(
+                        "a message block stands inside of a filter, set, macro or call block",
+                        place=_sign(file, node.lineno),
+                        hint="put the message around it",
+                    )
+
+
+def _included(node: nodes.Node) -> list[str]:
+    """The templates that a part of one includes by name."""
+    return [
+        found.template.value
+        for found in node.find_all(nodes.Include)
+        if isinstance(found.template, nodes.Const) and isinstance(found.template.value, str)
+    ]
+
+
+def _no_full_width(file: Path, source: str) -> None:
+    for number, line in enumerate(source.split("\n"), 1):
+        found = re.search(r"｛[｛{%％]|\{[｛％]|[｝}%％]｝", line)
+        if found:
+            meant = re.search(r"[｛{][｛{%％].*?[｝}%％][｝}]", line)
+            raise InputError(
+                f"{found[0]!r} is no sign of a template, so it would be printed as it stands",
+                place=Place(file, number, found.start() + 1),
+                hint=f"write {slips.narrow(meant[0] if meant else found[0])}",
+            )
 
 
 def _syntax(error: TemplateSyntaxError, file: Path) -> InputError:
@@ -264,11 +321,22 @@ def _syntax(error: TemplateSyntaxError, file: Path) -> InputError:
     message = error.message or "syntax error"
     wide = re.search(r"'([^\x00-\x7f])'", message)
     hint = f"a full-width {wide[1]!r} stands here" if wide else ""
-    return InputError(
-        f"not a template: {message}",
-        place=Place(at, error.lineno, _column(at, error.lineno)),
-        hint=hint,
-    )
+    if hint and wide and slips.narrow(wide[1]) != wide[1]:
+        hint += f"; write {slips.narrow(wide[1])!r}"
+    place = _sign(at, error.lineno)
+    if wide:
+        place = _find(at, wide[1], error.lineno)
+    unclosed = re.search(r"block that needs to be closed is '(\w+)'", message)
+    if unclosed:
+        opened = [
+            Place(at, number, match.start() + 1)
+            for number, line in enumerate(read_text(at).split("\n")[: error.lineno], 1)
+            for match in re.finditer(rf"\{{%[-+]?\s*{unclosed[1]}\b", line)
+        ]
+        place = opened[-1] if opened else place
+        message = f"the block '{unclosed[1]}' is not closed"
+        hint = f"write {{% end{unclosed[1]} %}} behind it"
+    return InputError(f"not a template: {message}", place=place, hint=hint)
 
 
 def _reason(error: Exception, variables: Mapping[str, Any]) -> str:
@@ -279,29 +347,27 @@ def _reason(error: Exception, variables: Mapping[str, Any]) -> str:
         return message + (nearest(name[1], offered) if name else "")
     if isinstance(error, SecurityError):
         return f"not allowed in a template: {error}"
+    if isinstance(error, UnicodeEncodeError):
+        return "half of a surrogate pair, which no model can read"
     return f"rendering failed: {type(error).__name__}: {error}"
 
 
-def _find(file: Path, word: str) -> Place:
-    """The first place in a file where a word stands by itself."""
+def _find(file: Path, word: str, line: int = 1) -> Place:
+    """The first place from a line on where a word stands by itself, best within {{ }} or {% %}."""
     pattern = re.compile(
-        rf"(?<!\w){re.escape(word)}(?!\w)" if word[:1].isalpha() else re.escape(word)
+        rf"(?<!\w){re.escape(word)}(?!\w)" if word[:1].isalnum() else re.escape(word)
     )
-    for number, line in enumerate(read_text(file).split("\n"), 1):
-        found = pattern.search(line)
+    for number, text in enumerate(read_text(file).split("\n"), 1):
+        found = list(pattern.finditer(text)) if number >= line else []
         if found:
-            return Place(file, number, found.start() + 1)
-    return Place(file, 1, 1)
+            inner = [f for f in found if re.search(r"\{[{%](?:(?![%}]\}).)*$", text[: f.start()])]
+            return Place(file, number, (inner or found)[0].start() + 1)
+    return _sign(file, line)
 
 
-def _column(file: Path, line: int) -> int:
+def _sign(file: Path, line: int) -> Place:
     """The first template sign of a line, where its trouble most likely is."""
     lines = read_text(file).split("\n") if file.is_file() else []
     text = lines[line - 1] if 0 < line <= len(lines) else ""
     found = re.search(r"\{[{%#]", text)
-    return found.start() + 1 if found else len(text) - len(text.lstrip()) + 1
-
-
-def _tojson(value: Any, indent: int | None = None) -> str:
-    """JSON as a model reads it best: Chinese left as it is, no HTML escapes."""
-    return json.dumps(value, ensure_ascii=False, indent=indent)
+    return Place(file, line, found.start() + 1 if found else len(text) - len(text.lstrip()) + 1)
