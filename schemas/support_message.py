@@ -8,6 +8,7 @@ SUPPORT_SPEAKS = re.compile(
     r"\b(sorry|apolog\w+|assist|unable|inconvenience|refused)\b", re.IGNORECASE
 )
 """Small models slip into the part of the support agent; a customer says none of these."""
+PLACEHOLDER = re.compile(r"[\[\]<>{}_@]|http")
 
 
 class SupportMessage(BaseModel):
@@ -26,8 +27,10 @@ class SupportMessage(BaseModel):
 
     @field_validator("message")
     @classmethod
-    def the_last_sentence_ends(cls, message: str) -> str:
-        """Refuses a message that stops in the middle."""
+    def the_message_is_whole(cls, message: str) -> str:
+        """Refuses a text that stops in the middle, or one with a blank to fill in."""
+        if PLACEHOLDER.search(message):
+            raise ValueError("no blanks, no addresses")
         if not message.rstrip().endswith((".", "!", "?")):
-            raise ValueError("the last sentence has no end")
+            raise ValueError("shorter, please")
         return message
