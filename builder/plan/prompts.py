@@ -214,6 +214,7 @@ class Prompts:
                 continue
             try:
                 source, _, _ = _Folder(self.folder).get_source(self.environment, current)
+                _no_full_width(self.folder / current, source)
                 tree = self.environment.parse(source, current, str(self.folder / current))
             except TemplateNotFound:
                 known = [p.relative_to(self.folder).as_posix() for p in self.folder.rglob("*.j2")]
@@ -224,7 +225,6 @@ class Prompts:
             except TemplateSyntaxError as error:
                 raise _syntax(error, self.folder / current) from None
             trees[current] = tree
-            _no_full_width(self.folder / current, source)
             for node in tree.find_all(
                 (nodes.Extends, nodes.Include, nodes.Import, nodes.FromImport)
             ):

@@ -7,6 +7,7 @@ read from its syntax tree, so that a plan can say beforehand which modules it wi
 from __future__ import annotations
 
 import ast
+import contextlib
 import importlib.machinery
 import importlib.util
 import sys
@@ -21,9 +22,13 @@ from pydantic import BaseModel, RootModel
 from pydantic.errors import PydanticInvalidForJsonSchema, PydanticUserError
 from pydantic.json_schema import GenerateJsonSchema
 
+from builder import limits
 from builder.errors import InputError, Place, nearest
 from builder.plan.tables import read_text
 from builder.records import digest_of
+
+LIMIT = 60.0
+"""Seconds that importing a module may take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +43,11 @@ class Schema:
     """The serialisation-mode JSON Schema: what the dataset's columns hold."""
     file: Path
     line: int
-    lines: Mapping[str, int]
-    """Line of each field in its file, where it is declared there."""
+    places: Mapping[str, Place]
+    """Where each field is declared, if that is in this file."""
     source: str
+    by_alias: bool = False
+    """Whether its rows name fields by their aliases."""
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -48,11 +55,11 @@ class Schema:
         return tuple(self.row.get("properties", {}))
 
     def place(self, name: str = "") -> Place:
-        return Place(self.file, self.lines.get(name, self.line), 1)
+        return self.places.get(name, Place(self.file, self.line, 1))
 
     def text_field(self) -> str:
         """The one field that a plain-text answer fills. InputError where it is not the only one."""
-        required = [name for name, field in self.model.model_fields.items() if field.is_required()]
+        required = self.asked.get("required", [])
         texts = [
             name
             for name, part in self.asked.get("properties", {}).items()
@@ -68,23 +75,14 @@ class Schema:
         return str(texts[0])
 
 
-def declared(folder: Path) -> dict[str, list[tuple[Path, int]]]:
-    """Class names to the files and lines under `folder` that define them."""
-    found: dict[str, list[tuple[Path, int]]] = {}
-    for file in sorted(folder.glob("*.py")):
-        tree = _tree(file)
-        for node in tree.body:
-            if isinstance(node, ast.ClassDef):
-                found.setdefault(node.name, []).append((file, node.lineno))
-    return found
-
-
 def load(folder: Path, wanted: str, *, place: Place) -> Schema:
     """The schema of that name (`Class` or `module:Class`). InputError: where and what is wrong."""
     module, _, name = wanted.rpartition(":")
-    classes = declared(folder)
+    classes, broken = _declared(folder)
     found = [hit for hit in classes.get(name, []) if not module or hit[0].stem == module]
     if not found:
+        if broken:
+            raise broken[0]
         known = [
             *classes,
             *(f"{f.stem}:{c}" for c, hits in classes.items() for f, _ in hits),
@@ -94,24 +92,50 @@ def load(folder: Path, wanted: str, *, place: Place) -> Schema:
             place=place,
             hint=f"classes there: {', '.join(sorted(classes)) or 'none'}",
         )
-    if len(found) > 1:
-        spots = " and ".join(str(Place(file, line)) for file, line in found)
-        raise InputError(
-            f"class {name!r} is defined twice: {spots}",
-            place=place,
-            hint=f"write {found[0][0].stem}:{name} or {found[1][0].stem}:{name}",
-        )
     file, line = found[0]
+    if len(found) > 1:
+        other, again = found[1]
+        if other == file:
+            raise InputError(
+                f"class {name!r} is defined twice: here and at line {line}",
+                place=Place(file, again, 1),
+                hint="rename one of them",
+            )
+        raise InputError(
+            f"class {name!r} is defined twice: {Place(file, line)} and {Place(other, again)}",
+            place=place,
+            hint=f"write {file.stem}:{name} or {other.stem}:{name}",
+        )
     if not file.resolve().is_relative_to(folder.resolve()):
         raise InputError(f"{file.name} is a link out of the project", place=place)
     model = _model(folder, file, name, line)
     return _schema(model, name, file, line)
 
 
+def _declared(folder: Path) -> tuple[dict[str, list[tuple[Path, int]]], list[InputError]]:
+    """Class names to the files and lines under `folder` that define them, and what is wrong with
+    files that cannot be read: no matter, as long as nothing is wanted from them."""
+    found: dict[str, list[tuple[Path, int]]] = {}
+    broken = []
+    for file in sorted(folder.glob("*.py")):
+        try:
+            tree = _tree(file)
+        except InputError as error:
+            broken.append(error)
+            continue
+        for node in tree.body:
+            if isinstance(node, ast.ClassDef):
+                found.setdefault(node.name, []).append((file, node.lineno))
+    return found, broken
+
+
 def _schema(model: type[BaseModel], name: str, file: Path, line: int) -> Schema:
+    by_alias = bool(model.model_config.get("serialize_by_alias"))
     try:
         asked = model.model_json_schema(schema_generator=_Untitled, mode="validation")
-        row = model.model_json_schema(schema_generator=_Untitled, mode="serialization")
+        row = model.model_json_schema(
+            schema_generator=_Untitled, mode="serialization", by_alias=by_alias
+        )
     except (PydanticUserError, PydanticInvalidForJsonSchema) as error:
         message = str(error).split("\n")[0]
         raise InputError(
@@ -124,19 +148,26 @@ def _schema(model: type[BaseModel], name: str, file: Path, line: int) -> Schema:
         target = asked["$ref"].rsplit("/", 1)[-1]
         asked = {**asked["$defs"][target], "$defs": asked["$defs"]}
         row = {**row["$defs"][row["$ref"].rsplit("/", 1)[-1]], "$defs": row["$defs"]}
-    for column in row.get("properties", {}):
+    source = read_text(file)
+    places = _field_places(file, source, name)
+    for field, info in model.model_fields.items():
+        if by_alias and info.serialization_alias and field in places:
+            places[info.serialization_alias] = places[field]
+    found = Schema(name, model, asked, row, file, line, places, source, by_alias)
+    for column in found.columns:
         if column.startswith("_"):
             raise InputError(
                 f"the field {column!r} begins with an underscore, as the builder's own columns do",
-                place=Place(file, line, 1),
+                place=found.place(column),
             )
-    source = read_text(file)
-    lines = _field_lines(source, name)
-    return Schema(name, model, asked, row, file, line, lines, source)
+    return found
 
 
 class _Untitled(GenerateJsonSchema):
-    """Titles that Pydantic makes up from names are left out, fields stay as declared."""
+    """Titles that Pydantic makes up from names are left out, fields stay as declared, and sets in
+    an order that does not depend on the process."""
+
+    ignored_warning_kinds = {"skipped-choice", "non-serializable-default"}  # noqa: RUF012  (Pydantic's own interface)
 
     def field_title_should_be_set(self, schema: Any) -> bool:
         return False
@@ -152,6 +183,11 @@ class _Untitled(GenerateJsonSchema):
         made = super().enum_schema(schema)
         made.pop("title", None)
         return made
+
+    def encode_default(self, dft: Any) -> Any:
+        return super().encode_default(
+            sorted(dft, key=repr) if isinstance(dft, set | frozenset) else dft
+        )
 
     def sort(self, value: Any, parent_key: str | None = None) -> Any:
         return value
@@ -190,7 +226,10 @@ def _module(folder: Path, file: Path) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # forward references are looked up there
     try:
-        loader.exec_module(module)
+        # What it prints is talk, not a result.
+        with limits.alarm() as alarm, contextlib.redirect_stdout(sys.stderr):
+            alarm(LIMIT)
+            loader.exec_module(module)
     except InputError:
         raise
     except BaseException as error:
@@ -202,13 +241,18 @@ def _module(folder: Path, file: Path) -> ModuleType:
 
 
 def _import_error(file: Path, error: BaseException) -> InputError:
-    lines = [
+    numbers = [
         f.lineno or 1 for f in traceback.extract_tb(error.__traceback__) if f.filename == str(file)
     ]
-    message = str(error).split("\n")[0]
+    number = numbers[-1] if numbers else 1
+    line = [*read_text(file).split("\n"), ""][number - 1]
+    reason = str(error).split("\n")[0]
+    said = f"{type(error).__name__}: {reason}" if reason else type(error).__name__
+    if isinstance(error, limits.TooLong):
+        said = f"it took over {LIMIT:g} s"
     return InputError(
-        f"the module cannot be loaded: {type(error).__name__}: {message}",
-        place=Place(file, lines[-1] if lines else 1, 1),
+        f"the module cannot be loaded: {said}",
+        place=Place(file, number, len(line) - len(line.lstrip()) + 1),
     )
 
 
@@ -222,14 +266,16 @@ def _tree(file: Path) -> ast.Module:
         raise InputError(f"not Python: {error}", place=Place(file, 1, 1)) from None
 
 
-def _field_lines(source: str, name: str) -> dict[str, int]:
+def _field_places(file: Path, source: str, name: str) -> dict[str, Place]:
+    lines = source.split("\n")
     for node in ast.parse(source).body:
         if isinstance(node, ast.ClassDef) and node.name == name:
             found = {}
             for part in node.body:
+                indent = len(lines[part.lineno - 1]) - len(lines[part.lineno - 1].lstrip())
                 if isinstance(part, ast.AnnAssign) and isinstance(part.target, ast.Name):
-                    found[part.target.id] = part.lineno
+                    found[part.target.id] = Place(file, part.lineno, indent + 1)
                 elif isinstance(part, ast.FunctionDef):
-                    found[part.name] = part.lineno
+                    found[part.name] = Place(file, part.lineno, indent + 1)
             return found
     return {}

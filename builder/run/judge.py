@@ -46,12 +46,13 @@ def verdict(
             model = schema.model.model_validate(value, context=context)
         else:
             model = schema.model.model_validate_json(value, context=context)
-        fields = model.model_dump(mode="json")
+        fields = model.model_dump(mode="json", by_alias=schema.by_alias)
         alarm(0)
     except ValidationError as error:
         alarm(0)
         return reject("validate", _reasons(error))
     except limits.TooLong:
+        alarm(0)
         return reject("validate", f"a validator took over {LIMIT:g} s")
     except Exception as error:  # noqa: BLE001  (a validator is the user's code and may raise anything)
         alarm(0)
