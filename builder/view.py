@@ -85,6 +85,10 @@ def _notes(line: Line) -> list[str]:
     if line.kept_draws < 1:
         found.append(f"{line.scenario}: keep let {line.kept_draws:.0%} of the draws pass.")
     found += [f"{line.scenario}: {note}." for note in line.draw_notes]
+    if line.displaced:
+        shown = "; ".join(line.displaced[:5])
+        more = f"; and {len(line.displaced) - 5} more" if len(line.displaced) > 5 else ""
+        found.append(f"{line.scenario}: {len(line.displaced)} rows were displaced: {shown}{more}.")
     if line.other_hosts:
         found.append(f"{line.scenario}: some held answers came from {', '.join(line.other_hosts)}.")
     if line.short:

@@ -150,3 +150,67 @@ def _scalar(value: Any) -> Kind:
     if isinstance(value, int):
         return INTEGER
     return NUMBER if isinstance(value, float) else STRING
+
+
+def text_fields(scenario: ScenarioPlan, named: Sequence[str] | None) -> tuple[str, ...]:
+    """The fields that gates and similarity measure: those named, else every field with free text."""
+    if named is not None:
+        return tuple(named)
+    row = scenario.scenario.schema.row
+    return tuple(
+        name
+        for name, part in row.get("properties", {}).items()
+        if _free_text(part, row.get("$defs", {}))
+    )
+
+
+def text_of(schema: Mapping[str, Any], fields: Mapping[str, Any], names: Sequence[str]) -> str:
+    """The free texts within these fields of a row, a line each; enums and formats left out."""
+    definitions = schema.get("$defs", {})
+    parts = schema.get("properties", {})
+    found: list[str] = []
+    for name in names:
+        if name in parts:
+            found += _texts(fields.get(name), parts[name], definitions)
+    return "\n".join(found)
+
+
+def _texts(value: Any, part: Mapping[str, Any], definitions: Mapping[str, Any]) -> list[str]:
+    if value is None:
+        return []
+    if "$ref" in part:
+        return _texts(value, definitions[part["$ref"].rsplit("/", 1)[-1]], definitions)
+    for word in ("anyOf", "oneOf", "allOf"):
+        if word in part:
+            options = [option for option in part[word] if option.get("type") != "null"]
+            return _texts(value, options[0], definitions) if options else []
+    if isinstance(value, str):
+        return [value] if _free_text(part, definitions) else []
+    if isinstance(value, list):
+        items = part.get("items", {})
+        return [text for one in value for text in _texts(one, items, definitions)]
+    if isinstance(value, Mapping):
+        inner = part.get("properties", {})
+        return [
+            text
+            for name in value
+            if name in inner
+            for text in _texts(value[name], inner[name], definitions)
+        ]
+    return []
+
+
+def _free_text(part: Mapping[str, Any], definitions: Mapping[str, Any], depth: int = 0) -> bool:
+    if depth > 8:
+        return False
+    if "$ref" in part:
+        return _free_text(definitions[part["$ref"].rsplit("/", 1)[-1]], definitions, depth + 1)
+    for word in ("anyOf", "oneOf", "allOf"):
+        if word in part:
+            return any(_free_text(option, definitions, depth + 1) for option in part[word])
+    if part.get("type") == "string":
+        return not ({"enum", "const", "format"} & set(part))
+    if part.get("type") == "array":
+        return _free_text(part.get("items", {}), definitions, depth + 1)
+    inner = part.get("properties", {})
+    return any(_free_text(one, definitions, depth + 1) for one in inner.values())

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from builder import limits
-from builder.errors import InputError
+from builder.errors import InputError, nearest
 from builder.plan import draws, prompts, scenarios, spread
 from builder.plan.axes import Grid
 from builder.plan.scenarios import Scenario
@@ -230,10 +230,17 @@ class DatasetPlan:
 
     name: str
     scenarios: list[ScenarioPlan]
+    text: tuple[str, ...] | None = None
+    """The fields that are measured, where the project names them."""
     _reserves: list[list[Cases]] = field(default_factory=list)
 
     def __len__(self) -> int:
         return sum(len(scenario.cases) for scenario in self.scenarios)
+
+    @property
+    def distinct(self) -> bool:
+        """Whether rows of this dataset are held against one another."""
+        return any(s.scenario.words.similarity_below is not None for s in self.scenarios)
 
     def combination(self, position: int) -> tuple[dict[str, Any], int]:
         """Axis values and occurrence of the case at this position: planned ones first, then reserves."""
@@ -319,10 +326,25 @@ def make(
         numbered = _numbered([part.cases for part in parts], [])
         for part, cases in zip(parts, numbered, strict=True):
             part.cases = cases
-        datasets.append(DatasetPlan(name, parts))
+        datasets.append(DatasetPlan(name, parts, _text(project, name, parts)))
     names = frozenset(wanted or [scenario.name for scenario in loaded])
     trial = changed.rows is not None or changed.model is not None
     return Plan(project, tuple(datasets), names, trial)
+
+
+def _text(project: Project, name: str, parts: Sequence[ScenarioPlan]) -> tuple[str, ...] | None:
+    named = project.dataset_settings(name).text
+    if named is None:
+        return None
+    known = {column for part in parts for column in part.scenario.schema.columns}
+    for one in named:
+        if one not in known:
+            raise InputError(
+                f"no field {one!r} in the dataset {name!r}.{nearest(one, known)}",
+                place=project.place(("datasets", name, "text")),
+                hint=f"fields: {', '.join(sorted(known))}",
+            )
+    return tuple(named)
 
 
 def asked(model: str, params: Mapping[str, Any], scenario: Scenario) -> Asked:

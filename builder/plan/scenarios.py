@@ -74,6 +74,8 @@ class Scenario:
     """Those over axes alone: they remove combinations."""
     keep_rows: tuple[Expression, ...]
     """The others: they redraw."""
+    unlike: tuple[Path, ...] = ()
+    """Files whose texts no row may be near to."""
 
     @property
     def place(self) -> Place:
@@ -257,11 +259,21 @@ def _load(
         axes.cross(axis_list), tuple(drawn),
         keep_axes=tuple(e for e in keep if not e.names & drawn_names),
         keep_rows=tuple(e for e in keep if e.names & drawn_names),
+        unlike=tuple(
+            axes.inside(document, ("unlike", i), name, project.root)
+            for i, name in enumerate(words.unlike)
+        ),
     )  # fmt: skip
     _columns_apart(scenario)
     _axes_used(scenario)
     if words.answer == "text":
         schema.text_field()
+    if words.unlike and words.similarity_below is None:
+        raise InputError(
+            "'unlike' needs similarity_below: how near is too near",
+            place=document.place(("unlike",), key=True),
+            hint="similarity_below: 0.8",
+        )
     return scenario
 
 

@@ -24,7 +24,6 @@ LATER = {
     "drop": "valid answers that are no row",
     "reasoning": "the provider's reasoning text as a column",
     "expect": "gates of the dataset",
-    "similarity_below": "near-duplicates as rejects",
 }
 """Words that the format reserves and this version refuses."""
 
@@ -133,6 +132,16 @@ class Words(BaseModel):
     tries: int = Field(3, ge=1, le=20, description="answers asked for a case before it is given up")
     answer: Literal["json", "text"] = Field(
         "json", description="structured output, or the whole reply"
+    )
+    similarity_below: float | None = Field(
+        default=None,
+        gt=0,
+        le=1,
+        description="a row at least this near (Jaccard) to an accepted one is a reject",
+    )
+    unlike: list[str] = Field(
+        default_factory=list,
+        description="files whose texts no row may be near to: benchmarks, references",
     )
     unused: list[str] = Field(
         default_factory=list, description="axes that neither template nor schema need mention"

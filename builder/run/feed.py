@@ -4,24 +4,38 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from builder.plan.plan import DatasetPlan, Plan
+from builder.records import Key
 from builder.run import results
 from builder.run.results import Called, Outcome
+from builder.run.rounds import Rounds
 from builder.store import Store
 
 
 class Feed:
     """Hands cases to workers until none is left and none can come."""
 
-    def __init__(self, plan: Plan, store: Store) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        store: Store,
+        flush: Callable[[], None] = lambda: None,
+        judged: Callable[[int], None] = lambda more: None,
+    ) -> None:
+        """`flush` puts every answer so far into the store before a round is judged; `judged` hears
+        how many rows more a round has accepted."""
         self._plan = plan
         self._store = store
         self._reserves: dict[str, Reserve] = {}
+        self._flush = flush
+        self._judged = judged
+        self._left: set[Key] = set()
+        self._barrier = False
         self._stream = self._open()
         self._ready: deque[Outcome] = deque()
         self._flying = 0
@@ -29,8 +43,12 @@ class Feed:
         # Guards the four above: a worker that finds nothing waits for another to finish.
         self._changed = asyncio.Condition()
 
-    def _open(self) -> Iterator[Outcome]:
+    def _open(self) -> Iterator[Outcome | None]:
+        """The cases to ask for; None where those before must be answered first."""
         for dataset in self._plan.datasets:
+            if dataset.distinct:
+                yield from self._rounds(dataset)
+                continue
             for position, scenario in enumerate(dataset.scenarios):
                 if scenario.name not in self._plan.wanted:
                     continue
@@ -41,14 +59,31 @@ class Feed:
                     if found is not None:
                         yield found
 
+    def _rounds(self, dataset: DatasetPlan) -> Iterator[Outcome | None]:
+        """Round after round, until one lacks nothing that can be had."""
+        asked, before = True, None
+        while asked:
+            asked = False
+            rounds = Rounds(dataset, self._store)
+            for outcome in rounds.missing(self._plan.wanted, self._left):
+                asked = True
+                yield outcome
+            self._judged(0 if before is None else rounds.accepted - before)
+            before = rounds.accepted
+            yield None
+
     async def take(self) -> Outcome | None:
         """The next case that wants an answer; None when the run is done."""
         async with self._changed:
             while not self._closed:
-                found = self._ready.popleft() if self._ready else next(self._stream, None)
+                found = self._next()
                 if found is not None:
                     self._flying += 1
                     return found
+                if self._barrier and self._flying == 0:
+                    self._flush()
+                    self._barrier = False
+                    continue
                 if self._flying == 0:
                     self._closed = True
                     self._changed.notify_all()
@@ -56,11 +91,24 @@ class Feed:
                 await self._changed.wait()
         return None
 
+    def _next(self) -> Outcome | None:
+        if self._ready:
+            return self._ready.popleft()
+        if self._barrier:
+            return None
+        for found in self._stream:
+            self._barrier = found is None
+            return found
+        return None
+
     async def give_back(self, outcome: Outcome) -> None:
         """A taken case is finished with; one that is settled may call up another."""
         async with self._changed:
             self._flying -= 1
-            if not outcome.open:
+            if outcome.once:
+                if outcome.tried == len(outcome.held):
+                    self._left.add(outcome.next_key)
+            elif not outcome.open:
                 more = self._reserves[outcome.scenario.name].after(outcome)
                 if more is not None:
                     self._ready.append(more)

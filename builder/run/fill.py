@@ -31,6 +31,9 @@ from builder.store import Store
 
 PROSE = 20
 """An endpoint whose first so many answers are all no JSON is not what the project means."""
+WORKERS = 4
+"""Workers for each call that may be in flight: one that waits out a Retry-After calls nobody,
+and others take its place."""
 
 
 @dataclass(slots=True)
@@ -66,11 +69,14 @@ class Fill:
             )
             limit = stack.enter_context(alarm())
             writer = Writer(self.store)
-            feed = Feed(self.plan, self.store)
-            beside = [asyncio.create_task(writer.run()), asyncio.create_task(self._closing(feed))]
+            feed = Feed(self.plan, self.store, writer.flush, self._judged)
+            beside = [
+                asyncio.create_task(writer.run()),
+                asyncio.create_task(self._closing(feed, found)),
+            ]
             workers = [
                 asyncio.create_task(self._work(feed, found, writer, limit))
-                for _ in range(max(1, min(self.concurrency, self.progress.to_ask)))
+                for _ in range(max(1, min(WORKERS * self.concurrency, self.progress.to_ask)))
             ]
             try:
                 await _all(workers, beside[0])
@@ -86,8 +92,10 @@ class Fill:
             raise self._failure
         return self.progress
 
-    async def _closing(self, feed: Feed) -> None:
+    async def _closing(self, feed: Feed, found: dict[str, Lane]) -> None:
         await self._halt.wait()
+        for lane in found.values():
+            lane.pace.stop()
         await feed.close()
 
     async def _work(self, feed: Feed, found: dict[str, Lane], writer: Writer, limit: Alarm) -> None:
@@ -124,11 +132,18 @@ class Fill:
                     self.progress.unfilled += 1
                     return
                 continue
-            self._count(outcome.take(reply, limit), lane)
+            self._count(outcome.take(reply, limit), lane, once=outcome.once)
+            if outcome.once:
+                return
 
-    def _count(self, verdict: Row | Reject, lane: Lane) -> None:
+    def _judged(self, more: int) -> None:
+        """Rows that are held against one another count when their round is judged."""
+        state = self.progress
+        state.accepted = max(0, min(state.to_ask, state.accepted + more))
+
+    def _count(self, verdict: Row | Reject, lane: Lane, *, once: bool) -> None:
         if isinstance(verdict, Row):
-            self.progress.accepted += 1
+            self.progress.accepted += not once
         else:
             self.progress.rejects += 1
         if self.progress.to_ask < self.progress.wanted:
@@ -153,13 +168,13 @@ def reask(outcome: Outcome) -> tuple[Message, ...]:
     if outcome.tried % 2 == 0 or not outcome.rejects:
         return ()
     refused = outcome.rejects[-1]
+    if outcome.similar:
+        why = "it is nearly the same as another one. Write something clearly different, in the same form."
+    else:
+        why = f"{refused.reason}\nAnswer again, whole and corrected, in the same form, without any comment."
     return (
         Message("assistant", refused.raw or "(empty)"),
-        Message(
-            "user",
-            f"That answer was refused: {refused.reason}\n"
-            "Answer again, whole and corrected, in the same form, without any comment.",
-        ),
+        Message("user", f"That answer was refused: {why}"),
     )
 
 

@@ -61,6 +61,8 @@ class Lane:
     engine: Engine
     pace: Pace
     purse: Purse | None
+    flight: asyncio.Semaphore
+    """Room for the calls of all lanes together."""
 
     async def ask(
         self,
@@ -83,7 +85,8 @@ class Lane:
             self._outage(error)
 
         async def once() -> Completion:
-            async with self.pace.admitted(halt.sleep):
+            halt.check()
+            async with self.pace.admitted(), self.flight:
                 halt.check()
                 return await self._within_budget(request, key, extra, again)
 
@@ -127,6 +130,7 @@ async def open_all(
     }
     purse = _purse(cap, endpoints, {m: one.request(()) for m, one in asked.items()})
     lanes = {}
+    flight = asyncio.Semaphore(concurrency)
     for model, endpoint in endpoints.items():
         engine = registry.engine_class(endpoint.protocol)(endpoint)
         told = endpoint.options.get("requests_per_minute")
@@ -134,7 +138,7 @@ async def open_all(
         if hasattr(engine, "on_headers"):
             engine.on_headers = pace.read
         await stack.enter_async_context(engine)
-        lanes[model] = Lane(endpoint, engine, pace, purse)
+        lanes[model] = Lane(endpoint, engine, pace, purse, flight)
     return lanes
 
 

@@ -1,10 +1,16 @@
 """How fast one model of one endpoint is asked: one pace, shared by all workers.
 
 Calls in flight grow as TCP's do: doubled each round trip until the first trouble, one by one
-after it, halved at most once in a window when a good part of the calls fail. A limit on the
-rate cannot be met by calls in flight (20 calls a second of 50 ms are one at a time), so a
-window with many 429s sets a rate instead: what the server did accept, raised by a tenth each
-second until it refuses again. Single 429s, as busy servers scatter them, change nothing.
+after it, halved at most once in a window when most of the calls fail. A limit on the rate
+cannot be met by calls in flight (20 calls a second of 50 ms are one at a time), so a window
+with many 429s sets a rate instead: what the server let through, raised faster and faster
+while it refuses nothing. Single 429s, as busy servers scatter them, change nothing.
+
+What was let through is counted as calls begun less calls refused: a refusal comes at once and
+an answer perhaps a minute later, so answers would tell of a rate long past.
+
+Callers wait in one queue, first come, first served. One timer lets go whoever may go, so a
+call costs the same however many wait.
 """
 
 from __future__ import annotations
@@ -13,7 +19,7 @@ import asyncio
 import re
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
 from builder.errors import TransportError
@@ -21,26 +27,28 @@ from builder.errors import TransportError
 FIRST = 8
 """Calls in flight to begin with."""
 WINDOW = 0.25
-"""Seconds that a window lasts at least."""
+"""Seconds that a window lasts at least; a second while there is a rate."""
 SAMPLE = 20
-"""Replies that a window has at least, unless it lasts a second."""
-REFUSED = 0.2
+"""Calls that a window has at least, unless it lasts a second."""
+REFUSED = 0.3
 """Share of a window's calls answered 429 that shows a limit."""
+ABOVE = 0.1
+"""The same once a rate is kept: less tells that it is about right."""
+CLOSED = 0.9
+"""Share of refused calls that shows a door that is shut, for which all wait."""
 FAILED = 0.5
 """Share of a window's calls in other trouble that halves the calls in flight."""
-MEMORY = 3.0
-"""Seconds over which the accepted rate is measured."""
-RISE = 1.1
-"""Factor by which a found rate is raised each second."""
+UNDER = 0.95
+"""The rate kept, as a share of what was let through."""
+RISE = 0.02
+"""What a window without a limit adds to the rate, doubled with each further one."""
+STEEPEST = 0.5
 LONGEST = 120.0
 """Seconds of the longest pause that a server may ask of all calls."""
 
 
-Sleep = Callable[[float], Awaitable[None]]
-
-
 class Pace:
-    """Admits calls to one model."""
+    """Admits calls to one model. One event loop; nothing here awaits but `admitted`."""
 
     def __init__(self, ceiling: int, *, per_minute: float | None = None) -> None:
         self._ceiling = max(1, ceiling)
@@ -50,26 +58,35 @@ class Pace:
         self._rate: float | None = per_minute / 60 if per_minute else None
         self._told = per_minute
         self._next = 0.0
+        """When the rate lets the next call go."""
         self._paused = 0.0
-        self._raised = 0.0
-        self._accepted: deque[float] = deque()
-        self._began = time.monotonic()
-        self._opened = self._began
-        self._replies = self._refused = self._failed = 0
+        """Until when nobody goes."""
+        self._rises = 0
+        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._timer: asyncio.TimerHandle | None = None
+        self._stopped = False
         self._lowest: float | None = None
-        self.last_success = self._began
+        self.last_success = time.monotonic()
         self.failures = 0
         """Calls that failed since the last success."""
-        # Guards the counts above: callers wait here for room.
-        self._room = asyncio.Condition()
+        self._open(self.last_success)
+
+    def _open(self, now: float) -> None:
+        """Begins a window."""
+        self._opened = now
+        self._begun = self._replies = self._refused = self._failed = 0
+        self._asked = 0.0
+        """The longest wait that a 429 of the window asked for."""
+        self._held = False
+        """Whether the rate kept anybody waiting."""
 
     @asynccontextmanager
-    async def admitted(self, sleep: Sleep = asyncio.sleep) -> AsyncIterator[None]:
-        """Waits for room, then counts what happens inside: a reply, or the error it raises.
-
-        `sleep` may raise to end the waiting.
-        """
-        await self._admit(sleep)
+    async def admitted(self) -> AsyncIterator[None]:
+        """Waits for a turn, then counts what happens inside: a reply, or the error it raises."""
+        if self._waiting or self._wait(time.monotonic()) > 0:
+            await self._queue()
+        else:
+            self._go()
         try:
             yield
         except TransportError as error:
@@ -79,108 +96,152 @@ class Pace:
             self._note(None)
         finally:
             self._flying -= 1
-            async with self._room:
-                self._room.notify()
+            self._release()
 
-    async def _admit(self, sleep: Sleep) -> None:
-        async with self._room:
-            while self._flying >= int(self._window):
-                await self._room.wait()
-            self._flying += 1
+    def stop(self) -> None:
+        """Lets everybody go who waits: the run is over and they are to find out."""
+        self._stopped = True
+        self._release()
+
+    async def _queue(self) -> None:
+        turn = asyncio.get_running_loop().create_future()
+        self._waiting.append(turn)
+        self._release()
         try:
-            while (wait := self._wait()) > 0:
-                await sleep(wait)
-        except BaseException:
-            self._flying -= 1
+            await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():
+                self._flying -= 1
+                self._release()
             raise
 
-    def _wait(self) -> float:
-        """Seconds until this caller may go; 0 books its place."""
+    def _release(self) -> None:
+        """Lets go whoever may; sets the timer for the next one where time alone is missing."""
         now = time.monotonic()
+        while self._waiting:
+            if self._waiting[0].done():  # its task was cancelled
+                self._waiting.popleft()
+                continue
+            wait = 0.0 if self._stopped else self._wait(now)
+            if wait > 0:
+                if wait != float("inf"):
+                    self._set_timer(wait)
+                return
+            self._go()
+            self._waiting.popleft().set_result(None)
+
+    def _set_timer(self, wait: float) -> None:
+        loop = asyncio.get_running_loop()
+        if self._timer is not None:
+            if self._timer.when() <= loop.time() + wait:
+                return  # it looks again when it rings
+            self._timer.cancel()
+        self._timer = loop.call_later(wait, self._ring)
+
+    def _ring(self) -> None:
+        self._timer = None
+        self._release()
+
+    def _wait(self, now: float) -> float:
+        """Seconds until the next call may go: 0 for now, infinite until another one ends."""
+        if self._flying >= int(self._window):
+            return float("inf")
         if self._paused > now:
             return self._paused - now
-        if self._rate is None:
-            return 0.0
-        self._rise(now)
-        if self._next > now:
+        if self._rate is not None and self._next > now:
+            self._held = True
             return self._next - now
-        self._next = max(self._next, now - 1.0 / self._rate) + 1.0 / self._rate
         return 0.0
 
-    def _rise(self, now: float) -> None:
-        """A found rate rises with time, and falls away when it no longer holds anything back."""
-        if self._rate is None or self._told is not None or now - self._raised < 1.0:
-            return
-        self._raised = now
-        self._rate *= RISE
-        if self._rate > 4 * max(self._accepted_rate(now), 1.0) or self._rate > 10_000:
-            self._rate = None
+    def _go(self) -> None:
+        """Counts a call that begins."""
+        self._flying += 1
+        self._begun += 1
+        if self._rate is not None:
+            # Timers are a little late: what they lost is made up, a few calls at most.
+            late = max(1.0 / self._rate, 0.02)
+            self._next = max(self._next, time.monotonic() - late) + 1.0 / self._rate
 
     def _note(self, error: TransportError | None) -> None:
         now = time.monotonic()
         self._replies += 1
         if error is None:
-            self._accepted.append(now)
             self.last_success = now
             self.failures = 0
-            if self._window < self._ceiling:
-                self._window += 1.0 if self._growing else 1.0 / self._window
+            if self._window < self._ceiling and self._flying >= int(self._window):
+                step = 1.0 if self._growing else 1.0 / self._window
+                self._window = min(self._window + step, self._ceiling)
         else:
             self.failures += 1
             self._refused += error.limited
             self._failed += not error.limited
+            if error.limited and error.after:
+                self._asked = max(self._asked, now + error.after)
         elapsed = now - self._opened
-        if elapsed >= WINDOW and (self._replies >= SAMPLE or elapsed >= 1.0):
-            self._close(now, error)
+        enough = self._begun >= SAMPLE and self._rate is None and elapsed >= WINDOW
+        if enough or elapsed >= 1.0:
+            self._close(now, elapsed)
 
-    def _close(self, now: float, error: TransportError | None) -> None:
-        """Judges a window and begins the next."""
-        if self._refused and self._refused >= REFUSED * self._replies:
-            self._limit(now, error)
-        if self._failed and self._failed >= FAILED * self._replies:
+    def _close(self, now: float, elapsed: float) -> None:
+        """Judges a window and begins the next: one cut in each at most."""
+        if self._failed >= max(1.0, FAILED * self._replies):
             self._window = max(1.0, self._window / 2)
             self._growing = False
-        self._opened = now
-        self._replies = self._refused = self._failed = 0
+        limit = REFUSED if self._rate is None else ABOVE
+        if self._refused > 1 and self._refused >= limit * self._begun:
+            self._cut(now, elapsed)
+        elif self._rate is not None and self._told is None and not self._refused:
+            self._rise(elapsed)
+        self._open(now)
 
-    def _limit(self, now: float, error: TransportError | None) -> None:
-        accepted = max(self._accepted_rate(now), 0.2)
-        self._rate = min(self._rate or accepted, accepted) if self._told is None else self._rate
-        self._lowest = accepted
-        self._raised = now
+    def _cut(self, now: float, elapsed: float) -> None:
+        let_through = max(self._begun - self._refused, 0) / elapsed
+        shut = self._refused >= CLOSED * self._begun
+        if self._rate is None or shut:
+            self._paused = max(self._paused, min(self._asked, now + LONGEST))
+        if self._told is None:
+            kept = max(UNDER * let_through, 1.0 if self._rate is None else self._rate / 2)
+            self._rate = min(self._rate or kept, kept)
+            self._lowest = self._rate
         self._growing = False
-        if error is not None and error.after:
-            self._paused = max(self._paused, now + min(error.after, LONGEST))
+        self._rises = 0
 
-    def _accepted_rate(self, now: float) -> float:
-        while self._accepted and self._accepted[0] < now - MEMORY:
-            self._accepted.popleft()
-        return len(self._accepted) / max(min(MEMORY, now - self._began), WINDOW)
+    def _rise(self, elapsed: float) -> None:
+        """A rate that nothing is refused at rises; one that holds nobody back is given up."""
+        assert self._rate is not None
+        if not self._held and self._rate > 2 * self._begun / elapsed:
+            self._rate, self._lowest = None, None
+            return
+        if self._held:
+            self._rate *= 1 + min(RISE * 2**self._rises, STEEPEST)
+            self._rises += 1
 
     def read(self, headers: Mapping[str, str], status: int) -> None:
         """Takes what a response's headers say: a limit that is used up pauses all until its reset."""
         if status == 429:
             return  # its Retry-After comes with the error
-        for prefix in ("x-ratelimit-remaining-", "anthropic-ratelimit-"):
-            for kind in ("requests", "tokens"):
-                name = f"{prefix}{kind}" if prefix.startswith("x-") else f"{prefix}{kind}-remaining"
-                left = headers.get(name)
-                if left is None or not left.isdigit() or int(left) > 0:
-                    continue
-                reset = (
-                    headers.get(f"x-ratelimit-reset-{kind}")
-                    if prefix.startswith("x-")
-                    else headers.get(f"anthropic-ratelimit-{kind}-reset")
-                )
-                wait = seconds(reset or "")
-                if wait is not None:
-                    self._paused = max(self._paused, time.monotonic() + min(wait, LONGEST))
+        for kind in ("requests", "tokens"):
+            self._left(
+                headers.get(f"x-ratelimit-remaining-{kind}"),
+                headers.get(f"x-ratelimit-reset-{kind}"),
+            )
+            self._left(
+                headers.get(f"anthropic-ratelimit-{kind}-remaining"),
+                headers.get(f"anthropic-ratelimit-{kind}-reset"),
+            )
+
+    def _left(self, left: str | None, reset: str | None) -> None:
+        if left is None or not left.isdigit() or int(left) > 0:
+            return
+        wait = seconds(reset or "")
+        if wait is not None:
+            self._paused = max(self._paused, time.monotonic() + min(wait, LONGEST))
 
     def found(self) -> str:
         """The limit that showed, in words; empty when none did."""
         if self._told is not None:
             return f"{self._told:g} calls a minute, as told"
-        if self._lowest is None:
+        if self._lowest is None or self._rate is None:
             return ""
         return f"about {self._lowest:.3g} calls a second"
 

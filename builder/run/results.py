@@ -34,8 +34,13 @@ class Outcome:
     row: Row | None = None
     rejects: list[Reject] = field(default_factory=list)
     answers: list[Completion] = field(default_factory=list)
+    held: list[Completion] = field(default_factory=list)
+    """What the store holds for it, in order of tries."""
     raised: bool = False
     """Whether it gets the further tries that a run was told to allow."""
+    once: bool = False
+    """Whether a run asks for its next answer alone: rows held against one another are judged in
+    rounds."""
 
     @property
     def limit(self) -> int:
@@ -46,6 +51,11 @@ class Outcome:
     def open(self) -> bool:
         """Whether it wants an answer."""
         return self.row is None and self.tried < self.limit
+
+    @property
+    def similar(self) -> bool:
+        """Whether its last answer was refused for being near to another row."""
+        return self.row is None and bool(self.rejects) and self.rejects[-1].stage == "similar"
 
     @property
     def tried(self) -> int:
@@ -105,6 +115,8 @@ class Tally:
     """Models as they were answered, versions included."""
     span: tuple[float, float] = (0.0, 0.0)
     """Times of the first and the last answer."""
+    displaced: list[str] = field(default_factory=list)
+    """Cases that want another answer, for theirs is near to a row accepted before: which to which."""
     short: dict[int, int] = field(default_factory=dict)
     """Combination number to the rows that it lacks and cannot get within its tries."""
     raisable: dict[int, int] = field(default_factory=dict)
@@ -126,6 +138,9 @@ class Tally:
         elif not outcome.spent:
             self.open += 1
             self.open_bytes += outcome.planned.size
+            if outcome.similar:
+                refused = outcome.rejects[-1]
+                self.displaced.append(f"{refused.key} ({refused.reason})")
         elif outcome.tried < outcome.scenario.limit:
             self.raisable[outcome.combination] = self.raisable.get(outcome.combination, 0) + 1
 
@@ -142,6 +157,11 @@ Tallies = dict[str, Tally]
 def settle(dataset: DatasetPlan, store: Store, tallies: Tallies) -> Iterator[Outcome]:
     """The cases that hold answers, planned ones first, then the reserves that spent cases called
     up; `tallies` gets the counts of all cases by scenario."""
+    if dataset.distinct:
+        from builder.run import rounds
+
+        yield from rounds.Rounds(dataset, store, tallies).settled()
+        return
     called = Called()
     for scenario in dataset.scenarios:
         tally = tallies.setdefault(scenario.name, Tally(wanted=len(scenario.cases)))
@@ -201,20 +221,27 @@ def stand(scenario: ScenarioPlan, cases: Cases, store: Store) -> Iterator[Outcom
         yield from _judged(scenario, part, store.tries(part.keys(0, CHUNK)))
 
 
+def made(scenario: ScenarioPlan, cases: Cases, held: dict[Key, list[Completion]]) -> list[Outcome]:
+    """These cases with what is held for each, not yet judged."""
+    return [
+        Outcome(scenario, one, key, combination, leader, held=held.get(key, []))
+        for one, key, combination, leader in zip(
+            scenario.make(cases.index, cases.occurrence),
+            cases.keys(0, len(cases)),
+            cases.index.tolist(),
+            cases.leaders.tolist(),
+            strict=True,
+        )
+    ]
+
+
 def _judged(
     scenario: ScenarioPlan, cases: Cases, held: dict[Key, list[Completion]]
 ) -> list[Outcome]:
-    planned = scenario.make(cases.index, cases.occurrence)
-    keys = cases.keys(0, len(cases))
-    outcomes = [
-        Outcome(scenario, one, key, combination, leader)
-        for one, key, combination, leader in zip(
-            planned, keys, cases.index.tolist(), cases.leaders.tolist(), strict=True
-        )
-    ]
+    outcomes = made(scenario, cases, held)
     with alarm() as limit:
         for outcome in outcomes:
-            for answer in held.get(outcome.first, ()):
+            for answer in outcome.held:
                 outcome.take(answer, limit)
                 if outcome.row is not None:
                     break

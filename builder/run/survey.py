@@ -40,6 +40,8 @@ class Line:
     models: tuple[str, ...]
     kept_draws: float
     """Share of draws that `keep` let pass."""
+    displaced: tuple[str, ...]
+    """Held answers that rows accepted before them pushed out: each is asked once more."""
     draw_notes: tuple[str, ...]
     """What the draws did otherwise than written, and why."""
     other_hosts: tuple[str, ...]
@@ -121,6 +123,7 @@ def _line(plan: Plan, scenario: ScenarioPlan, dataset: str, tally: Tally) -> Lin
         usd=usd,
         models=tuple(endpoints),
         kept_draws=len(scenario.cases) / drawn if drawn else 1.0,
+        displaced=tuple(tally.displaced),
         draw_notes=tuple(scenario.drawer.notes),
         other_hosts=_other_hosts(tally, endpoints),
     )
