@@ -14,6 +14,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from builder.errors import InputError, InputErrors, Place, nearest
 
+LATER = {"expect": "gates over all scenarios of a dataset"}
+"""Settings that the format reserves and this version refuses."""
 NAME = re.compile(r"(?!-)[\w-]{1,64}\Z")
 """Names that become paths: letters of any script, digits, _ and -, at most 64."""
 
@@ -50,7 +52,7 @@ class Budget:
 
 
 class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class Prices(_Table):
@@ -64,7 +66,7 @@ class Prices(_Table):
 class Provider(BaseModel):
     """One `[tool.builder.providers.NAME]`. Words that are not ours go to the engine as options."""
 
-    model_config = ConfigDict(extra="allow", frozen=True)
+    model_config = ConfigDict(extra="allow", frozen=True, strict=True, allow_inf_nan=False)
     base_url: str | None = None
     api_key_env: str | None = None
     structured: Literal["json_schema", "json_object", "prompt"] | None = None
@@ -172,7 +174,10 @@ def _read(file: Path) -> dict[str, Any] | None:
         raise InputError(f"not TOML: {message}", place=place) from None
     table = document.get("tool", {}).get("builder")
     if table is not None and not isinstance(table, dict):
-        raise InputError("[tool.builder] is a table", place=_locate(file, ("builder",)))
+        lines = text.splitlines()
+        number = next((n for n, line in enumerate(lines, 1) if "builder" in line), 1)
+        place = Place(file, number, lines[number - 1].find("builder") + 1)
+        raise InputError(f"[tool.builder] is a table, found {table!r}", place=place)
     return table
 
 
@@ -184,7 +189,13 @@ def _settings(file: Path, table: dict[str, Any]) -> Settings:
     for kind in ("datasets", "providers"):
         for name in getattr(settings, kind):
             if not NAME.match(name):
-                raise InputError(f"{name!r} is no name", place=_locate(file, (kind, name)))
+                raise InputError(
+                    f"{name!r} is no name",
+                    place=_locate(file, (kind, name)),
+                    hint="letters, digits, _ and -, at most 64, not beginning with -",
+                )
+    for name, provider in settings.providers.items():
+        _no_key(file, name, provider)
     for name, dataset in settings.datasets.items():
         total = sum(dataset.splits.values())
         if not dataset.splits or abs(total - 1) > 1e-9:
@@ -205,16 +216,54 @@ def _errors(file: Path, error: ValidationError) -> InputErrors:
     found = []
     for problem in error.errors():
         path = tuple(str(part) for part in problem["loc"])
-        if problem["type"] == "extra_forbidden":
+        hint = ""
+        if problem["type"] == "extra_forbidden" and path[-1] in LATER:
+            message = f"{path[-1]!r} is not supported yet: {LATER[path[-1]]}"
+        elif problem["type"] == "extra_forbidden":
             known = _known(path[:-1])
             message = f"unknown setting {path[-1]!r}.{nearest(path[-1], known)}"
             hint = f"expected one of {', '.join(known)}"
+        elif problem["type"] == "missing":
+            message = f"{'.'.join(path[:-1])}: {path[-1]} is missing"
         else:
-            text = problem["msg"].removeprefix("Value error, ")
-            message = f"{'.'.join(path)}: {text[0].lower() + text[1:]}, found {problem['input']!r}"
-            hint = ""
+            message = f"{'.'.join(path)}: {_expected(problem)}, found {problem['input']!r}"
         found.append(InputError(message, place=_locate(file, path), hint=hint))
     return InputErrors(found)
+
+
+def _expected(problem: Any) -> str:
+    context = problem.get("ctx", {})
+    kinds = {
+        "int_type": "expected a whole number",
+        "float_type": "expected a number",
+        "string_type": "expected text",
+        "list_type": "expected a list",
+        "dict_type": "expected a table",
+        "model_type": "expected a table",
+        "finite_number": "expected a finite number",
+        "literal_error": f"expected {context.get('expected', '')}",
+        "greater_than": f"expected more than {context.get('gt', '')}",
+        "greater_than_equal": f"expected at least {context.get('ge', '')}",
+        "less_than_equal": f"expected at most {context.get('le', '')}",
+    }
+    return kinds.get(problem["type"]) or str(problem["msg"]).removeprefix("Value error, ")
+
+
+def _no_key(file: Path, name: str, provider: Provider) -> None:
+    """Keys stand in the environment; what is written here ends in a repository."""
+    for word in provider.model_extra or {}:
+        if re.search(r"(?i)(^|_)(key|token|secret|password)$", word):
+            raise InputError(
+                f"{word}: a key does not belong into a file",
+                place=_locate(file, ("providers", name, word)),
+                hint='put it into an environment variable and write api_key_env = "ITS_NAME"',
+            )
+    if provider.api_key_env and not re.fullmatch(r"[A-Za-z_]\w*", provider.api_key_env, re.ASCII):
+        raise InputError(
+            "api_key_env: expected the name of an environment variable",
+            place=_locate(file, ("providers", name, "api_key_env")),
+            hint="write the name of the variable that holds the key, never the key",
+        )
 
 
 def _known(path: tuple[str, ...]) -> list[str]:
