@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
@@ -50,19 +51,23 @@ def host(where: Endpoint) -> str:
 
 def _asked(project: Project, scenario: Scenario, changed: Overrides) -> tuple[Asked, ...]:
     models: tuple[str, ...]
+    places: list[Place | None]
     if changed.model:
-        models, place = (changed.model,), None
+        models, places = (changed.model,), [None]
     elif scenario.words.model:
-        models, place = scenario.words.model, scenario.document.place(("model",))
+        models, document = scenario.words.model, scenario.document
+        places = [document.place(("model", number)) for number in range(len(models))]
     elif project.settings.model:
-        models, place = (project.settings.model,), project.place(("model",))
+        models, places = (project.settings.model,), [project.place(("model",))]
     else:
         raise InputError(
             "no model: neither the scenario nor the project names one",
             place=scenario.place,
             hint='write `model: provider:model` here, or model = "…" under [tool.builder]',
         )
-    return tuple(_one(project, scenario, model, place) for model in models)
+    return tuple(
+        _one(project, scenario, model, place) for model, place in zip(models, places, strict=True)
+    )
 
 
 def _one(project: Project, scenario: Scenario, model: str, place: Place | None) -> Asked:
@@ -75,17 +80,33 @@ def _one(project: Project, scenario: Scenario, model: str, place: Place | None) 
         where = endpoint(project, provider)
         engine = registry.engine_class(where.protocol)
     except InputError as error:
-        raise InputError(error.message, place=error.place or place, hint=error.hint) from None
+        setting = re.match(r"\[tool\.builder\.providers\.[\w-]+\] (\w+)", error.message)
+        spot = project.place(("providers", provider, setting[1])) if setting else place
+        raise InputError(error.message, place=error.place or spot, hint=error.hint) from None
     canonical = getattr(engine, "canonical_model", None)
     asked_model = canonical(model) if canonical else model
     params = _params(project, scenario, provider, engine.defaults(where, name))
     asked = plans.asked(asked_model, params, scenario)
     probe = Request(model, (Message("user", "…"),), params, asked.schema)
     for problem in engine.problems(where, probe):
-        word = next((p for p in scenario.words.params if repr(p) in problem), None)
-        spot = scenario.document.place(("params", word), key=True) if word else place
+        spot = _spot(project, scenario, provider, problem) or place
         raise InputError(f"{model}: {problem}", place=spot)
     return asked
+
+
+def _spot(project: Project, scenario: Scenario, provider: str, problem: str) -> Place | None:
+    """Where the param or setting stands that an engine's complaint begins with."""
+    named = re.match(r"(\w+)\.(\w+):", problem)
+    if named is None:
+        return None
+    kind, word = named.groups()
+    if kind != "params":
+        return project.place(("providers", provider, kind, word))
+    if word in scenario.words.params:
+        return scenario.document.place(("params", word), key=True)
+    if word in project.provider_settings(provider).params:
+        return project.place(("providers", provider, "params", word))
+    return project.place(("params", word)) if word in project.settings.params else None
 
 
 def _params(

@@ -20,7 +20,8 @@ Check = Callable[[Any], str]
 
 def number(low: float = -math.inf, high: float = math.inf) -> Check:
     """A check for a finite number within the bounds."""
-    bounds = f" from {low:g} to {high:g}" if math.isfinite(low) else ""
+    bounds = f" from {low:g} to {high:g}" if math.isfinite(high) else ""
+    bounds = bounds or (f" of at least {low:g}" if math.isfinite(low) else "")
 
     def check(value: Any) -> str:
         good = isinstance(value, int | float) and not isinstance(value, bool)
