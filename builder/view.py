@@ -186,7 +186,11 @@ def sample(records: Sequence[Mapping[str, Any]], terminal_columns: int) -> str:
     """Rows side by side as a table as wide as the terminal."""
     if not records:
         return "no rows"
-    names = [name for name in records[0] if not name.startswith("_")]
+    names = [
+        name
+        for name in records[0]
+        if not name.startswith("_") and any(record.get(name) is not None for record in records)
+    ]
     cells = [[_value(record.get(name)) for name in names] for record in records]
     wanted = [max(width(name), *(width(row[i]) for row in cells)) for i, name in enumerate(names)]
     room = max(terminal_columns - 2 * (len(names) - 1), 8 * len(names))

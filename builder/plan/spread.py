@@ -101,15 +101,15 @@ def source(grid: Grid, seed: int) -> Source:
     """The numbers that follow from a seed over a grid."""
     words = []
     for block in grid.blocks:
-        per_axis: list[dict[Any, np.uint64]] = [{} for _ in block.names]
         total = np.zeros(len(block.choices), dtype=np.uint64)
-        for row, choice in enumerate(block.choices):
-            for position, value in enumerate(choice):
-                known = per_axis[position]
-                tag = (type(value).__name__, value)
+        for position, name in enumerate(block.names):
+            known: dict[Any, np.uint64] = {}
+            for choice in block.choices:
+                tag = (type(choice[position]).__name__, choice[position])
                 if tag not in known:
-                    known[tag] = word("axis", block.names[position], value)
-                total[row] += known[tag]
+                    known[tag] = word("axis", name, choice[position])
+            tags = ((type(choice[position]).__name__, choice[position]) for choice in block.choices)
+            total += np.array([known[tag] for tag in tags], dtype=np.uint64)
         words.append(total)
     return Source(grid, word("seed", seed), tuple(words))
 
