@@ -144,7 +144,18 @@ def load_all(project: Project, wanted: Sequence[str] = ()) -> list[Scenario]:
             problems.append(error)
     if problems:
         raise problems[0] if len(problems) == 1 else InputErrors(problems)
+    _datasets_filled(project, sorted(set(datasets.values())))
     return loaded
+
+
+def _datasets_filled(project: Project, known: Sequence[str]) -> None:
+    for name in project.settings.datasets:
+        if name not in known:
+            raise InputError(
+                f"no scenario fills a dataset {name!r}.{nearest(name, known)}",
+                place=project.place(("datasets", name)),
+                hint=f"datasets: {', '.join(known)}",
+            )
 
 
 def snake_case(name: str) -> str:
