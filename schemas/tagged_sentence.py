@@ -1,7 +1,7 @@
 """A sentence and where its names stand. The model lists the names; the places are computed."""
 
 import re
-from typing import Literal
+from typing import Literal, Self
 
 from pydantic import BaseModel, Field, computed_field, model_validator
 
@@ -31,29 +31,26 @@ class TaggedSentence(BaseModel):
     mentions: list[Mention] = Field(default=[], max_length=6, exclude=True)
 
     @computed_field
-    @property
     def spans(self) -> list[Span]:
-        """Each mention at its next place in the text, as a whole word."""
-        reached: dict[str, int] = {}
-        found = []
-        for mention in self.mentions:
-            whole_word = re.compile(rf"(?<!\w){re.escape(mention.surface)}(?!\w)")
-            match = whole_word.search(self.text, reached.get(mention.surface, 0))
-            if match is None:
-                raise ValueError(f"the mention {mention.surface!r} does not occur in the text")
-            reached[mention.surface] = match.end()
-            found.append(
-                Span(
-                    start=match.start(),
-                    end=match.end(),
-                    surface=mention.surface,
-                    label=mention.label,
-                )
-            )
-        return found
+        """The row's column: each mention with its place."""
+        return places(self.text, self.mentions)
 
     @model_validator(mode="after")
-    def every_mention_occurs(self) -> "TaggedSentence":
+    def every_mention_occurs(self) -> Self:
         """Refuses a name that the text does not hold, or not so often."""
-        assert self.spans is not None
+        places(self.text, self.mentions)
         return self
+
+
+def places(text: str, mentions: list[Mention]) -> list[Span]:
+    """Each mention at its next place in the text, as a whole word; ValueError where there is none."""
+    reached: dict[str, int] = {}
+    found = []
+    for mention in mentions:
+        whole_word = re.compile(rf"(?<!\w){re.escape(mention.surface)}(?!\w)")
+        match = whole_word.search(text, reached.get(mention.surface, 0))
+        if match is None:
+            raise ValueError(f"the mention {mention.surface!r} does not occur in the text")
+        reached[mention.surface] = match.end()
+        found.append(Span(start=match.start(), end=match.end(), **mention.model_dump()))
+    return found

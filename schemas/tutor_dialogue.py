@@ -34,7 +34,6 @@ class TutorDialogue(BaseModel):
         return exchanges
 
     @computed_field
-    @property
     def messages(self) -> list[Message]:
         """The turns in order, the pupil as user and the tutor as assistant."""
         return [
