@@ -107,7 +107,7 @@ def export_dataset(
     With `rows` or `model` it is the folder of that trial.
     """
     plan = _plan(project, (), rows, model)
-    with store.locked(project.outputs), store.reading(project.store) as held:
+    with store.locked(project.outputs), store.reading(project.store, check=True) as held:
         return dataset.write(plan, _dataset(plan, name), held, form=format)
 
 

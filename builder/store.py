@@ -3,9 +3,11 @@
 SQLite in WAL mode with synchronous=FULL: what a commit acknowledged survives kill -9 and a
 power cut. Completions (answers) occupy a key and never change; attempts (replies that were
 cut off, refused or filtered) are logged with their cost and occupy none. Every record
-carries a checksum, so that a flipped bit is found rather than trained on.
+carries a checksum, so that a flipped bit is found rather than trained on: whoever writes drops
+such a record by name, and it is asked again. How many replies were acknowledged stands beside
+the store, in `store.count`, so that a log or a file that went missing is noticed too.
 
-One process writes at a time (`Project` lock below); any number read.
+One process writes at a time (`lock.locked`); any number read.
 """
 
 from __future__ import annotations
@@ -14,16 +16,19 @@ import hashlib
 import json
 import os
 import sqlite3
-import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal
 
 import orjson
 
-from builder.errors import BusyError, StoreError
+from builder import seal
+from builder.errors import StoreError
+from builder.lock import locked
 from builder.records import Completion, Key, Message, Usage, message_bytes
+
+__all__ = ["Damaged", "Store", "locked", "reading", "writing"]
 
 _COLUMNS = """
     digest BLOB NOT NULL, repeat INTEGER NOT NULL, try INTEGER NOT NULL,
@@ -54,9 +59,14 @@ _INSERT = f"({_NAMES}, sent) VALUES ({', '.join('?' * 18)})"
 class Store:
     """An open store. Use `reading` or `writing`."""
 
-    def __init__(self, path: Path, db: sqlite3.Connection | None) -> None:
+    def __init__(self, path: Path, db: sqlite3.Connection | None, *, mends: bool = False) -> None:
         self.path = path
         self._db = db
+        self._mends = mends
+        self._file = path.stat().st_ino if mends else 0
+        self._replies = self.count() + self.count("attempts") if mends else 0
+        self.dropped: list[Key] = []
+        """Damaged answers that were dropped while this store was open for writing."""
 
     # -- reading ---------------------------------------------------------------
 
@@ -69,9 +79,10 @@ class Store:
         with self._guard():
             cursor = self._db.cursor()
             for key in keys:
-                record = cursor.execute(query, key).fetchone()
-                if record is not None:
-                    found[key] = self._completion(record)
+                for record in self._records(cursor, query, key):
+                    completion = self._sound(record)
+                    if completion is not None:
+                        found[key] = completion
         return found
 
     def tries(self, keys: Sequence[Key]) -> dict[Key, list[Completion]]:
@@ -84,10 +95,11 @@ class Store:
             cursor = self._db.cursor()
             for key in keys:
                 held: list[Completion] = []
-                for record in cursor.execute(query, key[:2]):
-                    if record[2] != len(held):
+                for record in self._records(cursor, query, key[:2]):
+                    completion = self._sound(record) if record[2] == len(held) else None
+                    if completion is None:
                         break
-                    held.append(self._completion(record))
+                    held.append(completion)
                 if held:
                     found[key] = held
         return found
@@ -114,8 +126,13 @@ class Store:
         query = (
             f"SELECT {_NAMES} FROM attempts WHERE digest = ? AND repeat = ? AND try = ? ORDER BY id"
         )
+        found = []
         with self._guard():
-            return [self._completion(record) for record in self._db.execute(query, key)]
+            for record in self._records(self._db.cursor(), query, key):
+                # A damaged one shows no text any more, but it was asked for and counts as such.
+                with suppress(Damaged):
+                    found.append(self._completion(record))
+        return found
 
     def sent(self, key: Key) -> tuple[Message, ...]:
         """The messages that were really sent for this answer, a re-ask's turns among them."""
@@ -136,10 +153,14 @@ class Store:
         assert self._db is not None
         answers = [_record(c) for c in completions if c.is_answer]
         others = [_record(c) for c in completions if not c.is_answer]
+        before = self._db.total_changes
         with self._guard(), self._db:
             self._db.execute("BEGIN IMMEDIATE")
             self._db.executemany(f"INSERT OR IGNORE INTO completions {_INSERT}", answers)
             self._db.executemany(f"INSERT INTO attempts {_INSERT}", others)
+        self._still_there()
+        self._replies += self._db.total_changes - before
+        seal.write(self.path, self._replies)
 
     def drop(self, keys: Sequence[Key]) -> None:
         """Forgets these answers: for damaged ones alone, which are asked again."""
@@ -149,8 +170,55 @@ class Store:
             self._db.executemany(
                 "DELETE FROM completions WHERE digest = ? AND repeat = ? AND try = ?", keys
             )
+        self._replies = self.count() + self.count("attempts")
+        seal.write(self.path, self._replies)
 
     # -- inside ----------------------------------------------------------------
+
+    def _still_there(self) -> None:
+        """SQLite goes on writing into a file that was deleted or moved; nobody would find it."""
+        try:
+            same = self.path.stat().st_ino == self._file
+        except OSError:
+            same = False
+        if not same:
+            raise StoreError(
+                f"{self.path} was deleted or moved while it was written to",
+                hint="put its folder back as it was and run again; what is not there is asked again",
+            )
+
+    def _check(self) -> None:
+        """Raises StoreError where pages do not fit together."""
+        assert self._db is not None
+        with self._guard():
+            problems = [str(r[0]) for r in self._db.execute("PRAGMA integrity_check(3)")]
+        if problems != ["ok"]:
+            raise _damaged(self.path, " ".join("; ".join(problems).split()))
+
+    def _records(self, cursor: sqlite3.Cursor, query: str, key: Sequence[Any]) -> list[Any]:
+        try:
+            return cursor.execute(query, key).fetchall()
+        except sqlite3.OperationalError as error:
+            if "decode" not in str(error):
+                raise
+        # A flipped bit made text that is no UTF-8: read what is there, its checksum will tell.
+        assert self._db is not None
+        self._db.text_factory = lambda text: text.decode("utf-8", "replace")
+        try:
+            return self._db.execute(query, key).fetchall()
+        finally:
+            self._db.text_factory = str
+
+    def _sound(self, record: Sequence[Any]) -> Completion | None:
+        """The completion of a record; a damaged one is dropped by whoever writes."""
+        try:
+            return self._completion(record)
+        except Damaged as damaged:
+            if not self._mends:
+                raise
+            self.dropped.append(damaged.key)
+            self.drop([damaged.key])
+            return None
 
     @contextmanager
     def _guard(self) -> Iterator[None]:
@@ -196,67 +264,61 @@ class Damaged(StoreError):
 
 
 @contextmanager
-def reading(path: Path) -> Iterator[Store]:
-    """The store for looking only; an absent one is empty."""
-    if not path.is_file():
+def reading(path: Path, *, check: bool = False) -> Iterator[Store]:
+    """The store for looking only; one that never was is empty. `check` reads it whole first, for
+    those who would write down what they did not find."""
+    told = seal.read(path)  # before the count: a run may be adding to both
+    if not path.is_file() or not path.stat().st_size:
+        seal.compare(path, told, 0)
         yield Store(path, None)
         return
     db = _connect(path, write=False)
     try:
-        yield Store(path, db)
+        store = Store(path, db)
+        if check:
+            store._check()
+        if told:
+            seal.compare(path, told, store.count() + store.count("attempts"))
+        yield store
     finally:
         db.close()
 
 
 @contextmanager
 def writing(path: Path) -> Iterator[Store]:
-    """The store for adding to, made where it is missing. Hold the project's lock."""
+    """The store for adding to, made where it is missing. Hold the project's lock.
+
+    Damaged answers are dropped as they are met, see `Store.dropped`. Raises StoreError where
+    the file itself is damaged, or where replies that were kept are gone.
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StoreError(f"cannot make {path.parent}: {error.strerror}") from error
+    told = seal.read(path)
+    if not path.is_file() or not path.stat().st_size:
+        seal.compare(path, told, 0)
     db = _connect(path, write=True)
     try:
-        yield Store(path, db)
+        store = Store(path, db, mends=True)
+        store._check()
+        seal.compare(path, told, store._replies)
+        if told < store._replies:
+            seal.write(path, store._replies)
+        yield store
     finally:
         db.close()
 
 
-@contextmanager
-def locked(outputs: Path) -> Iterator[None]:
-    """Holds the project's outputs for one writer. BusyError at once where another one does.
-
-    The lock is the operating system's, so it ends with its process however that ends.
-    """
-    from filelock import FileLock, Timeout
-
-    try:
-        outputs.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StoreError(f"cannot make {outputs}: {error.strerror}") from error
-    owner = outputs / ".lock.owner"
-    lock = FileLock(outputs / ".lock", timeout=0)
-    try:
-        lock.acquire()
-    except Timeout:
-        told = owner.read_text("utf-8") if owner.is_file() else "another process"
-        raise BusyError(
-            f"{outputs} is in use by {told.strip()}", hint="wait for it, or stop it and run again"
-        ) from None
-    except OSError as error:
-        raise StoreError(f"cannot lock {outputs}: {error.strerror}") from error
-    try:
-        since = time.strftime("%Y-%m-%d %H:%M:%S")
-        owner.write_text(f"pid {os.getpid()} since {since}\n", "utf-8")
-        yield
-    finally:
-        owner.unlink(missing_ok=True)
-        lock.release()
-
-
 def _connect(path: Path, *, write: bool) -> sqlite3.Connection:
     try:
-        db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10)
+        where = path.resolve().as_uri()
+        log = path.with_name(path.name + "-wal")
+        if not write and not os.access(path.parent, os.W_OK) and not log.exists():
+            where += "?immutable=1"  # the log's index could not be made, and there is no log
+        db = sqlite3.connect(
+            where, uri=True, isolation_level=None, check_same_thread=False, timeout=10
+        )
         try:
             _prepare(db, path, write=write)
         except BaseException:
@@ -306,14 +368,20 @@ def _checksum(fields: Sequence[Any]) -> bytes:
 
 def _trouble(path: Path, error: sqlite3.Error) -> StoreError:
     message = str(error)
-    if isinstance(error, sqlite3.DatabaseError) and (
-        "malformed" in message or "not a database" in message
+    if isinstance(error, sqlite3.DatabaseError) and any(
+        word in message
+        for word in ("malformed", "not a database", "no such table", "corrupt", "already exists")
     ):
-        return StoreError(
-            f"{path} is damaged: {message}",
-            hint=f"move it away to begin anew, or salvage it: sqlite3 {path.name} .recover",
-        )
+        return _damaged(path, message)
     hint = (
         "free some space and run again" if "full" in message else "what was kept is kept; run again"
     )
     return StoreError(f"{path}: {message}", hint=hint)
+
+
+def _damaged(path: Path, how: str) -> StoreError:
+    return StoreError(
+        f"{path} is damaged: {how}",
+        hint=f"bring back a copy of it; or salvage what is whole: sqlite3 {path.name} .recover | "
+        f"sqlite3 new.sqlite; or move it and {seal.file(path).name} away and begin anew",
+    )

@@ -41,7 +41,7 @@ def export(
 
     found, made = planned(project, None)
     chosen = datasets_of(made, datasets or [])
-    with store.locked(found.outputs), store.reading(found.store) as held:
+    with store.locked(found.outputs), store.reading(found.store, check=True) as held:
         folders = [dataset.write(made, one, held, form=format) for one in chosen]
     say(view.summary(Progress(), folders), quiet=quiet)
     for one in folders:

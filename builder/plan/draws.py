@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import re
@@ -413,18 +414,23 @@ def _kept(file: Path) -> Arrays | None:
     if not file.is_file():
         return None
     try:
-        with np.load(file, allow_pickle=False) as held:
-            return {name: held[name] for name in held.files}
-    except (OSError, ValueError, KeyError, EOFError):
-        return None  # torn by a crash: it is learned anew from the table
+        content = file.read_bytes()
+    except OSError:
+        return None
+    if hashlib.blake2b(content[:-16], digest_size=16).digest() != content[-16:]:
+        return None  # torn or damaged: it is learned anew from the table
+    with np.load(io.BytesIO(content[:-16]), allow_pickle=False) as held:
+        return {name: held[name] for name in held.files}
 
 
 def _keep(file: Path, arrays: Arrays) -> None:
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
+        stream = io.BytesIO()
+        np.savez(stream, allow_pickle=False, **arrays)
+        content = stream.getvalue()
         part = file.with_suffix(f".{os.getpid()}.part")
-        with part.open("wb") as stream:
-            np.savez(stream, allow_pickle=False, **arrays)
+        part.write_bytes(content + hashlib.blake2b(content, digest_size=16).digest())
         part.replace(file)
     except OSError:
         return  # a folder that cannot be written costs a fit each time, nothing else
