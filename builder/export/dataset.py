@@ -87,9 +87,7 @@ def _write(
     made = Exported(dataset.name, where, counts, [], reading.tallies)
     content = _content(reading, form)
     where.mkdir(parents=True, exist_ok=True)
-    rejects_part = where / "rejects.part"
-    # No manifest while the files change: one that is there vouches for them.
-    (where / "manifest.json").unlink(missing_ok=True)
+    rejects_part, part = where / "rejects.part", where / "manifest.part"
     with (
         Folder(where / "data", reading.kinds, form) as out,
         rejects_part.open("w", encoding="utf-8", newline="\n") as stream,
@@ -104,12 +102,19 @@ def _write(
             counts[split] += 1
             content.add(split, record)
             out.write(split, record)
-    rejects_part.replace(where / "rejects.jsonl")
     made.splits = {split: n for split, n in counts.items() if n}
     made.empty_splits = [split for split, n in counts.items() if not n]
-    manifest = _manifest(plan, dataset, made, content.hex(), form)
-    part = where / "manifest.part"
+    written = {f"data/{name}": path for name, path in out.made().items()}
+    about = {
+        name: _about(path)
+        for name, path in sorted({**written, "rejects.jsonl": rejects_part}.items())
+    }
+    manifest = _manifest(plan, dataset, made, content.hex(), form, about)
     part.write_text(json.dumps(manifest, ensure_ascii=False, indent=2) + "\n", "utf-8")
+    # All is on the disk now. No manifest while the files change: one that is there vouches for them.
+    (where / "manifest.json").unlink(missing_ok=True)
+    out.publish()
+    rejects_part.replace(where / "rejects.jsonl")
     part.replace(where / "manifest.json")
     return made
 
@@ -141,7 +146,7 @@ def _current(
     try:
         manifest = json.loads((where / "manifest.json").read_text("utf-8"))
         for name, about in manifest["files"].items():
-            if (where / name).stat().st_size != about["bytes"]:
+            if _about(where / name) != about:
                 return None
     except (OSError, ValueError, KeyError, TypeError):
         return None
@@ -158,7 +163,7 @@ def _current(
             content.add(*item)
     found.empty_splits = [split for split, n in found.splits.items() if not n]
     found.splits = {split: n for split, n in found.splits.items() if n}
-    wanted = _manifest(plan, dataset, found, content.hex(), form, held=manifest["files"])
+    wanted = _manifest(plan, dataset, found, content.hex(), form, manifest["files"])
     return found if wanted == manifest else None
 
 
@@ -169,11 +174,10 @@ def _content(reading: rows.Reading, form: Format) -> rows.ContentDigest:
 
 def _manifest(
     plan: Plan, dataset: DatasetPlan, made: Exported, content: str, form: Format,
-    held: Mapping[str, Any] | None = None,
+    about: Mapping[str, Any],
 ) -> dict[str, Any]:  # fmt: skip
     tallies = made.tallies
     times = [t for tally in tallies.values() for t in tally.span if t]
-    data = {} if held is not None else _files(made.folder)
     return {
         "dataset": dataset.name,
         "content": content,
@@ -193,7 +197,7 @@ def _manifest(
         "versions": {
             name: version(name) for name in ("text-dataset-builder", "pydantic", "jinja2")
         },
-        "files": held if held is not None else data,
+        "files": about,
     }
 
 
@@ -222,12 +226,8 @@ def _sources(plan: Plan, dataset: DatasetPlan) -> dict[str, str]:
     return dict(sorted(found.items()))
 
 
-def _files(where: Path) -> dict[str, Any]:
-    found = {}
-    for path in sorted([*(where / "data").iterdir(), where / "rejects.jsonl"]):
-        name = path.relative_to(where).as_posix()
-        found[name] = {"bytes": path.stat().st_size, "sha256": files.digest(path)}
-    return found
+def _about(path: Path) -> dict[str, Any]:
+    return {"bytes": path.stat().st_size, "sha256": files.digest(path)}
 
 
 def _iso(seconds: float) -> str:

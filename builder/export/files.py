@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Protocol
@@ -87,8 +88,9 @@ def arrow_type(kind: Kind) -> Any:
 
 
 class Folder:
-    """A folder of files being written: they appear under their names all together, at the end,
-    or not at all. Files of an earlier export that are no longer wanted go."""
+    """A folder of files being written: whole under other names when `with` ends, in their places
+    after `publish`, gone again where writing fails. Files of an earlier export that are no longer
+    wanted go."""
 
     def __init__(self, folder: Path, kinds: Mapping[str, Kind], kind: Format) -> None:
         self.folder = folder
@@ -115,17 +117,37 @@ class Folder:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        for _, writer in self._parts.values():
-            writer.close()
-        if error is not None:
-            for path, _ in self._parts.values():
-                path.unlink(missing_ok=True)
-            return
-        names = {split: f"{split}-00000-of-00001.{self.format}" for split in self._parts}
-        for split, (path, _) in self._parts.items():
-            path.replace(self.folder / names[split])
+        try:
+            if error is None:
+                for _, writer in self._parts.values():
+                    writer.close()
+                return
+        except BaseException:
+            self._remove()
+            raise
+        self._remove()
+
+    def _remove(self) -> None:
+        for path, writer in self._parts.values():
+            # A full disk fails here once more; the first error is the one to tell.
+            with suppress(Exception):
+                writer.close()
+            path.unlink(missing_ok=True)
+
+    def made(self) -> dict[str, Path]:
+        """The names that the files are to have, and where they are until then."""
+        return {
+            f"{split}-00000-of-00001.{self.format}": path
+            for split, (path, _) in self._parts.items()
+        }
+
+    def publish(self) -> None:
+        """Puts the files in their places."""
+        names = self.made()
+        for name, path in names.items():
+            path.replace(self.folder / name)
         for old in self.folder.iterdir():
-            if old.suffix in (".parquet", ".jsonl") and old.name not in names.values():
+            if old.suffix in (".parquet", ".jsonl") and old.name not in names:
                 old.unlink()
 
 
