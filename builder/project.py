@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from builder import slips
 from builder.errors import InputError, InputErrors, Place, nearest
 
 LATER = {"expect": "gates over all scenarios of a dataset"}
@@ -168,10 +169,7 @@ def _read(file: Path) -> dict[str, Any] | None:
     except UnicodeDecodeError:
         raise InputError("not UTF-8", place=Place(file, 1, 1)) from None
     except tomllib.TOMLDecodeError as error:
-        found = re.search(r"\(at line (\d+), column (\d+)\)", str(error))
-        place = Place(file, int(found[1]), int(found[2])) if found else Place(file)
-        message = re.sub(r"\s*\(at .*\)$", "", str(error))
-        raise InputError(f"not TOML: {message}", place=place) from None
+        raise _syntax(file, text, str(error)) from None
     table = document.get("tool", {}).get("builder")
     if table is not None and not isinstance(table, dict):
         lines = text.splitlines()
@@ -179,6 +177,20 @@ def _read(file: Path) -> dict[str, Any] | None:
         place = Place(file, number, lines[number - 1].find("builder") + 1)
         raise InputError(f"[tool.builder] is a table, found {table!r}", place=place)
     return table
+
+
+def _syntax(file: Path, text: str, said: str) -> InputError:
+    found = re.search(r"\(at line (\d+), column (\d+)\)", said)
+    lines = text.split("\n")
+    line, column = (int(found[1]), int(found[2])) if found else (len(lines), 1)
+    here = lines[min(line, len(lines)) - 1]
+    message = re.sub(r"\s*\(at .*\)$", "", said)
+    hint = slips.hint(here.split("#")[0].strip())
+    if "Cannot overwrite" in message or "Cannot declare" in message:
+        column, message = 1, f"{re.split('[=#]', here)[0].strip()} stands here again"
+    elif "Invalid value" in message and not hint:
+        hint = 'texts stand in quotes: model = "openai:gpt-5-mini"'
+    return InputError(f"not TOML: {message}", place=Place(file, line, column), hint=hint)
 
 
 def _settings(file: Path, table: dict[str, Any]) -> Settings:

@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from builder import slips
 from builder.errors import InputError, Place, nearest
-from builder.plan import slips, tables
+from builder.plan import tables
 from builder.plan.documents import Document, Path_
 
 MAX_GRID = 10**7

@@ -18,9 +18,10 @@ from ruamel.yaml.composer import Composer
 from ruamel.yaml.error import MarkedYAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from ruamel.yaml.reader import ReaderError
+from ruamel.yaml.scanner import Scanner
 
+from builder import slips
 from builder.errors import InputError, Place
-from builder.plan import slips
 from builder.plan.tables import read_text
 
 Path_ = tuple[str | int, ...]
@@ -31,6 +32,7 @@ MAX_VALUES = 30_000
 """Keys and values of one file: what can be read within a second."""
 MAX_DEPTH = 40
 _TAG = "tag:yaml.org,2002:"
+_ENDS = "\0\r\n\x85\u2028\u2029"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,7 @@ def read(path: Path) -> Document:
             f"a YAML file holds at most {MAX_CHARACTERS} characters", place=Place(path)
         )
     loader = YAML(typ="safe", pure=True)
-    loader.Composer = _Bounded
+    loader.Scanner, loader.Composer = _Tabs, _Bounded
     try:
         root = loader.compose(text)
     except _TooMuch as error:
@@ -93,6 +95,36 @@ class _TooMuch(MarkedYAMLError):
     def __init__(self, mark: Any, *, deep: bool) -> None:
         super().__init__(problem_mark=mark)
         self.deep = deep
+
+
+class _Tabs(Scanner):
+    """Takes tabs where YAML does: within a text, behind a colon, at the end of a line. Those that
+    indent are errors."""
+
+    def scan_to_next_token(self) -> Any:
+        reader = self.reader
+        if reader.column > 0:
+            while reader.peek() in " \t":
+                reader.forward()
+        found = super().scan_to_next_token()
+        while reader.peek() == "\t" and reader.peek(self._white()) in _ENDS:
+            reader.forward(self._white())
+            found = super().scan_to_next_token()
+        return found
+
+    def scan_plain_spaces(self, indent: Any, start_mark: Any) -> Any:
+        white: str = self.reader.prefix(self._white())
+        if "\t" in white:
+            self.reader.forward(len(white))
+            if self.reader.peek() not in _ENDS:
+                return [white]
+        return super().scan_plain_spaces(indent, start_mark)
+
+    def _white(self) -> int:
+        length = 0
+        while self.reader.peek(length) in " \t":
+            length += 1
+        return length
 
 
 class _Bounded(Composer):

@@ -22,9 +22,8 @@ from jinja2.ext import Extension
 from jinja2.loaders import BaseLoader
 from jinja2.parser import Parser
 
-from builder import limits
+from builder import limits, slips
 from builder.errors import InputError, Place, nearest
-from builder.plan import slips
 from builder.plan.sandbox import Environment
 from builder.plan.tables import read_text
 from builder.records import Message, Role
@@ -305,15 +304,18 @@ def _included(node: nodes.Node) -> list[str]:
 
 
 def _no_full_width(file: Path, source: str) -> None:
-    for number, line in enumerate(source.split("\n"), 1):
-        found = re.search(r"｛[｛{%％]|\{[｛％]|[｝}%％]｝", line)
-        if found:
-            meant = re.search(r"[｛{][｛{%％].*?[｝}%％][｝}]", line)
-            raise InputError(
-                f"{found[0]!r} is no sign of a template, so it would be printed as it stands",
-                place=Place(file, number, found.start() + 1),
-                hint=f"write {slips.narrow(meant[0] if meant else found[0])}",
-            )
+    kept = re.compile(r"\{#.*?#\}|\{%[-+]?\s*raw\b.*?\bendraw\s*[-+]?%\}", re.DOTALL)
+    bare = kept.sub(lambda match: re.sub(r"[^\n]", "_", match[0]), source)
+    found = re.search(r"｛[｛{%％]|\{[｛％]|[｝}%％]｝", bare)
+    if found:
+        ahead = bare[: found.start()]
+        line = ahead.count("\n") + 1
+        meant = re.compile(r"[｛{][｛{%％].*?[｝}%％][｝}]").search(bare, found.start())
+        raise InputError(
+            f"{found[0]!r} is no sign of a template, so it would be printed as it stands",
+            place=Place(file, line, found.start() - (ahead.rfind("\n") + 1) + 1),
+            hint=f"write {slips.narrow(meant[0] if meant else found[0])}",
+        )
 
 
 def _syntax(error: TemplateSyntaxError, file: Path) -> InputError:

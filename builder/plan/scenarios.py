@@ -13,8 +13,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from builder import slips
 from builder.errors import InputError, InputErrors, Place, nearest
-from builder.plan import axes, documents, draws, expressions, schemas, slips, tables
+from builder.plan import axes, documents, draws, expressions, schemas, tables
 from builder.plan.axes import Axis, Grid, Text
 from builder.plan.documents import Document
 from builder.plan.draws import Draw
@@ -96,7 +97,7 @@ def names(project: Project) -> list[str]:
     """The scenarios of a project, sorted. InputError for a name that is no name."""
     found = []
     for file in sorted(project.scenarios.glob("*.y*ml")):
-        if file.suffix not in (".yaml", ".yml"):
+        if file.suffix not in (".yaml", ".yml") or file.name.startswith("."):
             continue
         if not NAME.match(file.stem):
             raise InputError(

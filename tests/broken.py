@@ -1,0 +1,74 @@
+"""How a broken input is written down: a few files over the base project, and what is said of them.
+
+`▸` marks the place that the message must name; it is taken out before a file is written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+MARK = "▸"
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """One slip."""
+
+    name: str
+    files: Mapping[str, str | bytes]
+    said: str
+    """What the message must hold, in its own words."""
+    model: bool = True
+    """False where the slip lies in the model, so that no flag may replace it."""
+    at: str = ""
+    """The place, where no mark can stand."""
+
+    def written(self) -> dict[str, str | bytes]:
+        """The files without the mark."""
+        return {
+            name: content.replace(MARK, "") if isinstance(content, str) else content
+            for name, content in self.files.items()
+        }
+
+    def place(self) -> str:
+        """`file:line:column` of the mark."""
+        if self.at:
+            return self.at
+        for name, content in self.files.items():
+            if isinstance(content, str) and MARK in content:
+                line = content[: content.index(MARK)].count("\n")
+                column = content.split("\n")[line].index(MARK)
+                return f"{name}:{line + 1}:{column + 1}"
+        raise ValueError(f"{self.name}: no mark")
+
+
+def scenario(name: str, text: str, said: str, *, model: bool = True, **more: str) -> Broken:
+    """A slip in the base project's scenario, whose class is named unless `text` names one."""
+    whole = text if "schema" in text.replace(MARK, "") else f"schema: Letter\n{text}"
+    return Broken(name, {"scenarios/letters.yaml": whole, **named(more)}, said, model)
+
+
+def prompt(name: str, text: str, said: str, **more: str) -> Broken:
+    """A slip in the base project's template."""
+    return Broken(name, {"prompts/letters.j2": text, **named(more)}, said)
+
+
+def schema(name: str, text: str, said: str, **more: str) -> Broken:
+    """A slip in the base project's schema."""
+    return Broken(name, {"schemas/letters.py": text, **named(more)}, said)
+
+
+def settings(name: str, text: str, said: str, *, model: bool = True) -> Broken:
+    """A slip in the base project's settings."""
+    return Broken(name, {"pyproject.toml": text}, said, model)
+
+
+def named(more: Mapping[str, str]) -> dict[str, str]:
+    """Keyword arguments as paths: `tables__a` is scenarios/tables/a.csv."""
+    folders = {"table": "scenarios/tables/{}.csv", "prompt": "prompts/{}.j2"}
+    found = {}
+    for word, content in more.items():
+        kind, _, stem = word.partition("_")
+        found[folders[kind].format(stem)] = content
+    return found
