@@ -100,7 +100,8 @@ class TransportError(EngineError):
 
     `after` is how many seconds the provider asked to wait, None where it did not say;
     `limited` tells an answer 429 (slow down) from other trouble; `at_most` bounds the
-    attempts where repeating is costly (a reply of endless length, say).
+    attempts where repeating is costly (a reply of endless length, say); `late` tells that the
+    call's own deadline ended it; `free` that no model can have answered, so nothing was billed.
     """
 
     retryable = True
@@ -112,12 +113,16 @@ class TransportError(EngineError):
         after: float | None = None,
         limited: bool = False,
         at_most: int | None = None,
+        late: bool = False,
+        free: bool = False,
         hint: str = "",
     ) -> None:
         super().__init__(message, hint=hint)
         self.after = after
         self.limited = limited
         self.at_most = at_most
+        self.late = late
+        self.free = free
 
 
 class ProviderError(EngineError):

@@ -58,11 +58,20 @@ class Purse:
             self.held += worst
         return worst
 
-    async def settle(self, request: Request, worst: float, reply: Completion | None) -> None:
-        """A call is over: what it cost stays, the rest comes back."""
+    async def settle(
+        self, request: Request, worst: float, reply: Completion | None, *, free: bool = False
+    ) -> None:
+        """A call is over: what it cost stays, the rest comes back.
+
+        One without a reply counts as the worst case, unless it is known to be `free`: the model
+        may well have answered, and the answer was lost on the way.
+        """
         async with self._changed:
             self.held = max(0.0, self.held - worst)
-            self.spent += self._actual(request, worst, reply) if reply is not None else 0.0
+            if reply is not None:
+                self.spent += self._actual(request, worst, reply)
+            elif not free:
+                self.spent += worst
             self._changed.notify_all()
 
     def _actual(self, request: Request, worst: float, reply: Completion) -> float:

@@ -23,12 +23,14 @@ from builder.run.budget import Spent
 from builder.run.calm import calm
 from builder.run.feed import Feed
 from builder.run.judge import Alarm
-from builder.run.lanes import Halt, Lane, Stopped
+from builder.run.lanes import Halt, Lane, Outage, Stopped
 from builder.run.progress import Progress
 from builder.run.results import Outcome
 from builder.run.writer import Writer
 from builder.store import Store
 
+GRACE = 2.0
+"""Seconds that calls in flight get to end when their endpoint is found to be gone."""
 PROSE = 20
 """An endpoint whose first so many answers are all no JSON is not what the project means."""
 WORKERS = 4
@@ -49,6 +51,8 @@ class Fill:
     _failure: BuilderError | None = None
     _prose: dict[str, tuple[int, int]] = field(default_factory=dict)
     _had_attempts: bool = False
+    _workers: list[asyncio.Task[None]] = field(default_factory=list)
+    _abandoned: bool = False
 
     def stop(self, why: str) -> None:
         """No new calls; those in flight are kept. Safe from a signal handler of the loop."""
@@ -74,7 +78,7 @@ class Fill:
                 asyncio.create_task(writer.run()),
                 asyncio.create_task(self._closing(feed, found)),
             ]
-            workers = [
+            workers = self._workers = [
                 asyncio.create_task(self._work(feed, found, writer, limit))
                 for _ in range(max(1, min(WORKERS * self.concurrency, self.progress.to_ask)))
             ]
@@ -111,8 +115,18 @@ class Fill:
             except ProviderError as error:
                 self._failure = self._failure or error
                 self.stop(error.message)
+                if isinstance(error, Outage):
+                    asyncio.get_running_loop().call_later(GRACE, self._abandon)
+            except asyncio.CancelledError:
+                if not self._abandoned:
+                    raise
             finally:
                 await feed.give_back(outcome)
+
+    def _abandon(self) -> None:
+        self._abandoned = True
+        for worker in self._workers:
+            worker.cancel()
 
     async def _fill(self, outcome: Outcome, lane: Lane, writer: Writer, limit: Alarm) -> None:
         """Asks for this case until it has a row, has spent its tries, or is left for later."""
@@ -181,6 +195,8 @@ def reask(outcome: Outcome) -> tuple[Message, ...]:
 async def _all(workers: list[asyncio.Task[None]], flusher: asyncio.Task[None]) -> None:
     """Waits for all workers; the first error of any task is raised at once."""
     both = (asyncio.gather(*workers), flusher)
+    # Where the flusher fails first, nobody asks the others how they ended.
+    both[0].add_done_callback(lambda ended: ended.cancelled() or ended.exception())
     done, _ = await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
     for task in done:
         task.result()

@@ -21,7 +21,13 @@ from builder.run.pace import Pace
 OUTAGE = 45.0
 """Seconds without any success, calls failing all the while, after which a run stops."""
 FAILURES = 8
-"""Calls that must have failed in a row besides."""
+"""Calls that must have failed in a row besides; of calls that ran out of time, all in flight."""
+END = 80.0
+"""Seconds that a run waits for an endpoint's first success, waits that it asks for included."""
+
+
+class Outage(ProviderError):
+    """The endpoint is not there: waiting for the calls in flight is of no use either."""
 
 
 class Stopped(Exception):
@@ -63,6 +69,10 @@ class Lane:
     purse: Purse | None
     flight: asyncio.Semaphore
     """Room for the calls of all lanes together."""
+    flying: int = 0
+    wave: int = 1
+    """Most calls in flight since the last success."""
+    succeeded: bool = False
 
     async def ask(
         self,
@@ -88,29 +98,60 @@ class Lane:
             halt.check()
             async with self.pace.admitted(), self.flight:
                 halt.check()
-                return await self._within_budget(request, key, extra, again)
+                return await self._counted(request, key, extra, again, halt)
 
         return clean(await retry.calling(once, sleep=halt.sleep, failed=note))
 
+    async def _counted(
+        self, request: Request, key: Key, extra: tuple[Message, ...], again: int, halt: Halt
+    ) -> Completion:
+        self.flying += 1
+        self.wave = max(self.wave, self.flying)
+        try:
+            reply = await self._within_budget(request, key, extra, again, halt)
+        finally:
+            self.flying -= 1
+        self.succeeded, self.wave = True, max(1, self.flying)
+        return reply
+
     async def _within_budget(
-        self, request: Request, key: Key, extra: tuple[Message, ...], again: int
+        self, request: Request, key: Key, extra: tuple[Message, ...], again: int, halt: Halt
     ) -> Completion:
         if self.purse is None:
             return await self.engine.complete(request, key, extra, again)
         worst = await self.purse.take(request, extra)
         reply: Completion | None = None
+        free = False
         try:
+            try:
+                halt.check()  # it may have waited for its share
+            except Stopped:
+                free = True
+                raise
             reply = await self.engine.complete(request, key, extra, again)
+        except TransportError as error:
+            free = error.free
+            raise
+        except ProviderError:
+            free = True
+            raise
         finally:
-            await self.purse.settle(request, worst, reply)
+            await self.purse.settle(request, worst, reply, free=free)
         return reply
 
     def _outage(self, error: TransportError) -> None:
+        who, after = self.endpoint.provider, error.after or 0.0
         silent = time.monotonic() - self.pace.last_success
-        if silent >= OUTAGE and self.pace.failures >= FAILURES:
-            raise ProviderError(
-                f"{self.endpoint.provider} has not answered for {silent:.0f} s: {error.message}",
-                hint="what was answered is kept; run again when it is back",
+        enough = min(FAILURES, self.wave) if error.late else FAILURES
+        if silent >= OUTAGE and self.pace.failures >= enough:
+            raise Outage(
+                f"{who} has not answered for {silent:.0f} s: {error.message}",
+                hint=error.hint or "what was answered is kept; run again when it is back",
+            )
+        if after > retry.PATIENCE or (after and not self.succeeded and silent + after > END):
+            raise Outage(
+                f"{who} asks to wait {after:.0f} s: {error.message}",
+                hint="what was answered is kept; run again then",
             )
 
 

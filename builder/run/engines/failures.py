@@ -151,6 +151,7 @@ def classify(
             f"{who} answered {status}{told}",
             after=retry_after(reply.headers),
             limited=status in (429, 529),
+            free=True,
         )
     message, hint = _final(endpoint, model, status, found)
     return ProviderError(f"{message}{told}", hint=hint)

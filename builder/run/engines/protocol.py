@@ -26,7 +26,7 @@ class Endpoint:
     """The name of the variable that the key came from, for messages."""
     structured: Literal["json_schema", "json_object", "prompt"] | None = None
     """How structure is asked for; None finds out once and remembers it for the run."""
-    timeout: float = 120.0
+    timeout: float = 75.0
     """Seconds that a whole call may take."""
     concurrency: int = 64
     """Calls in flight at most, for connection pools."""

@@ -118,7 +118,7 @@ def endpoint(
         api_key=key,
         api_key_env=key_env,
         structured=settings.get("structured"),
-        timeout=float(settings.get("timeout", 600.0 if protocol == "local" else 120.0)),
+        timeout=float(settings.get("timeout", 600.0 if protocol == "local" else 75.0)),
         concurrency=max(1, concurrency),
         options=options,
     )

@@ -124,12 +124,17 @@ class Wire:
                 return cause
             if isinstance(cause, TimeoutError):
                 limit = self._endpoint.timeout
-                return TransportError(f"{who} gave no whole reply within {limit:g} s")
+                return TransportError(
+                    f"{who} gave no whole reply within {limit:g} s",
+                    late=True,
+                    hint=f"timeout under [tool.builder.providers.{who}] gives calls longer",
+                )
             if isinstance(cause, NO_ADDRESS):
                 return ProviderError(f"base_url {self._endpoint.base_url} is no http address")
         name, words = type(causes[-1]).__name__, said(str(causes[-1]), self._redact)
         return TransportError(
             f"No reply from {who} at {self.host}: {name}: {words}",
+            free=any(isinstance(cause, aiohttp.ClientConnectorError) for cause in causes),
             hint="" if self._reached else f"Is base_url {self._endpoint.base_url} right?",
         )
 
