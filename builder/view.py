@@ -25,7 +25,8 @@ def width(text: str) -> int:
 
 def fit(text: str, columns: int) -> str:
     """The text in exactly so many columns, cut with … or padded."""
-    flat = "".join(c if c.isprintable() else " " for c in text)
+    # Every letter takes a column at least: what lies further on cannot show.
+    flat = "".join(c if c.isprintable() else " " for c in text[: columns + 1])
     if width(flat) > columns:
         while flat and width(flat) > columns - 1:
             flat = flat[:-1]
@@ -194,7 +195,7 @@ def sample(records: Sequence[Mapping[str, Any]], terminal_columns: int) -> str:
     cells = [[_value(record.get(name)) for name in names] for record in records]
     wanted = [max(width(name), *(width(row[i]) for row in cells)) for i, name in enumerate(names)]
     room = max(terminal_columns - 2 * (len(names) - 1), 8 * len(names))
-    sizes = list(wanted)
+    sizes = [min(size, room) for size in wanted]
     while sum(sizes) > room:
         widest = max(range(len(sizes)), key=lambda i: sizes[i])
         sizes[widest] -= 1

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from pydantic import ValidationError
@@ -35,9 +36,16 @@ def verdict(
     schema = scenario.scenario.schema
     field = scenario.scenario.text_field
     try:
+        alarm(LIMIT)
         value = {field: answer.text} if field else parsed(answer.text)
+        alarm(0)
     except NoJson as error:
+        alarm(0)
         return reject("parse", str(error))
+    except limits.TooLong:
+        return reject(
+            "parse", f"not JSON: finding any in {len(answer.text)} characters took over {LIMIT:g} s"
+        )
     context = dict(planned.case.variables)
     try:
         alarm(LIMIT)
@@ -57,7 +65,40 @@ def verdict(
     except Exception as error:  # noqa: BLE001  (a validator is the user's code and may raise anything)
         alarm(0)
         return reject("validate", f"a validator raised {type(error).__name__}: {error}")
+    wrong = unfit(fields)
+    if wrong:
+        return reject("validate", wrong)
     return Row(planned.case, key, answer.model, fields)
+
+
+def unfit(value: Any, where: str = "") -> str:
+    """Why no column can hold this value: the first such part of it; empty where all can."""
+    if isinstance(value, str):
+        return _unwritable(value, where)
+    if isinstance(value, bool) or value is None:
+        return ""
+    if isinstance(value, int):
+        return "" if -(2**63) <= value < 2**63 else f"{where}: no 64 bits hold this whole number"
+    if isinstance(value, float):
+        return "" if math.isfinite(value) else f"{where}: expected a finite number, found {value}"
+    parts: Iterable[tuple[Any, Any]] = ()
+    if isinstance(value, dict):
+        parts = value.items()
+    elif isinstance(value, list):
+        parts = enumerate(value)
+    for name, part in parts:
+        path = f"{where}.{name}" if where else str(name)
+        if wrong := _unwritable(str(name), where) or unfit(part, path):
+            return wrong
+    return ""
+
+
+def _unwritable(text: str, where: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return f"{where}: half of a character (a lone surrogate), which no file can hold"
+    return ""
 
 
 def parsed(text: str) -> str:
@@ -90,10 +131,14 @@ def _mended(text: str) -> str:
 
     from json_repair import repair_json
 
-    mended = repair_json(text, return_objects=True, ensure_ascii=False)
+    try:
+        mended = repair_json(text, return_objects=True, ensure_ascii=False)
+        whole = json.dumps(mended, ensure_ascii=False)
+    except (RecursionError, ValueError, IndexError) as error:
+        raise NoJson(f"not JSON: {_short(text)}") from error
     if not isinstance(mended, dict) or not mended or text.count("{") > text.count("}"):
         raise NoJson(f"not JSON: {_short(text)}")
-    return json.dumps(mended, ensure_ascii=False)
+    return whole
 
 
 def _reasons(error: ValidationError) -> str:
@@ -114,5 +159,5 @@ def _reason(problem: ErrorDetails) -> str:
 
 
 def _short(text: str) -> str:
-    flat = " ".join(text.split())
-    return flat if len(flat) <= 80 else flat[:79] + "…"
+    flat = " ".join(text[:400].split())
+    return flat if len(flat) <= 80 and len(text) <= 400 else flat[:79] + "…"
