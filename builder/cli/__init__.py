@@ -6,7 +6,7 @@ import os
 import sys
 
 from builder.cli import asking, reading, releasing
-from builder.cli.common import app, say
+from builder.cli.common import Interrupted, Twice, app, heeding, say
 from builder.errors import BuilderError
 
 __all__ = ["app", "asking", "main", "reading", "releasing"]
@@ -16,14 +16,18 @@ def main() -> None:
     """Runs the command line; every error is one clear message and an exit code."""
     debug = "--debug" in sys.argv
     try:
-        app(standalone_mode=True)
+        with heeding():
+            app(standalone_mode=True)
     except BuilderError as error:
         if debug:
             raise
         say(f"error: {error}")
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
+    except Twice:
         sys.exit(130)
+    except Interrupted:
+        say("stopped. Run again to go on.")
+        sys.exit(75)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)

@@ -20,12 +20,13 @@ from builder.cli.common import (
     Quiet,
     RowsOption,
     app,
+    heed,
     planned,
     say,
     shown_path,
 )
 from builder.cli.drive import confirm, drive, finish
-from builder.errors import BuilderError
+from builder.errors import BuilderError, StoreError
 
 
 @app.command()
@@ -126,9 +127,14 @@ def run(
                 asyncio.run(drive(fill, quiet=quiet))
             except BuilderError as error:
                 failure = error
-        folders = (
-            [dataset.write(made, d, held, form=format) for d in made.datasets] if export else []
-        )
+            finally:
+                heed(twice=bool(state.stopped))
+        try:
+            folders = (
+                [dataset.write(made, d, held, form=format) for d in made.datasets] if export else []
+            )
+        except StoreError as error:
+            raise failure or error from error
         tallies = (
             [t for one in folders for t in one.tallies.values()]
             if export
@@ -138,6 +144,8 @@ def run(
                 for tally in found_.values()
             ]
         )
+    for key in held.dropped:
+        say(f"{found.store}: the answer {key} was damaged; it was dropped and is asked again")
     say(view.summary(state, folders), quiet=quiet)
     if failure is not None:
         raise failure

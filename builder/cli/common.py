@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import signal
 import sys
-from collections.abc import Sequence
-from contextlib import suppress
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import FrameType
 from typing import Annotated, Any, Literal
 
 import typer
@@ -38,6 +41,41 @@ FormatOption = Annotated[
 def say(text: str, *, quiet: bool = False) -> None:
     if text and not quiet:
         print(text, file=sys.stderr, flush=True)
+
+
+class Interrupted(BaseException):
+    """A signal outside of a fill. No KeyboardInterrupt, which typer would turn into its own end."""
+
+
+class Twice(Interrupted):
+    """The second signal: leave at once."""
+
+
+@contextmanager
+def heeding() -> Iterator[None]:
+    """SIGTERM ends a command as Ctrl-C does, until the end of the `with`."""
+    before = [(number, signal.getsignal(number)) for number in (signal.SIGINT, signal.SIGTERM)]
+    heed(twice=False)
+    try:
+        yield
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            for number, handler in before:
+                signal.signal(number, handler)
+
+
+def heed(*, twice: bool) -> None:
+    """Sets what the next signal raises. An event loop that ends forgets it: set it again."""
+
+    def ring(number: int, frame: FrameType | None) -> None:
+        if twice:
+            raise Twice
+        heed(twice=True)
+        raise Interrupted
+
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, ring)
+        signal.signal(signal.SIGTERM, ring)
 
 
 def planned(

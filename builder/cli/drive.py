@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import sys
+import threading
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -15,7 +16,7 @@ from typing import Any
 import typer
 
 from builder import view
-from builder.cli.common import say
+from builder.cli.common import Twice, say
 from builder.errors import InputError
 
 
@@ -39,7 +40,10 @@ async def drive(fill: Any, *, quiet: bool) -> None:
 
     def interrupt() -> None:
         if fill.progress.stopped:
-            loop.call_later(1.5, os._exit, 130)
+            # A thread, for the loop and whatever Python does at its end may take longer.
+            leave = threading.Timer(1.0, os._exit, (130,))
+            leave.daemon = True
+            leave.start()
             task.cancel()
             return
         fill.stop("interrupted")
@@ -61,7 +65,7 @@ async def drive(fill: Any, *, quiet: bool) -> None:
     try:
         await task
     except asyncio.CancelledError:
-        raise KeyboardInterrupt from None
+        raise Twice from None
 
 
 class Display:
