@@ -30,6 +30,8 @@ WINDOW = 0.25
 """Seconds that a window lasts at least; a second while there is a rate."""
 SAMPLE = 20
 """Calls that a window has at least, unless it lasts a second."""
+CROWD = 40
+"""Refusals that end a window at once: they come faster than answers, and each is a call."""
 REFUSED = 0.3
 """Share of a window's calls answered 429 that shows a limit."""
 ABOVE = 0.1
@@ -192,7 +194,8 @@ class Pace:
             enough = elapsed >= (WINDOW if self._begun >= SAMPLE else 1.0)
         else:
             enough = elapsed >= (1.0 if self._begun >= SAMPLE / 2 else 5.0)
-        if enough:
+        crowd = self._refused >= CROWD and self._refused >= REFUSED * self._begun
+        if enough or crowd:
             self._close(now, elapsed)
 
     def _close(self, now: float, elapsed: float) -> None:
