@@ -23,8 +23,9 @@ from numpy.typing import NDArray
 
 from builder import limits
 from builder.errors import InputError, nearest
-from builder.plan import draws, prompts, scenarios, spread
+from builder.plan import prompts, scenarios, spread
 from builder.plan.axes import Grid
+from builder.plan.drawer import Drawer
 from builder.plan.scenarios import Scenario
 from builder.plan.spread import Mask, Source
 from builder.project import Project
@@ -115,7 +116,7 @@ class ScenarioPlan:
     """Combinations that `keep` left of the grid."""
     cases: Cases
     source: Source
-    drawer: draws.Drawer
+    drawer: Drawer
     given: Mapping[str, Any]
     redrawn: int = 0
     """Draws that `keep` refused while the plan was made."""
@@ -368,7 +369,7 @@ def _scenario(
             f"more than the total of {rows.total}",
             place=scenario.document.place(("rows",)),
         )
-    drawer = draws.Drawer(scenario.draws, source, project.outputs / "fits")
+    drawer = Drawer(scenario.draws, source, project.outputs / "fits")
     given = {**scenario.given, "schema": scenarios.shown_schema(scenario.schema)}
     nothing = np.empty(0, np.int32)
     planned = ScenarioPlan(
