@@ -100,7 +100,7 @@ def test_a_cap_is_found_and_filled() -> None:
         return answered, time.monotonic() - began
 
     async def both() -> None:
-        await run(1.5)  # finding it out costs some refusals
+        await run(5.0)  # finding it out costs some refusals
         server.refused = 0
         answered, took = await run(4.0)
         assert answered / took > 0.8 * 50

@@ -228,7 +228,8 @@ class Pace:
             # A shut door does not tell how much will go through it: that is found out anew.
             self._window, self._growing = max(1.0, self._window / 2), True
         self._cuts += 1
-        self._rises = 0
+        # What a crowd showed in an instant is a floor, left soon.
+        self._rises = 3 if elapsed < WINDOW else 0
 
     def _keep(self, let_through: float) -> None:
         if self._told is None:
