@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from builder import slips
+from builder import expect, slips
 from builder.errors import InputError, InputErrors, Place, nearest
 
 LATER = {"expect": "gates over all scenarios of a dataset"}
@@ -86,6 +86,8 @@ class DatasetSettings(_Table):
     splits: dict[str, Annotated[float, Field(gt=0, le=1)]] = Field(
         default_factory=lambda: {"train": 1.0}
     )
+    expect: dict[str, Any] = Field(default_factory=dict)
+    """Gates over all its scenarios."""
 
 
 class Settings(_Table):
@@ -209,6 +211,9 @@ def _settings(file: Path, table: dict[str, Any]) -> Settings:
     for name, provider in settings.providers.items():
         _no_key(file, name, provider)
     for name, dataset in settings.datasets.items():
+        for problem in expect.problems(dataset.expect):
+            place = _locate(file, ("datasets", name, "expect", *problem.path))
+            raise InputError(problem.message, place=place, hint=problem.hint)
         total = sum(dataset.splits.values())
         if not dataset.splits or abs(total - 1) > 1e-9:
             raise InputError(
