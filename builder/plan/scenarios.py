@@ -364,9 +364,7 @@ def _reference(scenario: Scenario, root: Path) -> Table | None:
     return shared(table, {*scenario.columns(), *scenario.schema.columns}, place)
 
 
-def dataset_reference(
-    project: Project, dataset: str, loaded: Iterable[Scenario]
-) -> Table | None:
+def dataset_reference(project: Project, dataset: str, loaded: Iterable[Scenario]) -> Table | None:
     """The table of the project's `expect` for a dataset, by its path in the project."""
     named = project.dataset_settings(dataset).expect.get("drift", {}).get(expect.TABLE)
     if named is None:

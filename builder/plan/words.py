@@ -97,6 +97,7 @@ _ROWS = {
     ],
     "default": "1 each",
 }
+_EXPECT = expect.json_schema()
 _MODEL = {"type": "string", "pattern": "^[^:]+:.+$"}
 Name = Annotated[
     str,
@@ -160,7 +161,7 @@ class Words(BaseModel):
         ),
     ] = Field(default_factory=list, description="values from statistics, never from the model")
     keep: list[Any] = Field(default_factory=list, description="what every planned row must satisfy")
-    expect: Annotated[dict[str, Any], WithJsonSchema(expect.json_schema())] = Field(
+    expect: Annotated[dict[str, Any], WithJsonSchema(_EXPECT)] = Field(
         default_factory=dict, description="gates of this scenario's rows; docs/gates.md"
     )
 
