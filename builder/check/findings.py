@@ -85,6 +85,8 @@ class Context:
     """Few-shot texts of the prompts: part of what must not be copied."""
     held_out: frame.Frame | None = None
     """Reference rows that the dataset was not made from."""
+    drawn: Mapping[str, frame.Column] = field(default_factory=dict)
+    """Columns of the tables that were drawn from, to be shown beside the dataset's."""
     rejects: Mapping[str, int] = field(default_factory=dict)
     """How often each reason refused an answer."""
     semantic: features.Embed | None = None

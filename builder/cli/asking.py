@@ -20,6 +20,7 @@ from builder.cli.common import (
     Quiet,
     RowsOption,
     app,
+    drift_of,
     heed,
     planned,
     say,
@@ -65,15 +66,18 @@ def plan(
     say(f"loaded schemas/{', schemas/'.join(modules)}", quiet=quiet or as_json)
     with store.reading(found.store) as held:
         looked = survey.make(made, held, whole=not names)
+    drift = drift_of(made)
     if as_json:
         lines = [asdict(line) for line in looked.lines]
         print(
             json.dumps(
-                {"scenarios": lines, "unplanned": looked.unplanned}, ensure_ascii=False, indent=2
+                {"scenarios": lines, "unplanned": looked.unplanned, "drift": drift},
+                ensure_ascii=False,
+                indent=2,
             )
         )
         return
-    print(view.plan(looked))
+    print(view.plan(looked, drift))
     for scenario in made.scenarios():
         cases = scenario.cases
         for one in scenario.make(cases.index[:show], cases.occurrence[:show]):
@@ -117,7 +121,7 @@ def run(
     state = Progress()
     with store.locked(found.outputs), store.writing(found.store) as held:
         looked = survey.make(made, held, whole=not names)
-        say(view.plan(looked), quiet=quiet)
+        say(view.plan(looked, drift_of(made)), quiet=quiet)
         state.wanted, state.to_ask = looked.wanted, looked.to_ask
         failure: BuilderError | None = None
         if looked.to_ask:
