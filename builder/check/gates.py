@@ -246,7 +246,7 @@ def _some(points: features.Vectors, rng: np.random.Generator) -> features.Vector
 def labelled(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
     """Shares of each axis value against the plan, and labels that length gives away."""
     context = evidence.context
-    for at, axis in enumerate(context.axes if context.planned else ()):
+    for at, axis in enumerate(context.axes if context.planned and evidence.rows.rows else ()):
         weights: dict[str, float] = {}
         for key, many in context.planned.items():
             weights[str(key[at])] = weights.get(str(key[at]), 0) + many

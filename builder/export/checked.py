@@ -46,8 +46,8 @@ def corpus(
     """Rows from anywhere against the default limits."""
     if reference is not None:
         comparable(found, reference)
-    evidence = Evidence(found, reference, Context(semantic=semantic))
-    return Checked(name, evidence, _judged(evidence, limits_of()))
+    held = Evidence(found, reference, Context(semantic=semantic))
+    return Checked(name, held, _judged(held, limits_of()))
 
 
 def dataset(
@@ -62,6 +62,29 @@ def dataset(
 
     `reference` goes before those that scenarios and project name.
     """
+    named = reference or _named(plan, one)
+    held = evidence(one, store, named, semantic)
+    expected = plan.project.dataset_settings(one.name).expect
+    whole = _judged(held, _limits(one, expected))
+    own = {s.name: limits_of(s.scenario.words.expect).own for s in one.scenarios}
+    if len(one.scenarios) > 1:
+        whole = [f for f in whole if f.gate not in own.get(f.what, {})]
+        for scenario in one.scenarios:
+            whole += _scenario(one, scenario, held, reference)
+    for scenario in one.scenarios:
+        drift = named is None and scenario.scenario.reference is None
+        families = ["drift", "privacy"] if drift else ["privacy"]
+        whole += _draws(scenario, held, expected, families)
+    return Checked(one.name, held, whole)
+
+
+def evidence(
+    one: DatasetPlan,
+    store: Store,
+    reference: Frame | None = None,
+    semantic: features.Embed | None = None,
+) -> Evidence:
+    """The rows that plan and store make now, beside a reference."""
     records: list[Mapping[str, Any]] = []
     refused: Counter[str] = Counter()
     for item in rows.read(one, store, {"train": 1.0}).records():
@@ -72,21 +95,7 @@ def dataset(
     found = contexts.rows(one, records)
     if reference is not None:
         comparable(found, reference)
-    context = contexts.of_dataset(one, refused, semantic)
-    named = reference or _named(plan, one)
-    evidence = Evidence(found, named, context)
-    expected = plan.project.dataset_settings(one.name).expect
-    whole = _judged(evidence, _limits(one, expected))
-    own = {s.name: limits_of(s.scenario.words.expect).own for s in one.scenarios}
-    if len(one.scenarios) > 1:
-        whole = [f for f in whole if f.gate not in own.get(f.what, {})]
-        for scenario in one.scenarios:
-            whole += _scenario(one, scenario, evidence, reference)
-    for scenario in one.scenarios:
-        drift = named is None and scenario.scenario.reference is None
-        families = ["drift", "privacy"] if drift else ["privacy"]
-        whole += _draws(scenario, evidence, expected, families)
-    return Checked(one.name, evidence, whole)
+    return Evidence(found, reference, contexts.of_dataset(one, refused, semantic))
 
 
 def comparable(found: Frame, reference: Frame) -> None:
@@ -134,9 +143,9 @@ def _scenario(
     table = scenario.scenario.reference
     named = reference or (None if table is None else contexts.beside(table))
     mine = _rows_of(scenario, whole.rows)
-    evidence = Evidence(mine, named, contexts.of_scenario(one, scenario, whole.context))
+    held = Evidence(mine, named, contexts.of_scenario(one, scenario, whole.context))
     limits = limits_of(expected)
-    found = _judged(evidence, limits, list(expected))
+    found = _judged(held, limits, list(expected))
     wanted = [f for f in found if f.gate in limits.own or f.verdict == "too-few-rows"]
     return _under(scenario, wanted)
 
@@ -162,9 +171,7 @@ def _under(scenario: ScenarioPlan, found: Iterable[Finding]) -> list[Finding]:
     ]
 
 
-def _judged(
-    evidence: Evidence, limits: Limits, families: Sequence[str] | None = None
-) -> list[Finding]:
+def _judged(held: Evidence, limits: Limits, families: Sequence[str] | None = None) -> list[Finding]:
     known = registry.found()
     chosen = known if families is None else {name: known[name] for name in families}
-    return gates.judge(evidence, limits, list(chosen.values()))
+    return gates.judge(held, limits, list(chosen.values()))
