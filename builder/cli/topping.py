@@ -222,7 +222,10 @@ def _end(history: list[float], proposal: Any, rounds: int) -> str:
 def _round(turn: int, site: Site, proposal: Any, rows: int) -> str:
     told = [f"  {one.focus} ({one.covered:.0%} covered)" for one in proposal.thin]
     return "\n".join(
-        [f"round {turn}: {rows} rows for {len(told)} foci, in {shown_path(site.file)}:", *told]
+        [
+            f"round {turn}: {rows} rows for {len(told)} thin clusters, in {shown_path(site.file)}:",
+            *told,
+        ]
     )
 
 
