@@ -2,9 +2,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq install --no-deps
-PIN := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --override requirements/overrides.txt --extra local pyproject.toml requirements/demo.in
+PIN := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --override requirements/overrides.txt --extra local
 
-.PHONY: demo test lint bench pins wheel clean
+.PHONY: demo test lint bench bench-check bench-draw pins wheel clean
 
 demo: .venv/.demo
 	@$(BIN)/builder run support_messages support_off_topic
@@ -22,10 +22,17 @@ lint: .venv/.test
 wheel: .venv/.test
 	@$(BIN)/python -m build --no-isolation --wheel --outdir dist
 
+# Each prints its figures with the limits that they keep.
+bench-check: .venv/.test
+	@$(BIN)/python benchmarks/check.py
+
+bench-draw: .venv/.test
+	@$(BIN)/python benchmarks/draw.py
+
 # Needs uv; the pins name no index.
 pins:
-	$(PIN) -o requirements/demo.txt
-	$(PIN) requirements/test.in -c requirements/demo.txt -o requirements/test.txt
+	$(PIN) pyproject.toml requirements/demo.in -o requirements/demo.txt
+	$(PIN) --extra stats --extra check pyproject.toml requirements/demo.in requirements/test.in -c requirements/demo.txt -o requirements/test.txt
 
 .venv/.demo: requirements/demo.txt pyproject.toml | .venv
 	@echo "installing what the demo needs into .venv (about a minute)" >&2

@@ -275,7 +275,9 @@ def filled_up() -> Iterator[Figure]:
     first = topup.propose(rows, reference, np.random.default_rng(0))
     proposal = first
     for turn in range(1, 4):
-        text = topup.scenario({"prompt": "p", "schema": "S"}, proposal.thin, 300, name="s", seed=1)
+        weights = topup.shares(proposal.thin, 300)
+        base = {"prompt": "p", "schema": "S"}
+        text = topup.scenario(base, weights, proposal.thin, name="s", seed=1)
         quoted += sum(topup.quotes(line, reference) for line in text.splitlines())
         for one in proposal.thin:
             shared = [len(set(topic.split()) & set(one.terms)) for topic in TOPICS]

@@ -12,11 +12,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from builder import slips
+from builder import expect, slips
 from builder.errors import InputError, InputErrors, Place, nearest
 
-LATER = {"expect": "gates over all scenarios of a dataset"}
-"""Settings that the format reserves and this version refuses."""
 NAME = re.compile(r"(?!-)[\w-]{1,64}\Z")
 """Names that become paths: letters of any script, digits, _ and -, at most 64."""
 
@@ -86,6 +84,8 @@ class DatasetSettings(_Table):
     splits: dict[str, Annotated[float, Field(gt=0, le=1)]] = Field(
         default_factory=lambda: {"train": 1.0}
     )
+    expect: dict[str, Any] = Field(default_factory=dict)
+    """Gates over all its scenarios."""
 
 
 class Settings(_Table):
@@ -209,19 +209,26 @@ def _settings(file: Path, table: dict[str, Any]) -> Settings:
     for name, provider in settings.providers.items():
         _no_key(file, name, provider)
     for name, dataset in settings.datasets.items():
-        total = sum(dataset.splits.values())
-        if not dataset.splits or abs(total - 1) > 1e-9:
-            raise InputError(
-                f"the splits add up to {total:g}, expected 1",
-                place=_locate(file, ("datasets", name, "splits")),
-            )
-        for split in dataset.splits:
-            if not re.fullmatch(r"\w+(\.\w+)*", split):
-                raise InputError(
-                    f"{split!r} is no name for a split: letters, digits and _",
-                    place=_locate(file, ("datasets", name, "splits", split)),
-                )
+        _right_dataset(file, name, dataset)
     return settings
+
+
+def _right_dataset(file: Path, name: str, dataset: DatasetSettings) -> None:
+    for problem in expect.problems(dataset.expect):
+        place = _locate(file, ("datasets", name, "expect", *problem.path))
+        raise InputError(problem.message, place=place, hint=problem.hint)
+    total = sum(dataset.splits.values())
+    if not dataset.splits or abs(total - 1) > 1e-9:
+        raise InputError(
+            f"the splits add up to {total:g}, expected 1",
+            place=_locate(file, ("datasets", name, "splits")),
+        )
+    for split in dataset.splits:
+        if not re.fullmatch(r"\w+(\.\w+)*", split):
+            raise InputError(
+                f"{split!r} is no name for a split: letters, digits and _",
+                place=_locate(file, ("datasets", name, "splits", split)),
+            )
 
 
 def _errors(file: Path, error: ValidationError) -> InputErrors:
@@ -229,9 +236,7 @@ def _errors(file: Path, error: ValidationError) -> InputErrors:
     for problem in error.errors():
         path = tuple(str(part) for part in problem["loc"])
         hint = ""
-        if problem["type"] == "extra_forbidden" and path[-1] in LATER:
-            message = f"{path[-1]!r} is not supported yet: {LATER[path[-1]]}"
-        elif problem["type"] == "extra_forbidden":
+        if problem["type"] == "extra_forbidden":
             known = _known(path[:-1])
             message = f"unknown setting {path[-1]!r}.{nearest(path[-1], known)}"
             hint = f"expected one of {', '.join(known)}"

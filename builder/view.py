@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     # Plans are to be shown without what runs and exports need.
+    from builder.check.findings import Finding
     from builder.export.dataset import Exported
     from builder.plan.plan import Planned
     from builder.plan.preview import Comparison
@@ -56,8 +57,8 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[Any]], *, widest: int = 
     return "\n".join(lines)
 
 
-def plan(survey: Survey) -> str:
-    """The plan as a table and what is worth a word beneath it."""
+def plan(survey: Survey, drift: Sequence[str] = ()) -> str:
+    """The plan as a table and what is worth a word beneath it, drift of its draws included."""
     heads = ["scenario", "dataset", "combinations", "rows", "held", "to ask", "tokens", "usd"]
     rows: list[list[Any]] = [
         [
@@ -71,7 +72,7 @@ def plan(survey: Survey) -> str:
             "in all", "", *(sum(row[i] for row in rows) for i in range(2, 7)),
             money(survey.usd) if survey.to_ask else "-",
         ])  # fmt: skip
-    notes = [note for line in survey.lines for note in _notes(line)]
+    notes = [*drift, *(note for line in survey.lines for note in _notes(line))]
     if survey.unplanned:
         notes.append(
             f"{survey.unplanned} held answers are no longer planned; they stay in the store."
@@ -138,6 +139,36 @@ def comparison(one: Comparison) -> str:
         lines.append("the table is too small to hold half of it out: compared with itself")
     lines.append(f"{found.copies:.1%} of the rows are copies of real ones")
     return "\n".join(lines)
+
+
+def findings(found: Sequence[Finding]) -> str:
+    """What failed, what warns, what could not be told for want of rows; how many passed."""
+    order = ("fail", "warn", "too-few-rows")
+    urgent = sorted(
+        (one for one in found if one.verdict in order), key=lambda one: order.index(one.verdict)
+    )
+    rows = [
+        [one.verdict, one.gate, one.what or "all rows", _figure(one.value), _bound(one)]
+        for one in urgent
+    ]
+    passed = sum(one.verdict == "pass" and one.limit is not None for one in found)
+    counted = f"{passed} {'gate holds' if passed == 1 else 'gates hold'}"
+    if not urgent:
+        return counted
+    lines = table(["verdict", "gate", "where", "value", "limit"], rows, widest=48).split("\n")
+    told = [
+        line for at, one in enumerate(urgent)
+        for line in (lines[at + 1], *([f"    {visible(one.advice)}"] if one.advice else []))
+    ]  # fmt: skip
+    return "\n".join([lines[0], *told, counted])
+
+
+def _figure(value: float) -> str:
+    return "-" if value != value else f"{value:.4g}"
+
+
+def _bound(one: Finding) -> str:
+    return "-" if one.limit is None else f"{one.limit:.4g}"
 
 
 def money(usd: float | None) -> str:

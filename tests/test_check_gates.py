@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from builder import expect
 from builder.check import findings, frame, gates, pii, report
 from builder.errors import InputError
 
@@ -264,7 +265,7 @@ def test_columns_are_what_they_hold() -> None:
 
 def test_the_guide_lists_every_measure_with_its_default() -> None:
     guide = (Path(__file__).parents[1] / "docs" / "gates.md").read_text("utf-8")
-    for name, limit in findings.LIMITS.items():
+    for name, limit in expect.LIMITS.items():
         word = "at most" if limit.upper else "at least"
         warns = "" if limit.strict else " (warns)"
         assert f"| `{name}` | {word} {limit.bound:g}{warns} |" in guide

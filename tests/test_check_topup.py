@@ -101,11 +101,14 @@ def test_the_scenario_reads_back_as_the_base_with_a_focus() -> None:
         "draw": [{"patience": {"uniform": [0, 1]}}],
         "keep": ["not (emotion == 'calm')"],
     }
-    text = topup.scenario(base, thin, 120, name="support", seed=5)
+    weights = topup.shares(thin, 120, {"退款、到账": 10})
+    text = topup.scenario(base, weights, thin, name="support", seed=5)
+    assert topup.untouched(text)
+    assert not topup.untouched(text.replace("angry", "furious"))
     read = YAML(typ="safe", pure=True).load(io.StringIO(text))
     assert list(read["vary"]) == ["focus", "emotion", "product"]
-    assert read["vary"]["focus"] == {"refund, bank": 75, "退款、到账": 25}
-    assert (read["rows"], read["seed"]) == (120, 5)
+    assert read["vary"]["focus"] == {"refund, bank": 90, "退款、到账": 40}
+    assert (read["rows"], read["seed"]) == (130, 5)
     assert {k: read[k] for k in ("prompt", "schema", "given", "draw", "keep")} == {
         k: base[k] for k in ("prompt", "schema", "given", "draw", "keep")
     }

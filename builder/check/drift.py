@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from builder import extras
+
 ALPHA = 0.05
 LIMITS: Mapping[str, float] = {"mean_shift": 0.1, "ks": 0.1, "js": 0.1, "psi": 0.2, "cramer": 0.1}
 """Largest harmless effect: standard deviations; KS distance; nats; PSI; Cramér's V."""
@@ -153,7 +155,8 @@ def wasserstein(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
 
 def welch(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
     """Two-sided p-value of equal means, variances free (Welch 1947)."""
-    from scipy.special import stdtr
+    with extras.needed("check"):
+        from scipy.special import stdtr
 
     a, b = x.var(ddof=1) / len(x), y.var(ddof=1) / len(y)
     if a + b == 0:
@@ -203,7 +206,8 @@ def psi(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
 
 def chi_square(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
     """p-value that two vectors of counts have one distribution (Pearson 1900)."""
-    from scipy.special import chdtrc
+    with extras.needed("check"):
+        from scipy.special import chdtrc
 
     statistic, freedom = _pearson(x, y)
     return float(chdtrc(freedom, statistic)) if freedom else 1.0

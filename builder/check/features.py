@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from builder import shingles
+from builder import extras, shingles
 
 D = 64
 """Dimensions of the character space."""
@@ -115,7 +115,8 @@ def _spaced(start: int, stop: int, most: int) -> NDArray[np.float64]:
 
 def _counts(texts: list[str]) -> Any:
     """(n, SLOTS) sparse 1 + log counts of hashed 2- to 4-grams."""
-    from scipy.sparse import csr_matrix, vstack
+    with extras.needed("check"):
+        from scipy.sparse import csr_matrix, vstack
 
     parts = []
     for start in range(0, len(texts), 2048):

@@ -9,9 +9,10 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 
-from builder import near
+from builder import expect, near
 from builder.check import features, frame
-from builder.errors import InputError, nearest
+from builder.errors import InputError
+from builder.expect import LIMITS
 
 Verdict = Literal["pass", "fail", "warn", "too-few-rows"]
 
@@ -30,44 +31,6 @@ class Finding:
     verdict: Verdict
     advice: str = ""
     """One line: what the figure means and what to do."""
-
-
-@dataclass(frozen=True, slots=True)
-class Limit:
-    """A default limit."""
-
-    bound: float
-    upper: bool
-    """Whether the value must stay at or under the bound; else at or over it."""
-    strict: bool = True
-    """Whether a value beyond the default fails; else it warns, unless somebody set the limit."""
-
-
-LIMITS: Mapping[str, Limit] = {
-    "diversity.distinct_1": Limit(0.02, upper=False),
-    "diversity.distinct_2": Limit(0.2, upper=False),
-    "diversity.compression": Limit(8.0, upper=True),
-    "diversity.vendi": Limit(3.0, upper=False),
-    "diversity.near_duplicates": Limit(0.02, upper=True),
-    "coverage.combinations": Limit(0.95, upper=False),
-    "coverage.reference": Limit(0.8, upper=False),
-    "drift.mean_shift": Limit(0.1, upper=True),
-    "drift.ks": Limit(0.1, upper=True),
-    "drift.js": Limit(0.1, upper=True),
-    "drift.psi": Limit(0.2, upper=True),
-    "drift.cramer": Limit(0.1, upper=True),
-    "drift.classifier": Limit(0.9, upper=True, strict=False),
-    "privacy.copied_rows": Limit(0, upper=True),
-    "privacy.copied_texts": Limit(0, upper=True),
-    "privacy.verbatim": Limit(0, upper=True),
-    "privacy.closest": Limit(0.6, upper=True),
-    "privacy.too_close": Limit(0.15, upper=True),
-    "privacy.pii": Limit(0, upper=True),
-    "privacy.placeholders": Limit(0, upper=True, strict=False),
-    "labels.length": Limit(0.9, upper=True, strict=False),
-    "labels.shares": Limit(0.1, upper=True, strict=False),
-}
-"""Every measure that is judged, with its default limit; docs/gates.md explains each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,25 +57,18 @@ class Limits:
 def limits_of(*expectations: Mapping[str, Mapping[str, Any]]) -> Limits:
     """Limits from `expect` mappings, the later over the earlier; InputError for unknown words.
 
-    What is no number (`table` of drift, say) is the caller's to read.
+    The `table` of drift is the caller's to read.
     """
     own: dict[str, float] = {}
     for expectation in expectations:
+        for problem in expect.problems(expectation):
+            raise InputError(problem.message, hint=problem.hint)
         for family, measures in expectation.items():
-            families = {gate.partition(".")[0] for gate in LIMITS}
-            if family not in families:
-                raise InputError(f"no gate {family!r}.{nearest(family, families)}")
-            for measure, bound in measures.items():
-                gate = f"{family}.{measure}"
-                if isinstance(bound, bool) or not isinstance(bound, int | float):
-                    continue
-                if gate not in LIMITS:
-                    known = [g.partition(".")[2] for g in LIMITS if g.startswith(family + ".")]
-                    raise InputError(
-                        f"gate {family!r} measures no {measure!r}.{nearest(measure, known)}",
-                        hint=f"it measures {', '.join(known)}",
-                    )
-                own[gate] = float(bound)
+            own.update(
+                (f"{family}.{measure}", float(bound))
+                for measure, bound in measures.items()
+                if measure != expect.TABLE
+            )
     return Limits(own)
 
 
@@ -129,6 +85,8 @@ class Context:
     """Few-shot texts of the prompts: part of what must not be copied."""
     held_out: frame.Frame | None = None
     """Reference rows that the dataset was not made from."""
+    drawn: Mapping[str, frame.Column] = field(default_factory=dict)
+    """Columns of the tables that were drawn from, to be shown beside the dataset's."""
     rejects: Mapping[str, int] = field(default_factory=dict)
     """How often each reason refused an answer."""
     semantic: features.Embed | None = None

@@ -68,6 +68,17 @@ class Frame:
             )
         return self.columns[name]
 
+    def take(self, rows: Sequence[int]) -> Frame:
+        """Some of the rows, by number."""
+        at = np.asarray(rows, dtype=np.int64)
+        columns = {c.name: Column(c.name, c.kind, c.values[at]) for c in self.columns.values()}
+        scenarios = tuple(self.scenarios[k] for k in at.tolist()) if self.scenarios else ()
+        return Frame(columns, len(at), scenarios, self.source)
+
+    def only(self, names: Sequence[str]) -> Frame:
+        """The same rows, these columns alone."""
+        return Frame({name: self.column(name) for name in names}, self.rows, (), self.source)
+
     def texts(self, names: Sequence[str] = ()) -> list[str]:
         """Each row's text: the named columns, or all text columns, one under the other."""
         chosen = [self.column(name) for name in names] if names else self.of("text")

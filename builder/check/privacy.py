@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from builder import near, shingles
+from builder import extras, near, shingles
 
 RUN, RUN_CJK = 50, 20
 """Characters of a verbatim run that counts."""
@@ -143,7 +143,8 @@ def too_close(
 
 def _above(share: float, expected: float, n: int) -> float:
     """p-value of at least this share of n when `expected` is true (binomial)."""
-    from scipy.special import bdtrc
+    with extras.needed("check"):
+        from scipy.special import bdtrc
 
     hits = round(share * n)
     return float(bdtrc(hits - 1, n, expected)) if hits else 1.0

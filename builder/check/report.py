@@ -173,7 +173,8 @@ def _legend(*names: tuple[str, str]) -> str:
 
 def _marginals(evidence: Evidence) -> str:
     parts = []
-    reference = evidence.reference.columns if evidence.reference else {}
+    named = evidence.reference.columns if evidence.reference else {}
+    reference = {**evidence.context.drawn, **named}
     for column in [*evidence.rows.of("number"), *evidence.rows.of("category")][:COLUMNS]:
         other = reference.get(column.name)
         if column.kind == "number":

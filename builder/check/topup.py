@@ -7,6 +7,7 @@ run of their words. People read and commit the scenario; nothing is asked of a m
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections import Counter
@@ -20,6 +21,8 @@ from numpy.typing import NDArray
 from builder import shingles
 from builder.check import coverage, diversity, features, pii
 
+FOCUS = "focus"
+"""The axis of a top-up."""
 TERMS = 6
 LEAST_TEXTS = 3
 """Reference texts that must hold a term: one that only a single text holds may name somebody."""
@@ -68,27 +71,40 @@ def propose(
 ) -> Proposal:
     """The thin clusters of the reference (at most `clusters`, by default one for 50 texts).
 
-    Needs more than ten texts a side, or ValueError.
+    One half of the reference is looked for in the dataset; the ceiling is what as many texts of
+    the other half as the dataset has rows cover of it. Needs more than ten texts of the dataset
+    and twenty of the reference, or ValueError.
     """
     ours, theirs = features.vectors(texts, reference, semantic=semantic)
-    order = rng.permutation(len(theirs))[: coverage.MOST]
+    order = rng.permutation(len(theirs))[: 2 * coverage.MOST]
     points, known = theirs[order], [reference[at] for at in order]
-    found = coverage.reach(ours[rng.permutation(len(ours))[: coverage.MOST]], points)
-    best = coverage.ceiling(points, rng)
+    half = len(points) // 2
+    ours = ours[rng.permutation(len(ours))[: coverage.MOST]]
+    if min(len(ours), half) <= 2 * coverage.K:
+        raise ValueError(f"{len(ours)} texts and {len(points)} of reference are too few")
+    found = coverage.reach(ours, points[:half])
+    best = coverage.reach(points[half:][: len(ours)], points[:half]).coverage
     many = clusters or max(2, min(12, len(points) // 50))
     owner, _ = kmeans(points, many, rng)
     thin = []
     for cluster in range(many):
         own = owner == cluster
-        if not own.any():
+        if not own[:half].any():
             continue
-        reached = float(found.covered[own].mean())
-        deficit = float(own.mean()) * max(0.0, best - reached)
-        terms = distinguishing(known, own) if deficit > 0.1 * own.mean() else ()
+        share = float(own.mean())
+        reached = float(found.covered[own[:half]].mean())
+        deficit = share * max(0.0, best - reached)
+        terms = distinguishing(known, own) if deficit > 0.1 * share else ()
         if terms:
-            thin.append(Thin(terms, float(own.mean()), reached, deficit))
+            thin.append(Thin(terms, share, reached, deficit))
     thin.sort(key=lambda one: (-one.deficit, one.terms))
     return Proposal(found.coverage, best, _distinct(thin))
+
+
+def wanted(proposal: Proposal, rows: int) -> int:
+    """Rows that would fill the deficits of a dataset of so many rows, at most as many again."""
+    lacking = sum(one.deficit for one in proposal.thin)
+    return max(len(proposal.thin), round(rows * min(1.0, lacking / max(1 - lacking, 0.01))))
 
 
 def finished(history: Sequence[float], ceiling: float) -> str:
@@ -100,36 +116,79 @@ def finished(history: Sequence[float], ceiling: float) -> str:
     return ""
 
 
+def shares(
+    thin: Sequence[Thin], rows: int, before: Mapping[str, int] | None = None
+) -> dict[str, int]:
+    """Rows of each focus: this round's by deficit, over those of the rounds before."""
+    total = sum(one.deficit for one in thin) or 1.0
+    found = dict(before or {})
+    for one in thin:
+        more = max(1, round(rows * one.deficit / total))
+        found[one.focus] = found.get(one.focus, 0) + more
+    return found
+
+
 def scenario(
-    base: Mapping[str, Any], thin: Sequence[Thin], rows: int, *, name: str, seed: int
+    base: Mapping[str, Any],
+    weights: Mapping[str, int],
+    thin: Sequence[Thin],
+    *,
+    name: str,
+    seed: int,
 ) -> str:
     """The text of `scenarios/NAME_topup.yaml`: the base scenario with an axis `focus`.
 
-    `base` is the scenario as plain values; `rows` are shared among the clusters by deficit.
+    `base` is the scenario as plain values; the weight of a focus is the rows that it gets.
     """
-    total = sum(one.deficit for one in thin) or 1.0
-    weights = {one.focus: max(1, round(100 * one.deficit / total)) for one in thin}
+    told = {one.focus: one for one in thin}
     lines = [
-        f"# More rows of {name} where its reference is thinly covered; read it, mend it, commit it.",
-        "# Each focus is a cluster's telling terms; its weight is the share that is not covered.",
+        "# Each focus is a cluster's telling terms; its weight is the rows that it gets.",
+        "# `builder topup` writes this file again as long as nobody changes it.",
     ]
-    fixed = {"rows": rows, "seed": seed}
+    fixed = {"rows": sum(weights.values()), "seed": seed}
     for word, value in {**base, **fixed, "vary": base.get("vary") or {}}.items():
         if word == "vary":
             lines += ["vary:", "  focus:"]
-            for one in thin:
-                note = f"# {one.share:.0%} of the reference, {one.covered:.0%} of it covered"
-                lines.append(f"    {_plain(one.focus)}: {weights[one.focus]}  {note}")
-            lines += [
-                f"  {_word(axis)}: {_plain(v)}" for axis, v in value.items() if axis != "focus"
-            ]
+            for focus, weight in weights.items():
+                one = told.get(focus)
+                note = (
+                    f"{one.share:.0%} of the reference, {one.covered:.0%} of it covered"
+                    if one
+                    else "a round before"
+                )
+                lines.append(f"    {_plain(focus)}: {weight}  # {note}")
+            lines += [f"  {_word(axis)}: {_plain(v)}" for axis, v in value.items() if axis != FOCUS]
         elif isinstance(value, Mapping) and value:
             lines += [f"{_word(word)}:", *(f"  {_word(k)}: {_plain(v)}" for k, v in value.items())]
         elif isinstance(value, list) and value:
             lines += [f"{_word(word)}:", *(f"  - {_plain(v)}" for v in value)]
         else:
             lines.append(f"{_word(word)}: {_plain(value)}")
-    return "\n".join(lines) + "\n"
+    body = "\n".join(lines) + "\n"
+    return f"# More rows of {name} where its reference is thinly covered: read it, commit it. {_sign(body)}\n{body}"
+
+
+def untouched(text: str) -> bool:
+    """Whether a file is as `scenario` wrote it."""
+    head, _, body = text.partition("\n")
+    return head.startswith("# More rows of ") and head.endswith(_sign(body))
+
+
+def prompt(base: str, source: str) -> str:
+    """The text of `prompts/NAME_topup.j2`: the base prompt, whose source is given, and the focus."""
+    line = (
+        "这一条要写的内容,围绕以下词语所指的情形:{{ focus }}。自然地写,不必逐一写出这些词。"
+        if shingles.is_cjk(source)
+        else "Write about what these words point to: {{ focus }}. Use them only where they come naturally."
+    )
+    included = f'{{% include "{base}.j2" %}}'
+    if re.search(r"\{%-?\s*(system|user|assistant)\s*-?%\}", source):
+        return f"{included}\n\n{{% user %}}\n{line}\n{{% enduser %}}\n"
+    return f"{included}\n\n{line}\n"
+
+
+def _sign(body: str) -> str:
+    return hashlib.blake2b(body.encode(), digest_size=6).hexdigest()
 
 
 def kmeans(

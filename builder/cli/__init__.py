@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import sys
 
-from builder.cli import asking, reading, releasing
+from builder.cli import asking, gating, reading, releasing, topping
 from builder.cli.common import Interrupted, Twice, app, heeding, say
 from builder.errors import BuilderError
 
-__all__ = ["app", "asking", "main", "reading", "releasing"]
+__all__ = ["app", "asking", "gating", "main", "reading", "releasing", "topping"]
 
 
 def main() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from dataclasses import asdict
 from pathlib import Path
@@ -20,13 +19,13 @@ from builder.cli.common import (
     Quiet,
     RowsOption,
     app,
-    heed,
+    drift_of,
     planned,
     say,
     shown_path,
 )
-from builder.cli.drive import confirm, drive, finish
-from builder.errors import BuilderError, StoreError
+from builder.cli.drive import filled, finish
+from builder.errors import StoreError
 
 
 @app.command()
@@ -65,15 +64,18 @@ def plan(
     say(f"loaded schemas/{', schemas/'.join(modules)}", quiet=quiet or as_json)
     with store.reading(found.store) as held:
         looked = survey.make(made, held, whole=not names)
+    drift = drift_of(made)
     if as_json:
         lines = [asdict(line) for line in looked.lines]
         print(
             json.dumps(
-                {"scenarios": lines, "unplanned": looked.unplanned}, ensure_ascii=False, indent=2
+                {"scenarios": lines, "unplanned": looked.unplanned, "drift": drift},
+                ensure_ascii=False,
+                indent=2,
             )
         )
         return
-    print(view.plan(looked))
+    print(view.plan(looked, drift))
     for scenario in made.scenarios():
         cases = scenario.cases
         for one in scenario.make(cases.index[:show], cases.occurrence[:show]):
@@ -109,7 +111,6 @@ def run(
     from builder.export import dataset
     from builder.project import Budget
     from builder.run import survey
-    from builder.run.fill import Fill
     from builder.run.progress import Progress
 
     found, made = planned(project, names, rows=rows, model=model, tries=tries)
@@ -117,18 +118,11 @@ def run(
     state = Progress()
     with store.locked(found.outputs), store.writing(found.store) as held:
         looked = survey.make(made, held, whole=not names)
-        say(view.plan(looked), quiet=quiet)
+        say(view.plan(looked, drift_of(made)), quiet=quiet)
         state.wanted, state.to_ask = looked.wanted, looked.to_ask
-        failure: BuilderError | None = None
-        if looked.to_ask:
-            confirm(found.settings.confirm_above, looked.usd, yes=yes or cap is not None)
-            fill = Fill(made, held, state, concurrency or found.settings.concurrency, cap)
-            try:
-                asyncio.run(drive(fill, quiet=quiet))
-            except BuilderError as error:
-                failure = error
-            finally:
-                heed(twice=bool(state.stopped))
+        failure = filled(
+            made, held, state, looked.usd, cap, concurrency=concurrency, yes=yes, quiet=quiet
+        )
         try:
             folders = (
                 [dataset.write(made, d, held, form=format) for d in made.datasets] if export else []

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from builder.errors import InputError, nearest
+from builder.errors import InputError, StoreError, nearest
 
 app = typer.Typer(
     add_completion=False,
@@ -96,6 +96,17 @@ def planned(
     return found, ask.plan(found, names or [], changed)
 
 
+def drift_of(made: Any) -> list[str]:
+    """Planned draws that drift beyond what somebody expects; nothing is loaded where nobody does."""
+    expected = [made.project.dataset_settings(one.name).expect for one in made.datasets]
+    expected += [scenario.scenario.words.expect for scenario in made.scenarios()]
+    if not any("drift" in one for one in expected):
+        return []
+    from builder.check import drawn
+
+    return drawn.notes(made)
+
+
 def datasets_of(made: Any, wanted: Sequence[str]) -> list[Any]:
     """The datasets named, by dataset or by class."""
     known = {dataset.name: dataset for dataset in made.datasets}
@@ -115,3 +126,12 @@ def shown_path(path: Path) -> str:
     with suppress(ValueError):
         return str(path.relative_to(Path.cwd()))
     return str(path)
+
+
+@contextmanager
+def written(path: Path) -> Iterator[None]:
+    """Trouble with the disk as one line that names the path."""
+    try:
+        yield
+    except OSError as error:
+        raise StoreError(f"cannot write {error.filename or path}: {error.strerror}") from error

@@ -16,8 +16,8 @@ from typing import Any
 import typer
 
 from builder import view
-from builder.cli.common import Twice, say
-from builder.errors import InputError
+from builder.cli.common import Twice, heed, say
+from builder.errors import BuilderError, InputError
 
 
 def confirm(above: str, usd: float | None, *, yes: bool) -> None:
@@ -31,6 +31,37 @@ def confirm(above: str, usd: float | None, *, yes: bool) -> None:
         raise InputError(question, hint="say --yes, or give a --budget")
     if not typer.confirm(question + "; go on?", err=True):
         raise InputError("not run: nothing was asked")
+
+
+def filled(
+    made: Any,
+    held: Any,
+    state: Any,
+    usd: float | None,
+    cap: Any,
+    *,
+    concurrency: int | None = None,
+    yes: bool = False,
+    quiet: bool = False,
+) -> BuilderError | None:
+    """Asks for what a plan lacks, after the question that its price `usd` calls for.
+
+    Gives the error that ended it, for the caller to raise once what came is put away.
+    """
+    from builder.run.fill import Fill
+
+    if not state.to_ask:
+        return None
+    settings = made.project.settings
+    confirm(settings.confirm_above, usd, yes=yes or cap is not None)
+    fill = Fill(made, held, state, concurrency or settings.concurrency, cap)
+    try:
+        asyncio.run(drive(fill, quiet=quiet))
+    except BuilderError as error:
+        return error
+    finally:
+        heed(twice=bool(state.stopped))
+    return None
 
 
 async def drive(fill: Any, *, quiet: bool) -> None:

@@ -6,14 +6,14 @@ import ast
 import json
 import keyword
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from builder import slips
+from builder import expect, slips
 from builder.errors import InputError, InputErrors, Place, nearest
 from builder.plan import axes, documents, draws, expressions, schemas, tables
 from builder.plan.axes import Axis, Grid, Text
@@ -22,6 +22,7 @@ from builder.plan.draws import Draw
 from builder.plan.expressions import Expression
 from builder.plan.prompts import Prompt, Prompts
 from builder.plan.schemas import Schema
+from builder.plan.tables import Table
 from builder.plan.words import LATER, Words
 from builder.project import NAME, Project
 
@@ -77,6 +78,8 @@ class Scenario:
     """The others: they redraw."""
     unlike: tuple[Path, ...] = ()
     """Files whose texts no row may be near to."""
+    reference: Table | None = None
+    """The table that `expect` compares with."""
 
     @property
     def place(self) -> Place:
@@ -146,6 +149,8 @@ def load_all(project: Project, wanted: Sequence[str] = ()) -> list[Scenario]:
     if problems:
         raise problems[0] if len(problems) == 1 else InputErrors(problems)
     _datasets_filled(project, sorted(set(datasets.values())))
+    for dataset in sorted({scenario.dataset for scenario in loaded}):
+        dataset_reference(project, dataset, loaded)
     return loaded
 
 
@@ -192,9 +197,20 @@ def _read(project: Project, name: str) -> tuple[Document, Words]:
                 place=document.place((word,), key=True),
             )
     try:
-        return document, Words.model_validate(document.data)
+        words = Words.model_validate(document.data)
     except ValidationError as error:
         raise _problems(document, error) from None
+    wrong = [
+        InputError(
+            problem.message,
+            place=document.place(("expect", *problem.path), key=problem.at_key),
+            hint=problem.hint,
+        )
+        for problem in expect.problems(words.expect)
+    ]
+    if wrong:
+        raise wrong[0] if len(wrong) == 1 else InputErrors(wrong)
+    return document, words
 
 
 def _problems(document: Document, error: ValidationError) -> InputError:
@@ -278,6 +294,7 @@ def _load(
     )  # fmt: skip
     _columns_apart(scenario)
     _axes_used(scenario)
+    scenario = replace(scenario, reference=_reference(scenario, project.root))
     if words.answer == "text":
         schema.text_field()
     if words.unlike and words.similarity_below is None:
@@ -334,6 +351,46 @@ def _variables(document: Document, words: Words, drawn: Sequence[Draw]) -> dict[
         for name in draw.names:
             add(name, draw.place)
     return found
+
+
+def _reference(scenario: Scenario, root: Path) -> Table | None:
+    """The table of `expect: {drift: {table: …}}`, which shares a column with the rows."""
+    named = scenario.words.expect.get("drift", {}).get(expect.TABLE)
+    if named is None:
+        return None
+    path = ("expect", "drift", expect.TABLE)
+    place = scenario.document.place(path)
+    table = tables.load(axes.inside(scenario.document, path, named, root), place=place)
+    return shared(table, {*scenario.columns(), *scenario.schema.columns}, place)
+
+
+def dataset_reference(project: Project, dataset: str, loaded: Iterable[Scenario]) -> Table | None:
+    """The table of the project's `expect` for a dataset, by its path in the project."""
+    named = project.dataset_settings(dataset).expect.get("drift", {}).get(expect.TABLE)
+    if named is None:
+        return None
+    place = project.place(("datasets", dataset, "expect", "drift", expect.TABLE))
+    path = (project.root / named).resolve()
+    if not path.is_relative_to(project.root.resolve()):
+        raise InputError(f"{named!r} lies outside the project", place=place)
+    own = [scenario for scenario in loaded if scenario.dataset == dataset]
+    columns = {name for one in own for name in (*one.columns(), *one.schema.columns)}
+    return shared(tables.load(path, place=place), columns, place)
+
+
+def shared(table: Table, columns: Collection[str], place: Place) -> Table:
+    """The same table; InputError where none of its columns is one of the rows'."""
+    if columns and not any(name in columns for name in table.columns):
+        raise InputError(
+            f"the table shares no column with the rows.{_nearest_pair(table.columns, columns)}",
+            place=place,
+            hint=f"its columns: {', '.join(table.columns)}; theirs: {', '.join(sorted(columns))}",
+        )
+    return table
+
+
+def _nearest_pair(names: Iterable[str], columns: Collection[str]) -> str:
+    return next((found for name in names if (found := nearest(name, columns))), "")
 
 
 def _columns_apart(scenario: Scenario) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from builder import extras
 from builder.plan.tables import Table
 
 MOST = 4000
@@ -17,9 +18,10 @@ MOST = 4000
 
 def auc(one: Table, other: Table, rng: np.random.Generator, *, folds: int = 5) -> float:
     """The cross-validated area under the ROC curve, from equally many rows of both tables."""
-    from sklearn.ensemble import HistGradientBoostingClassifier
-    from sklearn.metrics import roc_auc_score
-    from sklearn.model_selection import StratifiedKFold
+    with extras.needed("stats"):
+        from sklearn.ensemble import HistGradientBoostingClassifier
+        from sklearn.metrics import roc_auc_score
+        from sklearn.model_selection import StratifiedKFold
 
     n = min(len(one), len(other), MOST)
     first, second = (t.take(rng.permutation(len(t))[:n]) for t in (one, other))

@@ -15,6 +15,7 @@ from pydantic import (
     WithJsonSchema,
 )
 
+from builder import expect
 from builder.plan.spread import Rows
 from builder.project import NAME
 
@@ -23,7 +24,6 @@ LATER = {
     "judge": "a model's verdict on each row",
     "drop": "valid answers that are no row",
     "reasoning": "the provider's reasoning text as a column",
-    "expect": "gates of the dataset",
 }
 """Words that the format reserves and this version refuses."""
 
@@ -97,6 +97,7 @@ _ROWS = {
     ],
     "default": "1 each",
 }
+_EXPECT = expect.json_schema()
 _MODEL = {"type": "string", "pattern": "^[^:]+:.+$"}
 Name = Annotated[
     str,
@@ -160,6 +161,9 @@ class Words(BaseModel):
         ),
     ] = Field(default_factory=list, description="values from statistics, never from the model")
     keep: list[Any] = Field(default_factory=list, description="what every planned row must satisfy")
+    expect: Annotated[dict[str, Any], WithJsonSchema(_EXPECT)] = Field(
+        default_factory=dict, description="gates of this scenario's rows; docs/gates.md"
+    )
 
 
 def json_schema() -> dict[str, Any]:

@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from builder import extras
 from builder.plan.samplers import normal, packed
 from builder.plan.samplers import options as read
 from builder.plan.samplers.packed import Codes
@@ -202,7 +203,8 @@ def _tree(
     seed: int,
 ) -> tuple[Any, Codes]:
     """A fitted tree on the rows in the bag, and the leaf (n,) of every row."""
-    from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
+    with extras.needed("stats"):
+        from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
     single = target.shape[1] == 1
     kind = DecisionTreeRegressor if single else DecisionTreeClassifier

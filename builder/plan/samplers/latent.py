@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from builder import extras
 from builder.plan.samplers.normal import Floats
 
 RIDGE = 1e-6
@@ -37,7 +38,8 @@ def place(low: Floats, high: Floats, rng: np.random.Generator) -> tuple[Floats, 
     leaves open is drawn given the rest of its row, so that ties and gaps do not weaken the
     correlations as numbers drawn at random would.
     """
-    from scipy.special import ndtr, ndtri
+    with extras.needed("stats"):
+        from scipy.special import ndtr, ndtri
 
     n, d = low.shape
     below, above = ndtr(low), ndtr(high)

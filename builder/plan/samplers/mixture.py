@@ -7,6 +7,7 @@ import warnings
 
 import numpy as np
 
+from builder import extras
 from builder.plan.samplers.margins import Margin
 from builder.plan.samplers.normal import Floats
 from builder.plan.samplers.protocol import Arrays
@@ -23,8 +24,9 @@ def fit(z: Floats, components: int | None, rng: np.random.Generator) -> Arrays:
     As many components as given, or as the Bayesian information criterion likes best
     (Schwarz 1978) while each has at least four rows a dimension.
     """
-    from sklearn.exceptions import ConvergenceWarning
-    from sklearn.mixture import GaussianMixture
+    with extras.needed("stats"):
+        from sklearn.exceptions import ConvergenceWarning
+        from sklearn.mixture import GaussianMixture
 
     n, d = z.shape
     seed = int(rng.integers(2**31))
@@ -62,7 +64,8 @@ def fit(z: Floats, components: int | None, rng: np.random.Generator) -> Arrays:
 
 def marginal(margin: Margin, model: Arrays, j: int) -> Margin:
     """The margin with its knots where the mixture's own dimension j has the same probabilities."""
-    from scipy.special import ndtr
+    with extras.needed("stats"):
+        from scipy.special import ndtr
 
     weights = np.diff(model["cumulative"], prepend=0.0)
     means = model["means"][:, j]

@@ -1,0 +1,140 @@
+"""check: every gate over a dataset of the project, or over anybody's rows."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from builder import view
+from builder.cli.common import (
+    Debug,
+    ProjectOption,
+    Quiet,
+    app,
+    datasets_of,
+    planned,
+    say,
+    shown_path,
+    written,
+)
+from builder.errors import InputError
+
+ReferenceOption = Annotated[
+    Path | None,
+    typer.Option("--reference", metavar="PATH", help="Rows or texts to be held against."),
+]
+SemanticOption = Annotated[
+    bool, typer.Option("--semantic", help="Compare texts by sentence vectors (extra `semantic`).")
+]
+
+
+@app.command()
+def check(
+    name: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[DATASET|PATH]",
+            help="Dataset, schema class, or a file or folder of rows; all datasets by default.",
+        ),
+    ] = None,
+    reference: ReferenceOption = None,
+    json: Annotated[
+        str | None, typer.Option("--json", metavar="F", help="Write the findings; - is stdout.")
+    ] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option("--report", metavar="DIR", help="Where to put report.html and report.json."),
+    ] = None,
+    semantic: SemanticOption = False,
+    project: ProjectOption = Path(),
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Measure rows: varied, true to a reference, private? Exit 1 when a gate fails."""
+    from builder.check import frame
+    from builder.check import report as reports
+    from builder.export import checked
+
+    beside = None if reference is None else frame.read(reference)
+    embed = sentence_vectors() if semantic else None
+    path = _path(name, project)
+    if path is not None:
+        results: list[tuple[Path | None, Any]] = [
+            (report, checked.corpus(path.name, frame.read(path), beside, semantic=embed))
+        ]
+    else:
+        results = list(_datasets(name, project, report, beside, embed))
+    for folder, one in results:
+        if folder is not None:
+            with written(folder):
+                reports.write(folder, one.name, one.evidence, one.findings)
+    whole = [reports.as_json(one.name, one.evidence, one.findings) for _, one in results]
+    if json is not None:
+        _write(json, whole[0] if name else b"[" + b",".join(whole) + b"]\n")
+    for folder, one in results:
+        about = f"{one.name}: {one.evidence.rows.rows:,} rows"
+        if one.evidence.reference is not None:
+            about += f", {one.evidence.reference.rows:,} of reference"
+        text = f"{about}\n{view.findings(one.findings)}"
+        if json == "-":
+            say(text, quiet=quiet)
+        else:
+            print(text)
+        if folder is not None:
+            say(f"report: {shown_path(folder / 'report.html')}", quiet=quiet)
+    if not all(one.passed for _, one in results):
+        sys.exit(1)
+
+
+def sentence_vectors() -> Any:
+    """MiniLM; InputError names the extra where it is missing."""
+    from builder.check import minilm
+
+    return minilm.load()
+
+
+def _datasets(
+    name: str | None, project: Path, report: Path | None, beside: Any, embed: Any
+) -> Iterator[tuple[Path, Any]]:
+    """Each dataset's folder for the report, and what the gates found."""
+    from builder import store
+    from builder.export import checked, dataset
+
+    found, made = planned(project, None)
+    chosen = datasets_of(made, [name] if name else [])
+    with store.reading(found.store) as held:
+        for one in chosen:
+            own = report if report is None or len(chosen) == 1 else report / one.name
+            result = checked.dataset(made, one, held, reference=beside, semantic=embed)
+            yield own or dataset.folder(made, one), result
+
+
+def _path(name: str | None, project: Path) -> Path | None:
+    """The path that a name means; None for a dataset of the project, which goes first."""
+    from builder.check.frame import ENDINGS
+
+    if name is None:
+        return None
+    path = Path(name)
+    if os.sep in name or path.suffix.lower() in ENDINGS:
+        return path
+    if not path.exists():
+        return None
+    try:
+        datasets_of(planned(project, None)[1], [name])
+    except InputError:
+        return path
+    return None
+
+
+def _write(target: str, data: bytes) -> None:
+    if target == "-":
+        sys.stdout.write(data.decode())
+        return
+    with written(Path(target)):
+        Path(target).write_bytes(data)

@@ -1,0 +1,177 @@
+"""A dataset as it would be now, or anybody's corpus, held against every gate.
+
+The whole dataset is judged by the default limits under those of its project. What a scenario
+expects is judged over its own rows; where it loosens a limit, the mix is not held to a
+stricter one. Columns drawn from a table are held against that table, line by line, unless
+another reference is named.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from builder.check import context as contexts
+from builder.check import drawn, features, gates, registry
+from builder.check.findings import Context, Evidence, Finding, Limits, limits_of
+from builder.check.frame import Frame
+from builder.errors import InputError, Place, nearest
+from builder.expect import LIMITS
+from builder.export import rows
+from builder.plan import scenarios
+from builder.plan.plan import DatasetPlan, Plan, ScenarioPlan
+from builder.records import Reject
+from builder.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What the gates found, and what they looked at."""
+
+    name: str
+    evidence: Evidence
+    findings: list[Finding]
+
+    @property
+    def passed(self) -> bool:
+        """Whether no gate failed."""
+        return gates.passed(self.findings)
+
+
+def corpus(
+    name: str, found: Frame, reference: Frame | None, *, semantic: features.Embed | None = None
+) -> Checked:
+    """Rows from anywhere against the default limits."""
+    if reference is not None:
+        comparable(found, reference)
+    held = Evidence(found, reference, Context(semantic=semantic))
+    return Checked(name, held, _judged(held, limits_of()))
+
+
+def dataset(
+    plan: Plan,
+    one: DatasetPlan,
+    store: Store,
+    *,
+    reference: Frame | None = None,
+    semantic: features.Embed | None = None,
+) -> Checked:
+    """The rows that plan and store make now; no export is needed.
+
+    `reference` goes before those that scenarios and project name.
+    """
+    named = reference or _named(plan, one)
+    held = evidence(one, store, named, semantic)
+    expected = plan.project.dataset_settings(one.name).expect
+    whole = _judged(held, _limits(one, expected))
+    own = {s.name: limits_of(s.scenario.words.expect).own for s in one.scenarios}
+    if len(one.scenarios) > 1:
+        whole = [f for f in whole if f.gate not in own.get(f.what, {})]
+        for scenario in one.scenarios:
+            whole += _scenario(one, scenario, held, reference)
+    for scenario in one.scenarios:
+        drift = named is None and scenario.scenario.reference is None
+        families = ["drift", "privacy"] if drift else ["privacy"]
+        whole += _draws(scenario, held, expected, families)
+    return Checked(one.name, held, whole)
+
+
+def evidence(
+    one: DatasetPlan,
+    store: Store,
+    reference: Frame | None = None,
+    semantic: features.Embed | None = None,
+) -> Evidence:
+    """The rows that plan and store make now, beside a reference."""
+    records: list[Mapping[str, Any]] = []
+    refused: Counter[str] = Counter()
+    for item in rows.read(one, store, {"train": 1.0}).records():
+        if isinstance(item, Reject):
+            refused[f"{item.stage}: {item.reason}"] += 1
+        else:
+            records.append(item[1])
+    found = contexts.rows(one, records)
+    if reference is not None:
+        comparable(found, reference)
+    return Evidence(found, reference, contexts.of_dataset(one, refused, semantic))
+
+
+def comparable(found: Frame, reference: Frame) -> None:
+    """InputError where rows and reference have nothing to be compared by."""
+    shared = [name for name in found.columns if name in reference.columns]
+    if shared or (found.of("text") and reference.of("text")):
+        return
+    near = next((n for c in reference.columns if (n := nearest(c, found.columns))), "")
+    raise InputError(
+        f"the reference shares no column with the rows.{near}",
+        place=Place(reference.source, 1, 1) if reference.source else None,
+        hint=f"its columns: {', '.join(reference.columns)}; theirs: {', '.join(found.columns)}",
+    )
+
+
+def _named(plan: Plan, one: DatasetPlan) -> Frame | None:
+    """The reference that project or, for a dataset of one scenario, the scenario names."""
+    loaded = [scenario.scenario for scenario in one.scenarios]
+    table = scenarios.dataset_reference(plan.project, one.name, loaded)
+    if table is None and len(loaded) == 1:
+        table = loaded[0].reference
+    return None if table is None else contexts.beside(table)
+
+
+def _limits(one: DatasetPlan, expected: Mapping[str, Any]) -> Limits:
+    """Of the whole dataset."""
+    if len(one.scenarios) == 1:
+        return limits_of(expected, one.scenarios[0].scenario.words.expect)
+    looser: dict[str, float] = {}
+    for scenario in one.scenarios:
+        for gate, bound in limits_of(scenario.scenario.words.expect).own.items():
+            limit, held = LIMITS[gate], looser.get(gate, LIMITS[gate].bound)
+            if limit.strict:
+                looser[gate] = max(bound, held) if limit.upper else min(bound, held)
+    return Limits({**looser, **limits_of(expected).own})
+
+
+def _scenario(
+    one: DatasetPlan, scenario: ScenarioPlan, whole: Evidence, reference: Frame | None
+) -> list[Finding]:
+    """What one scenario of several expects, over its own rows."""
+    expected = scenario.scenario.words.expect
+    if not expected:
+        return []
+    table = scenario.scenario.reference
+    named = reference or (None if table is None else contexts.beside(table))
+    mine = _rows_of(scenario, whole.rows)
+    held = Evidence(mine, named, contexts.of_scenario(one, scenario, whole.context))
+    limits = limits_of(expected)
+    found = _judged(held, limits, list(expected))
+    wanted = [f for f in found if f.gate in limits.own or f.verdict == "too-few-rows"]
+    return _under(scenario, wanted)
+
+
+def _draws(
+    scenario: ScenarioPlan, whole: Evidence, expected: Mapping[str, Any], families: Sequence[str]
+) -> list[Finding]:
+    """Its columns that were drawn from tables, beside those."""
+    limits = limits_of(expected, scenario.scenario.words.expect)
+    found = list(drawn.lines(scenario, _rows_of(scenario, whole.rows), limits, families))
+    return _under(scenario, found) if whole.scenarios else found
+
+
+def _rows_of(scenario: ScenarioPlan, rows: Frame) -> Frame:
+    return rows.take([at for at, name in enumerate(rows.scenarios) if name == scenario.name])
+
+
+def _under(scenario: ScenarioPlan, found: Iterable[Finding]) -> list[Finding]:
+    """The findings with the scenario's name before what they measured."""
+    return [
+        replace(one, what=f"{scenario.name}: {one.what}" if one.what else scenario.name)
+        for one in found
+    ]
+
+
+def _judged(held: Evidence, limits: Limits, families: Sequence[str] | None = None) -> list[Finding]:
+    known = registry.found()
+    chosen = known if families is None else {name: known[name] for name in families}
+    return gates.judge(held, limits, list(chosen.values()))

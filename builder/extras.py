@@ -1,0 +1,31 @@
+"""Packages that come with an extra: where one is missing, one line says which to install."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from builder.errors import InputError
+
+DISTRIBUTION = "text-dataset-builder"
+
+
+@contextmanager
+def needed(extra: str) -> Iterator[None]:
+    """Imports inside that fail for a missing package raise InputError that names the extra.
+
+    >>> with needed("stats"):
+    ...     import no_such_package
+    Traceback (most recent call last):
+    ...
+    builder.errors.InputError: no_such_package is not installed: this needs the extra `stats`
+      pip install 'text-dataset-builder[stats]'
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        package = (error.name or str(error)).partition(".")[0]
+        raise InputError(
+            f"{package} is not installed: this needs the extra `{extra}`",
+            hint=f"pip install '{DISTRIBUTION}[{extra}]'",
+        ) from None
