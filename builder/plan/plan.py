@@ -24,12 +24,11 @@ from numpy.typing import NDArray
 from builder import limits
 from builder.errors import InputError, nearest
 from builder.plan import prompts, scenarios, spread
-from builder.plan.axes import Grid
 from builder.plan.cases import Cases, numbered
 from builder.plan.drawer import Drawer
 from builder.plan.prompts import Prompt
 from builder.plan.scenarios import Scenario
-from builder.plan.spread import Mask, Source
+from builder.plan.spread import Source
 from builder.project import Project
 from builder.records import (
     Case,
@@ -328,7 +327,7 @@ def _scenario(
     project: Project, scenario: Scenario, ask: tuple[Asked, ...], changed: Overrides
 ) -> ScenarioPlan:
     source = spread.source(scenario.grid, scenario.words.seed)
-    mask = _mask(scenario)
+    mask = spread.mask(scenario.grid, scenario.keep_axes, scenario.given)
     rows = changed.rows or scenario.words.rows
     shared = spread.share(source, rows, mask)
     if not shared.kept:
@@ -385,23 +384,3 @@ def _addressed(
     array = np.frombuffer(bytes(digests), dtype="V16")
     unset = np.zeros(len(index), np.int32)
     return Cases(index, occurrence, array, unset, sizes, unset)
-
-
-def _mask(scenario: Scenario) -> Mask | None:
-    """The truth tables of the rules over axes alone."""
-    if not scenario.keep_axes:
-        return None
-    found = []
-    grid: Grid = scenario.grid
-    for rule in scenario.keep_axes:
-        blocks = tuple(i for i, block in enumerate(grid.blocks) if rule.names & set(block.names))
-        shape = tuple(len(grid.blocks[i].choices) for i in blocks)
-        table = np.empty(shape, dtype=bool)
-        for position in np.ndindex(*shape):
-            names = dict(scenario.given)
-            for block, choice in zip(blocks, position, strict=True):
-                chosen = grid.blocks[block]
-                names.update(zip(chosen.names, chosen.choices[choice], strict=True))
-            table[position] = rule.holds(names)
-        found.append((blocks, table))
-    return Mask(grid, tuple(found))
