@@ -1,0 +1,107 @@
+"""What stands around the calls: start-up, planning, nothing to do, exports, up to a million rows.
+
+    python -m benchmarks.plan [--quick]
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import sys
+import tempfile
+from pathlib import Path
+
+from benchmarks import measure
+from benchmarks.measure import Ran
+
+NOWHERE = "http://127.0.0.1:9"
+SIZES = (10_000, 100_000, 1_000_000)
+TIMES = 7
+
+
+def builder(folder: Path, *words: str) -> Ran:
+    return measure.child([*measure.BUILDER, *words], folder)
+
+
+def start(times: int) -> list[list[object]]:
+    """Commands on the shipped scenarios, and what a run costs before its first call."""
+    told = measure.often(lambda: builder(measure.ROOT, "--help"), times)
+    planned = measure.often(lambda: builder(measure.ROOT, "plan"), times)
+    return [
+        ["`builder --help`", "", told.cpu, told.peak],
+        ["`builder plan`, the shipped scenarios", "", planned.cpu, planned.peak],
+    ]
+
+
+def first_call(times: int) -> list[object]:
+    """CPU of a run of one row, to the end: an upper bound of what precedes its first call."""
+
+    def once() -> Ran:
+        with tempfile.TemporaryDirectory() as scratch, measure.server("--latency", "0") as address:
+            folder = measure.project(Path(scratch), address, rows=1)
+            return builder(folder, "run", "--yes", "--quiet", "--no-export")
+
+    ran = measure.often(once, times)
+    return ["`builder run`, its first call sent and answered, its end", 1, ran.cpu, ran.peak]
+
+
+def nothing(rows: int, times: int) -> list[object]:
+    """A run that finds all done."""
+    with tempfile.TemporaryDirectory() as scratch:
+        with measure.server("--latency", "0") as address:
+            folder = measure.project(Path(scratch), address, rows=rows)
+            builder(folder, "run", "--yes", "--quiet", "--concurrency", "256")
+            ran = measure.often(lambda: builder(folder, "run", "--yes", "--quiet"), times)
+    return ["`builder run`, nothing to do", rows, ran.cpu, ran.peak]
+
+
+def sized(rows: int) -> tuple[list[list[object]], list[float]]:
+    """Lines of one size, and the seconds of plan, plan with all held, reading, export."""
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = measure.project(Path(scratch), NOWHERE, rows=rows)
+        plan = builder(folder, "plan")
+        measure.child([sys.executable, "-m", "benchmarks.hold", str(folder)])
+        held = builder(folder, "plan")
+        read = measure.child([sys.executable, "-m", "benchmarks.hold", str(folder), "--read"])
+        export = builder(folder, "export")
+    beyond = export.cpu - read.cpu
+    lines: list[list[object]] = [
+        ["`builder plan`, nothing held", rows, plan.cpu, plan.peak],
+        ["`builder plan`, all held and judged", rows, held.cpu, held.peak],
+        ["the same read and judged, nothing written", rows, read.cpu, read.peak],
+        ["`builder export`", rows, export.cpu, export.peak],
+        ["… beyond reading and judging", rows, beyond, ""],
+    ]
+    return lines, [plan.cpu, held.cpu, read.cpu, export.cpu]
+
+
+def section(sizes: tuple[int, ...] = SIZES, times: int = TIMES) -> str:
+    """The table, as Markdown."""
+    lines = [*start(times), first_call(times), nothing(5_000, times)]
+    seconds = {}
+    for size in sizes:
+        more, seconds[size] = sized(size)
+        lines += more
+    a, b = sizes[-2:]
+    names = ("plan", "plan with all held", "reading", "export")
+    grown = [
+        f"{name} {math.log(seconds[b][i] / seconds[a][i]) / math.log(b / a):.2f}"
+        for i, name in enumerate(names)
+    ]
+    return (
+        f"## Around the calls\n\nWhole commands, start-up included; those without a size beside them and the small ones "
+        f"are medians of {times}. Held answers were put into the store by `benchmarks/hold.py`, one for each row.\n\n"
+        f"{measure.table(['', 'rows', 'CPU s', 'MB'], lines)}\n\n"
+        f"Growth of CPU from {a:,} to {b:,} rows, as the exponent of the number of rows: {', '.join(grown)}.\n"
+    )
+
+
+def main() -> None:
+    talk = argparse.ArgumentParser(description=__doc__)
+    talk.add_argument("--quick", action="store_true", help="up to 20,000 rows")
+    given = talk.parse_args()
+    print(section((5_000, 20_000), 3) if given.quick else section())
+
+
+if __name__ == "__main__":
+    main()
