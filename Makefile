@@ -4,7 +4,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq install --no-deps
 PIN := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --override requirements/overrides.txt --extra local
 
-.PHONY: demo test test-slow lint bench bench-check bench-draw pins wheel clean
+.PHONY: demo test test-slow lint bench bench-check bench-draw soak pins wheel clean
 
 demo: .venv/.demo
 	@$(BIN)/builder run support_messages support_off_topic
@@ -17,6 +17,10 @@ test: .venv/.test
 # The long forms; CI runs both.
 test-slow: .venv/.test
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m slow
+
+# The long forms of what README promises; --quick is a short look.
+soak: .venv/.test
+	@$(BIN)/python -m benchmarks.soak
 
 lint: .venv/.test
 	@$(BIN)/ruff check .

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from pathlib import Path
 
 from builder.errors import StoreError
@@ -15,7 +16,8 @@ def file(store: Path) -> Path:
 def read(store: Path) -> int:
     """The number; 0 where nobody noted one, or the note is torn."""
     try:
-        return int(file(store).read_text("ascii"))
+        number, sum_ = file(store).read_text("ascii").split()
+        return int(number) if sum_ == _sum(number) else 0
     except (OSError, ValueError):
         return 0
 
@@ -24,7 +26,7 @@ def write(store: Path, replies: int) -> None:
     """Notes the number after a commit: lost with the power it says less than there is, never more."""
     part = file(store).with_suffix(".part")
     try:
-        part.write_text(f"{replies}\n", "ascii")
+        part.write_text(f"{replies} {_sum(str(replies))}\n", "ascii")
         part.replace(file(store))
     except OSError as error:
         raise StoreError(f"cannot write {part}: {error.strerror}") from error
@@ -39,3 +41,7 @@ def compare(store: Path, told: int, held: int) -> None:
             hint=f"bring both files back; or delete {file(store)} to go on with what is there: "
             "the rest is asked and paid again",
         )
+
+
+def _sum(number: str) -> str:
+    return f"{zlib.crc32(number.encode()):08x}"

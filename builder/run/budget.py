@@ -35,6 +35,7 @@ class Purse:
     """In the budget's unit: US dollars or tokens."""
     held: float = 0.0
     """The worst case of the calls in flight."""
+    _flying: int = 0
     _seen: int = 0
     _densest: float = 0.0
     _changed: asyncio.Condition = field(default_factory=asyncio.Condition)
@@ -51,11 +52,12 @@ class Purse:
         worst = self._cost(request.model, self._input(request, extra), float(most(request)))
         async with self._changed:
             while self.spent + self.held + worst > self.cap:
-                if self.held <= 0:
+                if not self._flying:
                     raise Spent
                 await self._changed.wait()
                 worst = self._cost(request.model, self._input(request, extra), float(most(request)))
             self.held += worst
+            self._flying += 1
         return worst
 
     async def settle(
@@ -67,7 +69,9 @@ class Purse:
         may well have answered, and the answer was lost on the way.
         """
         async with self._changed:
-            self.held = max(0.0, self.held - worst)
+            self._flying -= 1
+            # What rounding left over must not keep a call waiting for nobody.
+            self.held = max(0.0, self.held - worst) if self._flying else 0.0
             if reply is not None:
                 self.spent += self._actual(request, worst, reply)
             elif not free:
