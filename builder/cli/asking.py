@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -26,6 +26,12 @@ from builder.cli.common import (
 )
 from builder.cli.drive import filled, finish
 from builder.errors import StoreError
+
+if TYPE_CHECKING:
+    from builder.export.dataset import Exported
+    from builder.export.files import Format
+    from builder.plan.plan import Plan
+    from builder.store import Store
 
 
 @app.command()
@@ -108,7 +114,6 @@ def run(
 ) -> None:
     """Ask for every row that is missing, then export the datasets."""
     from builder import store
-    from builder.export import dataset
     from builder.project import Budget
     from builder.run import survey
     from builder.run.progress import Progress
@@ -117,16 +122,16 @@ def run(
     cap = Budget.parse(budget or found.settings.budget) if budget or found.settings.budget else None
     state = Progress()
     with store.locked(found.outputs), store.writing(found.store) as held:
-        looked = survey.make(made, held, whole=not names)
+        there = _standing(made, held, format) if export else {}
+        counted = {name: one.tallies for name, one in there.items()}
+        looked = survey.make(made, held, whole=not names, known=counted)
         say(view.plan(looked, drift_of(made)), quiet=quiet)
         state.wanted, state.to_ask = looked.wanted, looked.to_ask
         failure = filled(
             made, held, state, looked.usd, cap, concurrency=concurrency, yes=yes, quiet=quiet
         )
         try:
-            folders = (
-                [dataset.write(made, d, held, form=format) for d in made.datasets] if export else []
-            )
+            folders = _written(made, held, format, there, asked=looked.to_ask) if export else []
         except StoreError as error:
             raise failure or error from error
         tallies = (
@@ -145,3 +150,32 @@ def run(
     options = f" --rows {rows}" * bool(rows) + f" --model {model}" * bool(model)
     hint = f"builder show {folders[0].name}{options}" if folders else "builder export"
     finish(state, tallies, made.wanted, hint, quiet=quiet)
+
+
+def _standing(made: Plan, held: Store, form: Format) -> dict[str, Exported]:
+    """The exports that stand there already, one pass over plan and store for each."""
+    base = made.project.outputs / "trial" if made.trial else made.project.outputs
+    some = [d for d in made.datasets if (base / d.name / "manifest.json").is_file()]
+    if not some:
+        return {}  # nor what exports import, before the first call
+    from builder.export import dataset
+
+    found = {one.name: dataset.standing(made, one, held, form) for one in some}
+    return {name: one for name, one in found.items() if one is not None}
+
+
+def _written(
+    made: Plan, held: Store, form: Format, there: dict[str, Exported], *, asked: int
+) -> list[Exported]:
+    """The datasets' folders, each written where it does not hold just that already."""
+    from builder.export import dataset
+
+    folders = []
+    for one in made.datasets:
+        stands = None if asked else there.get(one.name)
+        if stands is not None and not stands.changed:
+            folders.append(stands)
+        else:
+            afresh = stands is not None
+            folders.append(dataset.write(made, one, held, form=form, afresh=afresh))
+    return folders

@@ -61,9 +61,16 @@ def folder(plan: Plan, dataset: DatasetPlan) -> Path:
     return (outputs / "trial" if plan.trial else outputs) / dataset.name
 
 
-def write(plan: Plan, dataset: DatasetPlan, store: Store, *, form: Format = "parquet") -> Exported:
+def write(
+    plan: Plan,
+    dataset: DatasetPlan,
+    store: Store,
+    *,
+    form: Format = "parquet",
+    afresh: bool = False,
+) -> Exported:
     """Writes data/, rejects.jsonl and manifest.json of a dataset, or leaves them be when they
-    hold just that already.
+    hold just that already; `afresh` tells that they do not.
 
     One pass over plan and store, some thousand rows in memory. Raises StoreError, naming the
     path, where the folder cannot be written; what stood there stays.
@@ -71,6 +78,9 @@ def write(plan: Plan, dataset: DatasetPlan, store: Store, *, form: Format = "par
     where = folder(plan, dataset)
     splits = plan.project.dataset_settings(dataset.name).splits
     with _naming(where):
+        found = None if afresh else standing(plan, dataset, store, form)
+        if found is not None and not found.changed:
+            return found
         return _write(plan, dataset, store, where, splits, form)
 
 
@@ -82,9 +92,6 @@ def _write(
     splits: Mapping[str, float],
     form: Format,
 ) -> Exported:
-    current = _current(plan, dataset, store, where, splits, form)
-    if current is not None:
-        return current
     reading = rows.read(dataset, store, splits)
     counts = dict.fromkeys(splits, 0)
     made = Exported(dataset.name, where, counts, [], reading.tallies)
@@ -137,15 +144,13 @@ def reject_record(reject: Reject) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _current(
-    plan: Plan,
-    dataset: DatasetPlan,
-    store: Store,
-    where: Path,
-    splits: Mapping[str, float],
-    form: Format,
+def standing(
+    plan: Plan, dataset: DatasetPlan, store: Store, form: Format = "parquet"
 ) -> Exported | None:
-    """What the folder holds, if that is just what an export would write now."""
+    """What an export would hold, compared with what the folder holds: `changed` tells whether they
+    differ. None where the folder holds no whole export."""
+    where = folder(plan, dataset)
+    splits = plan.project.dataset_settings(dataset.name).splits
     try:
         manifest = json.loads((where / "manifest.json").read_text("utf-8"))
         for name, about in manifest["files"].items():
@@ -154,9 +159,7 @@ def _current(
     except (OSError, ValueError, KeyError, TypeError):
         return None
     reading = rows.read(dataset, store, splits)
-    found = Exported(
-        dataset.name, where, dict.fromkeys(splits, 0), [], reading.tallies, changed=False
-    )
+    found = Exported(dataset.name, where, dict.fromkeys(splits, 0), [], reading.tallies)
     content = _content(reading, form)
     for item in reading.records():
         if isinstance(item, Reject):
@@ -167,7 +170,8 @@ def _current(
     found.empty_splits = [split for split, n in found.splits.items() if not n]
     found.splits = {split: n for split, n in found.splits.items() if n}
     wanted = _manifest(plan, dataset, found, content.hex(), form, manifest["files"])
-    return found if wanted == manifest else None
+    found.changed = wanted != manifest
+    return found
 
 
 def _content(reading: rows.Reading, form: Format) -> rows.ContentDigest:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from builder.plan import columns
@@ -76,8 +77,11 @@ class Survey:
         return sum(known) if len(known) == len(self.lines) else None
 
 
-def make(plan: Plan, store: Store, *, whole: bool) -> Survey:
-    """The survey of a plan. `whole` tells that every scenario of the project is planned.
+def make(
+    plan: Plan, store: Store, *, whole: bool, known: Mapping[str, Tallies] | None = None
+) -> Survey:
+    """The survey of a plan. `whole` tells that every scenario of the project is planned; `known`
+    are tallies by dataset that were taken already.
 
     Raises InputError where scenarios of one dataset disagree on a column.
     """
@@ -86,7 +90,8 @@ def make(plan: Plan, store: Store, *, whole: bool) -> Survey:
     used = 0
     for dataset in plan.datasets:
         columns.of_dataset(dataset.scenarios)
-        tallies[dataset.name] = results.tally(dataset, store)
+        counted = (known or {}).get(dataset.name)
+        tallies[dataset.name] = results.tally(dataset, store) if counted is None else counted
         used += sum(tally.answers for tally in tallies[dataset.name].values())
         for scenario in dataset.scenarios:
             if scenario.name in plan.wanted:
