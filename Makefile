@@ -31,6 +31,11 @@ wheel: .venv/.test
 	@$(BIN)/python -m build --no-isolation --wheel --outdir dist
 
 # Each prints its figures with the limits that they keep.
+# About half an hour; the page is written at the end.
+bench: .venv/.test
+	@$(BIN)/python -m benchmarks > docs/performance.part
+	@mv docs/performance.part docs/performance.md
+
 bench-check: .venv/.test
 	@$(BIN)/python benchmarks/check.py
 
