@@ -12,7 +12,7 @@ import importlib.machinery
 import importlib.util
 import sys
 import traceback
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -20,7 +20,7 @@ from typing import Any
 
 from pydantic import BaseModel, RootModel
 from pydantic.errors import PydanticInvalidForJsonSchema, PydanticUserError
-from pydantic.json_schema import GenerateJsonSchema
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode
 
 from builder import limits
 from builder.errors import InputError, Place, nearest
@@ -179,9 +179,28 @@ class _Untitled(GenerateJsonSchema):
             made.pop("title")
         return made
 
+    def generate(self, schema: Any, mode: JsonSchemaMode = "validation") -> Any:
+        # Pydantic adds the names of enums, dataclasses and the like behind the methods below.
+        self._names: set[str] = set()
+        made = super().generate(schema, mode)
+        for part in made.get("$defs", {}).values():
+            if part.get("title") in self._names:
+                part.pop("title")
+        return made
+
     def enum_schema(self, schema: Any) -> Any:
-        made = super().enum_schema(schema)
-        made.pop("title", None)
+        return self._noted(schema, super().enum_schema(schema))
+
+    def typed_dict_schema(self, schema: Any) -> Any:
+        return self._noted(schema, super().typed_dict_schema(schema))
+
+    def dataclass_schema(self, schema: Any) -> Any:
+        return self._noted(schema, super().dataclass_schema(schema))
+
+    def _noted(self, schema: Any, made: Any) -> Any:
+        name = schema["cls"].__name__
+        if schema.get("config", {}).get("title") in (None, name):
+            self._names.add(name)
         return made
 
     def encode_default(self, dft: Any) -> Any:
@@ -219,6 +238,9 @@ def _module(folder: Path, file: Path) -> ModuleType:
         holder = ModuleType(package)
         holder.__path__ = [str(folder)]
         sys.modules[package] = holder
+    for loaded in [name for name in sys.modules if name.startswith(f"{package}.")]:
+        del sys.modules[loaded]  # neighbours too are as they stand on the disk
+    importlib.invalidate_caches()
     name = f"{package}.{file.stem}"
     loader = _Source(name, str(file))
     spec = importlib.util.spec_from_loader(name, loader)
@@ -227,7 +249,7 @@ def _module(folder: Path, file: Path) -> ModuleType:
     sys.modules[name] = module  # forward references are looked up there
     try:
         # What it prints is talk, not a result.
-        with limits.alarm() as alarm, contextlib.redirect_stdout(sys.stderr):
+        with limits.alarm() as alarm, contextlib.redirect_stdout(sys.stderr), _no_bytecode():
             alarm(LIMIT)
             loader.exec_module(module)
     except InputError:
@@ -240,13 +262,24 @@ def _module(folder: Path, file: Path) -> ModuleType:
     return module
 
 
+@contextlib.contextmanager
+def _no_bytecode() -> Iterator[None]:
+    """Neighbours that a module imports leave no files behind and are read anew each time."""
+    before, sys.dont_write_bytecode = sys.dont_write_bytecode, True
+    try:
+        yield
+    finally:
+        sys.dont_write_bytecode = before
+
+
 def _import_error(file: Path, error: BaseException) -> InputError:
     numbers = [
         f.lineno or 1 for f in traceback.extract_tb(error.__traceback__) if f.filename == str(file)
     ]
     number = numbers[-1] if numbers else 1
     line = [*read_text(file).split("\n"), ""][number - 1]
-    reason = str(error).split("\n")[0]
+    reason = " ".join(str(error).split())
+    reason = reason if len(reason) <= 300 else reason[:299] + "…"
     said = f"{type(error).__name__}: {reason}" if reason else type(error).__name__
     if isinstance(error, limits.TooLong):
         said = f"it took over {LIMIT:g} s"
