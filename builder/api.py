@@ -81,6 +81,7 @@ def fill(
     with store.locked(project.outputs), store.writing(project.store) as held:
         looked = surveys.make(plan, held, whole=False)
         state.wanted, state.to_ask = looked.wanted, looked.to_ask
+        state.dropped = held.dropped
         if looked.to_ask:
             cap = budget or project.settings.budget
             run = Fill(

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass, field
 
 from builder.errors import EngineError
-from builder.records import Completion
+from builder.records import Completion, Key
 
 MESSAGES = 50
 """Different messages of failed calls that are remembered."""
@@ -40,6 +40,8 @@ class Progress:
     """Why the run stopped before its end; empty when it did not."""
     trouble: dict[str, int] = field(default_factory=dict)
     """Messages of failed calls, each with how often."""
+    dropped: list[Key] = field(default_factory=list)
+    """Damaged answers that were dropped from the store, to be asked again."""
     limits: dict[str, str] = field(default_factory=dict)
     """Model to the limit that its pace found."""
 
