@@ -83,6 +83,7 @@ class Feed:
                 if self._barrier and self._flying == 0:
                     self._flush()
                     self._barrier = False
+                    self._changed.notify_all()  # the next round is for all who wait
                     continue
                 if self._flying == 0:
                     self._closed = True
