@@ -316,7 +316,7 @@ def scenario_plan(folder: Path, name: str = "letters") -> ScenarioPlan:
     return next(s for s in projects.plan(folder).scenarios() if s.name == name)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(cuts=st.lists(st.integers(0, 40), max_size=5))
 def test_cases_are_the_same_however_they_are_chunked(
     cuts: list[int], tmp_path_factory: pytest.TempPathFactory

@@ -85,7 +85,7 @@ def answer(path: Path, key: Key = KEY) -> Completion | None:
 
 
 @settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(replies=st.lists(completions, max_size=6))
 def test_replies_come_back_as_they_were(replies: list[Completion], tmp_path: Path) -> None:
