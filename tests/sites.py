@@ -47,6 +47,8 @@ class Ran:
     """Peak memory in MB; processes only."""
     files: int = 0
     """Most files open at once; processes only."""
+    cpu: float = 0.0
+    """Seconds of processor time; processes only."""
 
     @property
     def clean(self) -> bool:
@@ -149,7 +151,7 @@ class Process:
         watch.start()
         timer = threading.Timer(limit, self.child.kill)
         timer.start()
-        _, status = os.waitpid(self.child.pid, 0)
+        _, status, usage = os.wait4(self.child.pid, 0)
         timer.cancel()
         seconds = time.monotonic() - self._began
         self.child.returncode = code = os.waitstatus_to_exitcode(status)
@@ -159,7 +161,8 @@ class Process:
             texts.append(stream.read().decode("utf-8", "replace"))
             stream.close()
         calls = self.site.provider.calls - self._calls
-        return Ran(code, *texts, calls, seconds, self.peak, self.files)
+        cpu = usage.ru_utime + usage.ru_stime
+        return Ran(code, *texts, calls, seconds, self.peak, self.files, cpu)
 
     def _watch(self) -> None:
         folder = Path(f"/proc/{self.child.pid}")
