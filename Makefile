@@ -38,6 +38,7 @@ pins:
 	@echo "installing what the demo needs into .venv (about a minute)" >&2
 	@$(PIP) --require-hashes -r requirements/demo.txt
 	@$(PIP) --no-build-isolation --editable .
+	@$(BIN)/python -m compileall -q builder
 	@touch $@
 
 .venv/.test: requirements/test.txt .venv/.demo

@@ -86,10 +86,10 @@ def server(*words: str) -> Iterator[str]:
         process.wait()
 
 
-def counted(address: str) -> dict[str, int]:
-    """What the server saw: calls and answered."""
+def counted(address: str) -> dict[str, float]:
+    """What the server saw: `calls`, and the `seconds` from the first to the last."""
     with urllib.request.urlopen(address + "/") as answer:  # our own loopback server
-        found: dict[str, int] = json.load(answer)
+        found: dict[str, float] = json.load(answer)
     return found
 
 
@@ -98,8 +98,14 @@ def project(folder: Path, address: str, *, rows: int, **settings: Any) -> Path:
     lines = [f"{name} = {json.dumps(value)}" for name, value in settings.items()]
     files = {
         "pyproject.toml": "\n".join(
-            ["[tool.builder]", 'model = "bench:bench-1"', "[tool.builder.providers.bench]"]
-            + [f'base_url = "{address}/v1"', *lines, ""]
+            (
+                "[tool.builder]",
+                'model = "bench:bench-1"',
+                "[tool.builder.providers.bench]",
+                f'base_url = "{address}/v1"',
+                *lines,
+                "",
+            )
         ),
         "prompts/messages.j2": PROMPT,
         "schemas/message.py": SCHEMA,

@@ -16,9 +16,21 @@ from typing import Any
 
 ANSWERS = 251
 """Different answers."""
-WORDS = (
-    "parcel late refund please angry order again broken support waiting answer money box".split()
-)
+WORDS = [
+    "parcel",
+    "late",
+    "refund",
+    "please",
+    "angry",
+    "order",
+    "again",
+    "broken",
+    "support",
+    "waiting",
+    "answer",
+    "money",
+    "box",
+]
 
 
 def reply(number: int) -> bytes:
@@ -63,23 +75,23 @@ class Provider:
         self.latency = latency
         self.refuse = refuse
         self.rate = rate
-        self.calls = self.answered = 0
-        self.first: tuple[float, ...] | None = None
+        self.calls = 0
+        self.first = self.last = 0.0
         self._replies = [reply(number) for number in range(ANSWERS)]
         told = json.dumps({"error": {"message": "Rate limit reached", "type": "requests"}}).encode()
-        self._refusal = _response("429 Too Many Requests", told, f"retry-after: {retry_after:g}")
+        self.refusal = _response("429 Too Many Requests", told, f"retry-after: {retry_after:g}")
         self._rng = random.Random(1)
         self._room = 1.0
         self._seen = time.monotonic()
 
     def answer(self) -> bytes:
-        self.calls += 1
-        if self.refused():
-            return self._refusal
-        self.answered += 1
         return self._replies[self.calls % ANSWERS]
 
-    def refused(self) -> bool:
+    def refuses(self) -> bool:
+        """Counts a call and decides on it."""
+        self.calls += 1
+        self.last = time.monotonic()
+        self.first = self.first or self.last
         if self.refuse and self._rng.random() < self.refuse:
             return True
         if self.rate is None:
@@ -94,9 +106,9 @@ class Provider:
         return False
 
     def counts(self) -> bytes:
-        return _response(
-            "200 OK", json.dumps({"calls": self.calls, "answered": self.answered}).encode()
-        )
+        """What was seen, and the seconds from the first call to the last."""
+        seen = {"calls": self.calls, "seconds": self.last - self.first}
+        return _response("200 OK", json.dumps(seen).encode())
 
 
 class Connection(asyncio.Protocol):
@@ -125,11 +137,15 @@ class Connection(asyncio.Protocol):
         if len(data) < end + 4 + size:
             return
         self.held = b""
-        self.loop.call_later(self.provider.latency, self.answer)
+        provider = self.provider
+        if provider.refuses():
+            self.write(provider.refusal)  # at once, as servers do
+        else:
+            self.loop.call_later(provider.latency, self.write, provider.answer())
 
-    def answer(self) -> None:
+    def write(self, response: bytes) -> None:
         if not self.transport.is_closing():
-            self.transport.write(self.provider.answer())
+            self.transport.write(response)
 
 
 async def serve(provider: Provider) -> None:

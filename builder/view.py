@@ -302,7 +302,7 @@ def _dataset(made: Exported) -> list[str]:
         )
         for (stage, reason), count in made.reasons.most_common(5):
             example = made.examples[stage, reason]
-            lines.append(f"    {count} × {stage}: {fit(reason, 90).rstrip()}")
+            lines.append(f"    {count} × {stage}: {fit(example.reason, 90).rstrip()}")
             lines.append(f"        e.g. {fit(example.raw, 86).rstrip()}")
     short = {name: tally.short for name, tally in made.tallies.items() if tally.short}
     for name, combinations in short.items():

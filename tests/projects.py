@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 import os
 import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from builder import cli, store
+from builder.plan.plan import Plan
+from builder.project import Project
+from builder.run import ask
 
 SETTINGS = '[tool.builder]\nmodel = "fake:any"\n'
 PROMPT = "Write a letter.{% if tone is defined %} Its tone: {{ tone }}.{% endif %}\n"
@@ -87,3 +92,37 @@ def held(folder: Path) -> int:
     """How many replies of any kind the project's store holds."""
     with store.reading(folder / "outputs" / "store.sqlite") as found:
         return found.count() + found.count("attempts")
+
+
+def plan(folder: Path) -> Plan:
+    """The plan of the project in that folder."""
+    return ask.plan(Project.find(folder))
+
+
+def keys(folder: Path, *, levels: int = 0) -> dict[str, dict[str, Any]]:
+    """What the files ask for: by key, the scenario, combination and occurrence of each case, and
+    what its template sees. `levels` adds so many of the reserves."""
+    found: dict[str, dict[str, Any]] = {}
+    for dataset in plan(folder).datasets:
+        parts = [[scenario.cases for scenario in dataset.scenarios]]
+        parts += [dataset.reserve(level) for level in range(levels)]
+        for level in parts:
+            for scenario, cases in zip(dataset.scenarios, level, strict=True):
+                made = scenario.make(cases.index, cases.occurrence)
+                for key, planned in zip(cases.keys(0, len(cases)), made, strict=True):
+                    assert str(key) not in found
+                    case = planned.case
+                    seen = {name: v for name, v in case.variables.items() if name != "schema"}
+                    found[str(key)] = {
+                        "case": case.id,
+                        "scenario": case.scenario,
+                        "combination": dict(case.combination),
+                        "occurrence": case.occurrence,
+                        "variables": seen,
+                        "model": planned.request.model,
+                    }
+    return found
+
+
+if __name__ == "__main__":
+    print(json.dumps(keys(Path(sys.argv[1]), levels=2)))

@@ -130,13 +130,9 @@ def run(
         except StoreError as error:
             raise failure or error from error
         tallies = (
-            [t for one in folders for t in one.tallies.values()]
+            {name: tally for one in folders for name, tally in one.tallies.items()}
             if export
-            else [
-                tally
-                for found_ in survey.make(made, held, whole=False).tallies.values()
-                for tally in found_.values()
-            ]
+            else survey.make(made, held, whole=False).by_scenario()
         )
     for key in held.dropped:
         say(f"{found.store}: the answer {key} was damaged; it was dropped and is asked again")
@@ -146,4 +142,6 @@ def run(
     for one in folders:
         say(f"  load it:  datasets.load_dataset({shown_path(one.folder)!r})", quiet=quiet)
         print(shown_path(one.folder))
-    finish(state, tallies, folders, quiet=quiet)
+    options = f" --rows {rows}" * bool(rows) + f" --model {model}" * bool(model)
+    hint = f"builder show {folders[0].name}{options}" if folders else "builder export"
+    finish(state, tallies, made.wanted, hint, quiet=quiet)

@@ -9,7 +9,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -124,10 +124,14 @@ class Display:
             self.next = now + 10.0
 
 
-def finish(state: Any, tallies: Sequence[Any], folders: Sequence[Any], *, quiet: bool) -> None:
-    """The next command, and the exit code."""
-    short = sum(sum(tally.short.values()) for tally in tallies)
-    missing = sum(tally.open for tally in tallies)
+def finish(
+    state: Any, tallies: Mapping[str, Any], wanted: Collection[str], hint: str, *, quiet: bool
+) -> None:
+    """The next command, and the exit code; the scenarios that a command named decide it."""
+    asked = [tally for name, tally in tallies.items() if name in wanted]
+    others = [name for name, tally in tallies.items() if name not in wanted and tally.to_ask]
+    short = sum(sum(tally.short.values()) for tally in asked)
+    missing = sum(tally.open for tally in asked)
     if state.stopped:
         say(f"stopped: {state.stopped}; {missing} rows are missing. Run again to go on.")
         sys.exit(75)
@@ -137,5 +141,6 @@ def finish(state: Any, tallies: Sequence[Any], folders: Sequence[Any], *, quiet:
     if short or missing:
         say(f"{short + missing} rows are missing.")
         sys.exit(5)
-    if folders:
-        say(f"next:  builder show {folders[0].name}", quiet=quiet)
+    if others:
+        hint = f"builder run {' '.join(others)}   (the same dataset lacks their rows)"
+    say(f"next:  {hint}", quiet=quiet)

@@ -12,8 +12,10 @@ import typer
 from builder import view
 from builder.cli.common import (
     Debug,
+    ModelOption,
     ProjectOption,
     Quiet,
+    RowsOption,
     app,
     datasets_of,
     planned,
@@ -30,20 +32,22 @@ def show(
     rejects: Annotated[bool, typer.Option("--rejects", help="What was refused, and why.")] = False,
     count: Annotated[int, typer.Option("-n", min=1, help="How many.")] = 5,
     as_table: Annotated[bool, typer.Option("--table", help="One line a row.")] = False,
+    rows: RowsOption = None,
+    model: ModelOption = None,
     project: ProjectOption = Path(),
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
     """Show rows or rejects as readable records."""
     from builder import store
-    from builder.export import rows
+    from builder.export import rows as records_of
     from builder.records import Reject
 
-    found, made = planned(project, None)
+    found, made = planned(project, None, rows=rows, model=model)
     shown = 0
     with store.reading(found.store) as held:
         for dataset in datasets_of(made, [name] if name else []):
-            records = rows.read(dataset, held, {"train": 1.0}).records()
+            records = records_of.read(dataset, held, {"train": 1.0}).records()
             if rejects:
                 refused = (item for item in records if isinstance(item, Reject))
                 for number, one in enumerate(islice(refused, count), 1):

@@ -93,7 +93,9 @@ def topup(
         raise failure
     say(f"read and commit {shown_path(site.file)}", quiet=quiet)
     print(shown_path(folders[0].folder))
-    finish(state, [t for one in folders for t in one.tallies.values()], folders, quiet=quiet)
+    tallies = {scenario: tally for one in folders for scenario, tally in one.tallies.items()}
+    wanted = {name, site.file.stem}
+    finish(state, tallies, wanted, f"builder check {folders[0].name}", quiet=quiet)
 
 
 class _Purse:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -23,8 +24,9 @@ from builder.records import Reject
 from builder.run.results import Tallies, Tally
 from builder.store import Store
 
-EXAMPLES = 5
-"""Reasons of rejects that a summary names."""
+_VALUES = re.compile(
+    r"""(?<![\w])(?:\d+(?:\.\d+)?|'[^']*'|"[^"]*"|「[^」]*」|“[^”]*”|[0-9a-f]{32}-\d+-\d+)"""
+)
 
 
 @dataclass(slots=True)
@@ -46,7 +48,8 @@ class Exported:
         return sum(self.splits.values())
 
     def note(self, reject: Reject) -> None:
-        reason = (reject.stage, reject.reason)
+        # What differs from row to row (numbers, quoted text) is no other reason.
+        reason = (reject.stage, _VALUES.sub("…", reject.reason))
         if reason in self.reasons or len(self.reasons) < 10_000:
             self.reasons[reason] += 1
             self.examples.setdefault(reason, reject)

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -23,14 +23,15 @@ from numpy.typing import NDArray
 
 from builder import limits
 from builder.errors import InputError, nearest
-from builder.plan import draws, prompts, scenarios, spread
-from builder.plan.axes import Grid
+from builder.plan import prompts, scenarios, spread
+from builder.plan.cases import Cases, numbered
+from builder.plan.drawer import Drawer
+from builder.plan.prompts import Prompt
 from builder.plan.scenarios import Scenario
-from builder.plan.spread import Mask, Source
+from builder.plan.spread import Source
 from builder.project import Project
 from builder.records import (
     Case,
-    Key,
     Message,
     Request,
     message_bytes,
@@ -59,46 +60,25 @@ class Asked:
         return Request(self.model, messages, self.params, self.schema)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Planned:
-    """One case with its request."""
+    """One case with its request, which is rendered when somebody looks at it: verdicts need none."""
 
     case: Case
-    request: Request
-    digest: bytes
-    size: int
-    """UTF-8 bytes of its messages, a measure of its tokens."""
+    asked: Asked
+    prompt: Prompt
+    _request: Request | None = None
 
+    @property
+    def request(self) -> Request:
+        if self._request is None:
+            self._request = self.asked.request(self.prompt.render(self.case.variables))
+        return self._request
 
-@dataclass(frozen=True, slots=True)
-class Cases:
-    """Some cases of one scenario, in columns of length n."""
-
-    index: NDArray[np.int64]
-    occurrence: NDArray[np.int32]
-    digests: NDArray[np.void]
-    """(n,) of 16 bytes."""
-    repeats: NDArray[np.int32]
-    sizes: NDArray[np.int32]
-    """(n,) UTF-8 bytes of the messages."""
-    leaders: NDArray[np.int32]
-    """(n,) position in the dataset of the first case with the same request."""
-
-    def __len__(self) -> int:
-        return len(self.index)
-
-    def take(self, rows: NDArray[Any]) -> Cases:
-        """Some of the cases, by index or mask."""
-        return Cases(
-            self.index[rows], self.occurrence[rows], self.digests[rows],
-            self.repeats[rows], self.sizes[rows], self.leaders[rows],
-        )  # fmt: skip
-
-    def keys(self, start: int, stop: int) -> list[Key]:
-        """The keys of the first try of these cases."""
-        raw = self.digests[start:stop].tobytes()
-        repeats = self.repeats[start:stop].tolist()
-        return [Key(raw[16 * i : 16 * i + 16], repeat, 0) for i, repeat in enumerate(repeats)]
+    @property
+    def digest(self) -> bytes:
+        """The content address of its request."""
+        return request_digest(self.asked.head, message_bytes(self.request.messages))
 
 
 @dataclass(slots=True)
@@ -115,7 +95,7 @@ class ScenarioPlan:
     """Combinations that `keep` left of the grid."""
     cases: Cases
     source: Source
-    drawer: draws.Drawer
+    drawer: Drawer
     given: Mapping[str, Any]
     redrawn: int = 0
     """Draws that `keep` refused while the plan was made."""
@@ -125,27 +105,17 @@ class ScenarioPlan:
         return self.scenario.name
 
     def make(self, index: NDArray[np.int64], occurrence: NDArray[np.int32]) -> list[Planned]:
-        """The cases with these numbers, their requests rendered."""
+        """The cases with these numbers."""
         found: list[Planned] = []
-        with limits.alarm() as alarm:
-            for start in range(0, len(index), CHUNK):
-                some = slice(start, start + CHUNK)
-                alarm(0)
-                cases = self._cases(index[some], occurrence[some])
-                models = self._models(index[some], occurrence[some])
-                for case, asked in zip(cases, models, strict=True):
-                    alarm(prompts.LIMIT)  # begins anew for each rendering
-                    messages = self.scenario.prompt.render(case.variables)
-                    content = message_bytes(messages)
-                    digest = request_digest(asked.head, content)
-                    found.append(Planned(case, asked.request(messages), digest, len(content)))
-        return found
-
-    def chunks(self, cases: Cases) -> Iterator[tuple[int, list[Planned]]]:
-        """All of these cases in chunks, each with the position of its first."""
-        for start in range(0, len(cases), CHUNK):
+        prompt = self.scenario.prompt
+        for start in range(0, len(index), CHUNK):
             some = slice(start, start + CHUNK)
-            yield start, self.make(cases.index[some], cases.occurrence[some])
+            cases = self._cases(index[some], occurrence[some])
+            models = self._models(index[some], occurrence[some])
+            found += [
+                Planned(case, asked, prompt) for case, asked in zip(cases, models, strict=True)
+            ]
+        return found
 
     def drawn_kinds(self) -> dict[str, str]:
         """The kind of each drawn column: integer, float, date or category."""
@@ -273,7 +243,7 @@ class DatasetPlan:
         fresh = [_addressed(scenario, index, k) for scenario, index, k in made]
         before = [scenario.cases for scenario in self.scenarios]
         before += [part for earlier in self._reserves for part in earlier]
-        return _numbered(fresh, before)
+        return numbered(fresh, before)
 
 
 @dataclass(frozen=True, slots=True)
@@ -323,8 +293,8 @@ def make(
     datasets = []
     for name in sorted(by_dataset):
         parts = by_dataset[name]
-        numbered = _numbered([part.cases for part in parts], [])
-        for part, cases in zip(parts, numbered, strict=True):
+        addressed = numbered([part.cases for part in parts], [])
+        for part, cases in zip(parts, addressed, strict=True):
             part.cases = cases
         datasets.append(DatasetPlan(name, parts, _text(project, name, parts)))
     names = frozenset(wanted or [scenario.name for scenario in loaded])
@@ -357,7 +327,7 @@ def _scenario(
     project: Project, scenario: Scenario, ask: tuple[Asked, ...], changed: Overrides
 ) -> ScenarioPlan:
     source = spread.source(scenario.grid, scenario.words.seed)
-    mask = _mask(scenario)
+    mask = spread.mask(scenario.grid, scenario.keep_axes, scenario.given)
     rows = changed.rows or scenario.words.rows
     shared = spread.share(source, rows, mask)
     if not shared.kept:
@@ -368,7 +338,7 @@ def _scenario(
             f"more than the total of {rows.total}",
             place=scenario.document.place(("rows",)),
         )
-    drawer = draws.Drawer(scenario.draws, source, project.outputs / "fits")
+    drawer = Drawer(scenario.draws, source, project.outputs / "fits")
     given = {**scenario.given, "schema": scenarios.shown_schema(scenario.schema)}
     nothing = np.empty(0, np.int32)
     planned = ScenarioPlan(
@@ -398,56 +368,19 @@ def _addressed(
     scenario: ScenarioPlan, index: NDArray[np.int64], occurrence: NDArray[np.int32]
 ) -> Cases:
     """These cases with the digests and sizes of their requests, repeats not yet numbered."""
-    digests, sizes = [], np.empty(len(index), np.int32)
-    for start in range(0, len(index), CHUNK):
-        some = slice(start, start + CHUNK)
-        made = scenario.make(index[some], occurrence[some])
-        digests.append(b"".join(planned.digest for planned in made))
-        sizes[some] = [planned.size for planned in made]
-    array = np.frombuffer(b"".join(digests), dtype="V16")
+    digests, sizes = bytearray(), np.empty(len(index), np.int32)
+    render = scenario.scenario.prompt.render
+    with limits.alarm() as alarm:
+        for start in range(0, len(index), CHUNK):
+            some = slice(start, start + CHUNK)
+            lengths = []
+            for planned in scenario.make(index[some], occurrence[some]):
+                alarm(prompts.LIMIT)  # begins anew for each rendering
+                content = message_bytes(render(planned.case.variables))
+                digests += request_digest(planned.asked.head, content)
+                lengths.append(len(content))
+            alarm(0)
+            sizes[some] = lengths
+    array = np.frombuffer(bytes(digests), dtype="V16")
     unset = np.zeros(len(index), np.int32)
     return Cases(index, occurrence, array, unset, sizes, unset)
-
-
-def _numbered(parts: Sequence[Cases], before: Sequence[Cases]) -> list[Cases]:
-    """The same cases with repeats: how many equal requests stand ahead, those `before` first."""
-    lengths = [len(part) for part in parts]
-    ahead = sum(len(part) for part in before)
-    if not sum(lengths):
-        return list(parts)
-    digests = np.concatenate([part.digests for part in (*before, *parts)])
-    words = digests.view(np.uint64).reshape(-1, 2)
-    order = np.lexsort((words[:, 1], words[:, 0]))
-    ranked = words[order]
-    fresh = np.ones(len(order), dtype=bool)
-    fresh[1:] = (ranked[1:] != ranked[:-1]).any(axis=1)
-    starts = np.maximum.accumulate(np.where(fresh, np.arange(len(order)), 0))
-    repeats = np.empty(len(order), np.int32)
-    repeats[order] = np.arange(len(order)) - starts
-    leaders = np.empty(len(order), np.int32)
-    leaders[order] = order[starts]  # lexsort is stable: the first of equals stands first
-    cuts = np.cumsum(lengths)[:-1]
-    numbered = zip(
-        parts, np.split(repeats[ahead:], cuts), np.split(leaders[ahead:], cuts), strict=True
-    )
-    return [replace(part, repeats=repeat, leaders=leader) for part, repeat, leader in numbered]
-
-
-def _mask(scenario: Scenario) -> Mask | None:
-    """The truth tables of the rules over axes alone."""
-    if not scenario.keep_axes:
-        return None
-    found = []
-    grid: Grid = scenario.grid
-    for rule in scenario.keep_axes:
-        blocks = tuple(i for i, block in enumerate(grid.blocks) if rule.names & set(block.names))
-        shape = tuple(len(grid.blocks[i].choices) for i in blocks)
-        table = np.empty(shape, dtype=bool)
-        for position in np.ndindex(*shape):
-            names = dict(scenario.given)
-            for block, choice in zip(blocks, position, strict=True):
-                chosen = grid.blocks[block]
-                names.update(zip(chosen.names, chosen.choices[choice], strict=True))
-            table[position] = rule.holds(names)
-        found.append((blocks, table))
-    return Mask(grid, tuple(found))

@@ -35,7 +35,7 @@ _ROLES = ("system", "user", "assistant")
 _MARK = secrets.token_hex(16)
 """What fences the message blocks in rendered text: new for each process, so that nothing a
 variable holds can forge a turn."""
-_REMNANTS = tuple(_MARK[i : i + 8] for i in range(0, 32, 8))
+_REMNANT = re.compile("|".join(_MARK[i : i + 8] for i in range(0, 32, 8)), re.IGNORECASE)
 
 
 class _Turns(Extension):
@@ -139,7 +139,7 @@ class Prompt:
         for turn in turns:
             if not turn.content:
                 raise InputError(f"the {turn.role} message is empty", place=self._block(turn.role))
-            if any(part in turn.content.lower() for part in _REMNANTS):
+            if _REMNANT.search(turn.content):
                 raise InputError(
                     "a filter works on whole message blocks",
                     place=self._block(turn.role),

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
+from itertools import islice
 from typing import Any
 
 from jinja2 import nodes
@@ -75,9 +76,12 @@ class Environment(ImmutableSandboxedEnvironment):
     @staticmethod
     def concat(parts: Iterable[str]) -> str:
         """The parts as one text, no longer than a prompt may be."""
-        kept: list[str] = []
-        room = MAX_TEXT
-        for part in parts:
+        stream = iter(parts)
+        kept = list(islice(stream, 100))
+        room = MAX_TEXT - sum(map(len, kept))
+        if room < 0:
+            raise SecurityError(f"a text has at most {MAX_TEXT} characters")
+        for part in stream:
             room -= len(part)
             if room < 0 or len(kept) > MAX_TEXT:
                 raise SecurityError(f"a text has at most {MAX_TEXT} characters")

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import ast
 import json
-import keyword
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,6 +14,7 @@ from pydantic import ValidationError
 from builder import expect, slips
 from builder.errors import InputError, InputErrors, Place, nearest
 from builder.plan import axes, documents, draws, expressions, schemas, tables
+from builder.plan import names as names_of
 from builder.plan.axes import Axis, Grid, Text
 from builder.plan.documents import Document
 from builder.plan.draws import Draw
@@ -25,37 +24,6 @@ from builder.plan.schemas import Schema
 from builder.plan.tables import Table
 from builder.plan.words import LATER, Words
 from builder.project import NAME, Project
-
-RESERVED = frozenset(
-    [
-        "schema",
-        "loop",
-        "self",
-        "super",
-        "caller",
-        "varargs",
-        "kwargs",
-        "range",
-        "dict",
-        "cycler",
-        "joiner",
-        "namespace",
-        "and",
-        "or",
-        "not",
-        "in",
-        "is",
-        "if",
-        "else",
-        "true",
-        "false",
-        "none",
-        "True",
-        "False",
-        "None",
-    ]
-)
-"""Names that mean something else in a template or an expression."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,7 +241,7 @@ def _load(
     given = {
         key: _given(document, ("given", key), v, project.root) for key, v in words.given.items()
     }
-    available = _variables(document, words, drawn)
+    available = names_of.variables(document, words, drawn)
     keep = [
         expressions.parse(line, available, document.text_place(("keep", i)))
         for i, line in enumerate(words.keep)
@@ -292,8 +260,8 @@ def _load(
             for i, name in enumerate(words.unlike)
         ),
     )  # fmt: skip
-    _columns_apart(scenario)
-    _axes_used(scenario)
+    names_of.held_apart(scenario)
+    names_of.axes_used(scenario)
     scenario = replace(scenario, reference=_reference(scenario, project.root))
     if words.answer == "text":
         schema.text_field()
@@ -321,36 +289,6 @@ def _given(document: Document, path: documents.Path_, value: Any, root: Path) ->
     if isinstance(value, list):
         return [_given(document, (*path, i), part, root) for i, part in enumerate(value)]
     return value
-
-
-def _variables(document: Document, words: Words, drawn: Sequence[Draw]) -> dict[str, Place]:
-    """Every name that a template sees, with its line; a name of two things is an error."""
-    found: dict[str, Place] = {}
-
-    def add(name: Any, place: Place) -> None:
-        if not isinstance(name, str) or not name.isidentifier() or name.startswith("_"):
-            raise InputError(
-                f"{name!r} is no name for a variable",
-                place=place,
-                hint="letters of any script, digits and _, not beginning with a digit or _",
-            )
-        if name in RESERVED or keyword.iskeyword(name):
-            raise InputError(
-                f"{name!r} means something else in templates; take another", place=place
-            )
-        if name in found:
-            raise InputError(
-                f"{name!r} is named twice: here and at line {found[name].line}", place=place
-            )
-        found[name] = place
-
-    for section in ("given", "vary"):
-        for name in words.given if section == "given" else words.vary:
-            add(name, document.place((section, name), key=True))
-    for draw in drawn:
-        for name in draw.names:
-            add(name, draw.place)
-    return found
 
 
 def _reference(scenario: Scenario, root: Path) -> Table | None:
@@ -391,52 +329,6 @@ def shared(table: Table, columns: Collection[str], place: Place) -> Table:
 
 def _nearest_pair(names: Iterable[str], columns: Collection[str]) -> str:
     return next((found for name in names if (found := nearest(name, columns))), "")
-
-
-def _columns_apart(scenario: Scenario) -> None:
-    """Axis, drawn and field names share one row of the dataset."""
-    fields = scenario.schema.columns
-    for axis in scenario.axes:
-        if axis.name in fields:
-            raise _clash(axis.name, axis.place, scenario.schema)
-    for draw in scenario.draws:
-        for name in draw.columns if draw.in_dataset else ():
-            if name in fields:
-                raise _clash(name, draw.place, scenario.schema)
-
-
-def _clash(name: str, place: Place, schema: Schema) -> InputError:
-    return InputError(
-        f"{name!r} is a column of this scenario and a field of {schema.name} at {schema.place(name)}",
-        place=place,
-        hint="rename one of them: both would be the same column of the dataset",
-    )
-
-
-def _axes_used(scenario: Scenario) -> None:
-    mentioned = {
-        node.id if isinstance(node, ast.Name) else str(node.value)
-        for node in ast.walk(ast.parse(scenario.schema.source))
-        if isinstance(node, ast.Name)
-        or (isinstance(node, ast.Constant) and isinstance(node.value, str))
-    }
-    known = [axis.name for axis in scenario.axes]
-    for number, name in enumerate(scenario.words.unused):
-        if name not in known:
-            raise InputError(
-                f"'unused' names {name!r}, which is no axis.{nearest(name, known)}",
-                place=scenario.document.place(("unused", number)),
-            )
-    for axis in scenario.axes:
-        if axis.name in scenario.prompt.names or axis.name in mentioned:
-            continue
-        if axis.name not in scenario.words.unused:
-            raise InputError(
-                f"the axis {axis.name!r} appears in neither the template nor the schema's module, "
-                "so its labels would say nothing about the text",
-                place=axis.place,
-                hint=f"write {{{{ {axis.name} }}}} into {scenario.prompt.file.name}, or `unused: [{axis.name}]`",
-            )
 
 
 def shown_schema(schema: Schema) -> Text:

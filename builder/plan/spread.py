@@ -9,7 +9,7 @@ matter, and finished by the SplitMix64 mixer (Steele, Lea & Flood 2014).
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from builder.plan.axes import Grid
+from builder.plan.expressions import Expression
 from builder.records import canonical
 
 CHUNK = 1 << 19
@@ -149,6 +150,23 @@ class Mask:
         for blocks, table in self.tables:
             kept &= table[tuple(digits[block] for block in blocks)]
         return kept
+
+
+def mask(grid: Grid, rules: Sequence[Expression], given: Mapping[str, Any]) -> Mask | None:
+    """The truth tables of rules over axes (and what is given) alone; None where there is no rule."""
+    found = []
+    for rule in rules:
+        blocks = tuple(i for i, block in enumerate(grid.blocks) if rule.names & set(block.names))
+        shape = tuple(len(grid.blocks[i].choices) for i in blocks)
+        table = np.empty(shape, dtype=bool)
+        for position in np.ndindex(*shape):
+            names = dict(given)
+            for block, choice in zip(blocks, position, strict=True):
+                chosen = grid.blocks[block]
+                names.update(zip(chosen.names, chosen.choices[choice], strict=True))
+            table[position] = rule.holds(names)
+        found.append((blocks, table))
+    return Mask(grid, tuple(found)) if found else None
 
 
 def _chunks(

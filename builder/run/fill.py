@@ -105,7 +105,7 @@ class Fill:
     async def _work(self, feed: Feed, found: dict[str, Lane], writer: Writer, limit: Alarm) -> None:
         while (outcome := await feed.take()) is not None:
             try:
-                await self._fill(outcome, found[outcome.planned.request.model], writer, limit)
+                await self._fill(outcome, found[outcome.planned.asked.model], writer, limit)
             except Stopped:
                 pass
             except Spent:

@@ -30,17 +30,17 @@ WINDOW = 0.25
 """Seconds that a window lasts at least; a second while there is a rate."""
 SAMPLE = 20
 """Calls that a window has at least, unless it lasts a second."""
+CROWD = 40
+"""Refusals that end a window at once: they come faster than answers, and each is a call."""
 REFUSED = 0.3
 """Share of a window's calls answered 429 that shows a limit."""
 ABOVE = 0.1
 """The same once a rate is kept: less tells that it is about right."""
-CLOSED = 0.9
-"""Share of refused calls that shows a door that is shut, for which all wait."""
 FAILED = 0.5
 """Share of a window's calls in other trouble that halves the calls in flight."""
 UNDER = 0.95
 """The rate kept, as a share of what was let through."""
-RISE = 0.02
+RISE = 0.08
 """What a window without a limit adds to the rate, doubled with each further one."""
 STEEPEST = 0.5
 LONGEST = 120.0
@@ -61,7 +61,9 @@ class Pace:
         """When the rate lets the next call go."""
         self._paused = 0.0
         """Until when nobody goes."""
-        self._rises = 0
+        self._cuts = self._rises = 0
+        self._flights: dict[object, float] = {}
+        """When each call in flight began."""
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._timer: asyncio.TimerHandle | None = None
         self._stopped = False
@@ -75,8 +77,8 @@ class Pace:
         """Begins a window."""
         self._opened = now
         self._begun = self._replies = self._refused = self._failed = 0
-        self._asked = 0.0
-        """The longest wait that a 429 of the window asked for."""
+        self._asked = self._slowest = 0.0
+        """Until when the 429s of the window asked to wait, and how long the slowest took to come."""
         self._held = False
         """Whether the rate kept anybody waiting."""
 
@@ -87,14 +89,19 @@ class Pace:
             await self._queue()
         else:
             self._go()
+        cuts, call, began = self._cuts, object(), time.monotonic()
+        self._flights[call] = began
         try:
             yield
         except TransportError as error:
-            self._note(error)
+            del self._flights[call]
+            self._note(error, cuts, began)
             raise
         else:
-            self._note(None)
+            del self._flights[call]
+            self._note(None, cuts, began)
         finally:
+            self._flights.pop(call, None)
             self._flying -= 1
             self._release()
 
@@ -156,13 +163,15 @@ class Pace:
     def _go(self) -> None:
         """Counts a call that begins."""
         self._flying += 1
+        if not self._begun:
+            self._opened = time.monotonic()
         self._begun += 1
         if self._rate is not None:
             # Timers are a little late: what they lost is made up, a few calls at most.
             late = max(1.0 / self._rate, 0.02)
             self._next = max(self._next, time.monotonic() - late) + 1.0 / self._rate
 
-    def _note(self, error: TransportError | None) -> None:
+    def _note(self, error: TransportError | None, cuts: int, began: float) -> None:
         now = time.monotonic()
         self._replies += 1
         if error is None:
@@ -173,13 +182,20 @@ class Pace:
                 self._window = min(self._window + step, self._ceiling)
         else:
             self.failures += 1
-            self._refused += error.limited
+            # What began before the last cut tells of the rate before it.
+            if error.limited and cuts == self._cuts:
+                self._refused += 1
+                self._slowest = max(self._slowest, now - began)
             self._failed += not error.limited
             if error.limited and error.after:
                 self._asked = max(self._asked, now + error.after)
         elapsed = now - self._opened
-        enough = self._begun >= SAMPLE and self._rate is None and elapsed >= WINDOW
-        if enough or elapsed >= 1.0:
+        if self._rate is None:
+            enough = elapsed >= (WINDOW if self._begun >= SAMPLE else 1.0)
+        else:
+            enough = elapsed >= (1.0 if self._begun >= SAMPLE / 2 else 5.0)
+        crowd = self._refused >= CROWD and self._refused >= REFUSED * self._begun
+        if enough or crowd:
             self._close(now, elapsed)
 
     def _close(self, now: float, elapsed: float) -> None:
@@ -187,24 +203,39 @@ class Pace:
         if self._failed >= max(1.0, FAILED * self._replies):
             self._window = max(1.0, self._window / 2)
             self._growing = False
-        limit = REFUSED if self._rate is None else ABOVE
-        if self._refused > 1 and self._refused >= limit * self._begun:
+        share, least = (REFUSED, 4) if self._rate is None else (ABOVE, 2)
+        if self._refused >= max(least, share * self._begun):
             self._cut(now, elapsed)
         elif self._rate is not None and self._told is None and not self._refused:
             self._rise(elapsed)
         self._open(now)
 
+    def _let_through(self, now: float) -> int:
+        """Calls of the window that no refusal will answer any more: those in flight count once
+        they are older than refusals get."""
+        young = sum(now - began <= self._slowest for began in self._flights.values())
+        return max(self._begun - self._refused - young, 0)
+
     def _cut(self, now: float, elapsed: float) -> None:
-        let_through = max(self._begun - self._refused, 0) / elapsed
-        shut = self._refused >= CLOSED * self._begun
-        if self._rate is None or shut:
+        """Learns from a window with many refusals: all wait, or a rate is kept from now on."""
+        passed = self._let_through(now)
+        if self._rate is None or not passed:
             self._paused = max(self._paused, min(self._asked, now + LONGEST))
+        if passed:
+            self._growing = False
+            self._keep(passed / max(elapsed, WINDOW))
+        else:
+            # A shut door does not tell how much will go through it: that is found out anew.
+            self._window, self._growing = max(1.0, self._window / 2), True
+        self._cuts += 1
+        # What a crowd showed in an instant is a floor, left soon.
+        self._rises = 3 if elapsed < WINDOW else 0
+
+    def _keep(self, let_through: float) -> None:
         if self._told is None:
-            kept = max(UNDER * let_through, 1.0 if self._rate is None else self._rate / 2)
-            self._rate = min(self._rate or kept, kept)
-            self._lowest = self._rate
-        self._growing = False
-        self._rises = 0
+            least = 0.2 if self._rate is None else self._rate / 2
+            kept = max(UNDER * let_through, least)
+            self._rate = self._lowest = min(self._rate or kept, kept)
 
     def _rise(self, elapsed: float) -> None:
         """A rate that nothing is refused at rises; one that holds nobody back is given up."""

@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from builder.limits import alarm
-from builder.plan.plan import CHUNK, Cases, DatasetPlan, Planned, ScenarioPlan
+from builder.plan.cases import Cases
+from builder.plan.plan import CHUNK, DatasetPlan, Planned, ScenarioPlan
 from builder.records import Completion, Key, Reject, Row
 from builder.run import judge
 from builder.store import Store
@@ -31,6 +32,8 @@ class Outcome:
     combination: int
     leader: int
     """Position in the dataset of the first case with the same request."""
+    size: int
+    """UTF-8 bytes of its messages, a measure of its tokens."""
     row: Row | None = None
     rejects: list[Reject] = field(default_factory=list)
     answers: list[Completion] = field(default_factory=list)
@@ -137,7 +140,7 @@ class Tally:
             self.accepted += 1
         elif not outcome.spent:
             self.open += 1
-            self.open_bytes += outcome.planned.size
+            self.open_bytes += outcome.size
             if outcome.similar:
                 refused = outcome.rejects[-1]
                 self.displaced.append(f"{refused.key} ({refused.reason})")
@@ -224,12 +227,13 @@ def stand(scenario: ScenarioPlan, cases: Cases, store: Store) -> Iterator[Outcom
 def made(scenario: ScenarioPlan, cases: Cases, held: dict[Key, list[Completion]]) -> list[Outcome]:
     """These cases with what is held for each, not yet judged."""
     return [
-        Outcome(scenario, one, key, combination, leader, held=held.get(key, []))
-        for one, key, combination, leader in zip(
+        Outcome(scenario, one, key, combination, leader, size, held=held.get(key, []))
+        for one, key, combination, leader, size in zip(
             scenario.make(cases.index, cases.occurrence),
             cases.keys(0, len(cases)),
             cases.index.tolist(),
             cases.leaders.tolist(),
+            cases.sizes.tolist(),
             strict=True,
         )
     ]

@@ -65,8 +65,10 @@ def _wait(number: int, error: TransportError) -> float:
     """Seconds before the next call: never less than the provider asked for."""
     longest = min(LONGEST, FIRST * 2.0 ** (number - 1))
     ours = longest * random.uniform(0.5, 1.0)
+    if error.after is None:
+        return ours
     # A little later than asked, and not all at the same moment.
-    return max(error.after, 0.0) + min(ours, 1.0) if error.after is not None else ours
+    return max(error.after + random.uniform(0.05, 0.3), ours)
 
 
 def _error(state: RetryCallState) -> TransportError:

@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from builder.limits import alarm
-from builder.plan.plan import CHUNK, Cases, DatasetPlan, ScenarioPlan
+from builder.plan.cases import Cases
+from builder.plan.plan import CHUNK, DatasetPlan, ScenarioPlan
 from builder.records import Key, Row
 from builder.run import results, similar
 from builder.run.judge import Alarm

@@ -57,6 +57,10 @@ class Survey:
     """Held answers that no scenario asks for any more; None when not all were planned."""
     tallies: dict[str, Tallies] = field(default_factory=dict)
 
+    def by_scenario(self) -> dict[str, Tally]:
+        """The counts of every scenario, those of the same datasets among them."""
+        return {name: one for found in self.tallies.values() for name, one in found.items()}
+
     @property
     def to_ask(self) -> int:
         return sum(line.to_ask for line in self.lines)

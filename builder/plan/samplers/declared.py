@@ -35,7 +35,8 @@ def parse(line: Mapping[str, Any], sampler: str) -> Any:
     positions = POSITIONS.get(sampler)
     if positions is None:
         raise ValueError(f"{sampler} takes nothing beside it, not {', '.join(map(repr, beside))}")
-    inside = read.named(sampler, given, positions, BOUNDS)
+    # A mapping is judged by the sampler's own options, with what stands beside it.
+    inside = dict(given) if isinstance(given, Mapping) else read.named(sampler, given, positions)
     for word in beside:
         if word in inside:
             raise ValueError(f"{sampler}: {word} is given twice")

@@ -57,8 +57,9 @@ TAKEN = frozenset(("base_url", "api_key_env", "structured", "protocol", "timeout
 """Settings that have a field of their own; the rest are the endpoint's options."""
 
 
+@lru_cache(maxsize=1)
 def protocols() -> tuple[str, ...]:
-    """The names of all engines that can be used here."""
+    """The names of all engines that can be used here; what is installed is looked through once."""
     return tuple(sorted({*BUILT_IN, *(point.name for point in entry_points(group=GROUP))}))
 
 

@@ -1,0 +1,67 @@
+"""Cases in columns of numbers, and the repeats that tell equal requests apart."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from builder.records import Key
+
+
+@dataclass(frozen=True, slots=True)
+class Cases:
+    """Some cases of one scenario, in columns of length n."""
+
+    index: NDArray[np.int64]
+    occurrence: NDArray[np.int32]
+    digests: NDArray[np.void]
+    """(n,) of 16 bytes."""
+    repeats: NDArray[np.int32]
+    sizes: NDArray[np.int32]
+    """(n,) UTF-8 bytes of the messages."""
+    leaders: NDArray[np.int32]
+    """(n,) position in the dataset of the first case with the same request."""
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def take(self, rows: NDArray[Any]) -> Cases:
+        """Some of the cases, by index or mask."""
+        return Cases(
+            self.index[rows], self.occurrence[rows], self.digests[rows],
+            self.repeats[rows], self.sizes[rows], self.leaders[rows],
+        )  # fmt: skip
+
+    def keys(self, start: int, stop: int) -> list[Key]:
+        """The keys of the first try of these cases."""
+        raw = self.digests[start:stop].tobytes()
+        repeats = self.repeats[start:stop].tolist()
+        return [Key(raw[16 * i : 16 * i + 16], repeat, 0) for i, repeat in enumerate(repeats)]
+
+
+def numbered(parts: Sequence[Cases], before: Sequence[Cases]) -> list[Cases]:
+    """The same cases with repeats: how many equal requests stand ahead, those `before` first."""
+    lengths = [len(part) for part in parts]
+    ahead = sum(len(part) for part in before)
+    if not sum(lengths):
+        return list(parts)
+    digests = np.concatenate([part.digests for part in (*before, *parts)])
+    words = digests.view(np.uint64).reshape(-1, 2)
+    order = np.lexsort((words[:, 1], words[:, 0]))
+    ranked = words[order]
+    fresh = np.ones(len(order), dtype=bool)
+    fresh[1:] = (ranked[1:] != ranked[:-1]).any(axis=1)
+    starts = np.maximum.accumulate(np.where(fresh, np.arange(len(order)), 0))
+    repeats = np.empty(len(order), np.int32)
+    repeats[order] = np.arange(len(order)) - starts
+    leaders = np.empty(len(order), np.int32)
+    leaders[order] = order[starts]  # lexsort is stable: the first of equals stands first
+    cuts = np.cumsum(lengths)[:-1]
+    numbered = zip(
+        parts, np.split(repeats[ahead:], cuts), np.split(leaders[ahead:], cuts), strict=True
+    )
+    return [replace(part, repeats=repeat, leaders=leader) for part, repeat, leader in numbered]

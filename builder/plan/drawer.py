@@ -1,0 +1,207 @@
+"""Draws the lines of `draw`: fitted once, drawn for any cases in any chunks."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from builder.errors import InputError, nearest
+from builder.plan import axes
+from builder.plan.draws import EXAMPLES, Draw
+from builder.plan.samplers import registry
+from builder.plan.samplers.protocol import Arrays, Sampler
+from builder.plan.spread import Source
+from builder.plan.tables import Table
+
+FIT_VERSION = 1
+"""Raised when a sampler learns something else from the same table."""
+
+
+@dataclass(slots=True)
+class Drawer:
+    """Draws the values of a scenario's cases, its fits loaded or made as they are first needed."""
+
+    draws: Sequence[Draw]
+    source: Source
+    fits: Path
+    """The folder that keeps what samplers learned."""
+    notes: list[str] = field(default_factory=list)
+    """What was done otherwise than written, and why."""
+    _learned: dict[tuple[int, Any], tuple[type[Sampler], Arrays]] = field(default_factory=dict)
+
+    def draw(
+        self,
+        index: NDArray[np.int64],
+        occurrence: NDArray[np.int32],
+        combinations: Sequence[Mapping[str, Any]],
+        redraw: int = 0,
+    ) -> list[dict[str, Any]]:
+        """For each of n cases, its drawn values by name."""
+        made: list[dict[str, Any]] = [{} for _ in combinations]
+        for number, draw in enumerate(self.draws):
+            for value, rows in self._groups(draw, combinations):
+                some = slice(None) if rows is None else rows
+                self._fill(number, draw, value, made, index[some], occurrence[some], rows, redraw)
+        return made
+
+    def kinds(
+        self,
+        index: NDArray[np.int64],
+        occurrence: NDArray[np.int32],
+        combinations: Sequence[Mapping[str, Any]],
+    ) -> dict[str, str]:
+        """What each drawn column holds, seen on one case."""
+        found: dict[str, str] = {}
+        for number, draw in enumerate(self.draws):
+            if draw.table is not None:
+                found.update((name, draw.table.columns[name].kind) for name in draw.columns)
+                continue
+            sampler, arrays = self._arrays(number, draw, None)
+            u = self.source.uniforms(index, occurrence, "", sampler.width(arrays))
+            found[draw.names[0]] = sampler.draw(arrays, u)[""].kind
+        return found
+
+    def _groups(
+        self, draw: Draw, combinations: Sequence[Mapping[str, Any]]
+    ) -> list[tuple[Any, NDArray[np.int64] | None]]:
+        if draw.by is None:
+            return [(None, None)]
+        groups: dict[Any, list[int]] = {}
+        for row, combination in enumerate(combinations):
+            groups.setdefault(combination[draw.by[0]], []).append(row)
+        return [(value, np.array(rows)) for value, rows in groups.items()]
+
+    def _fill(
+        self, number: int, draw: Draw, value: Any, made: list[dict[str, Any]],
+        index: NDArray[np.int64], occurrence: NDArray[np.int32],
+        rows: NDArray[np.int64] | None, redraw: int,
+    ) -> None:  # fmt: skip
+        targets = made if rows is None else [made[row] for row in rows.tolist()]
+        purpose = ",".join(draw.names)
+        if draw.sampler == EXAMPLES:
+            records = self._records(number, draw, value)
+            count = draw.options["n"]
+            u = self.source.uniforms(index, occurrence, purpose, count, redraw)
+            for target, numbers in zip(targets, u.tolist(), strict=True):
+                target[draw.names[0]] = _pick(records, numbers)
+            return
+        sampler, arrays = self._arrays(number, draw, value)
+        u = self.source.uniforms(index, occurrence, purpose, sampler.width(arrays), redraw)
+        drawn = sampler.draw(arrays, u)
+        for name in draw.names:
+            column = drawn[name if sampler.fitted else ""]
+            for target, item in zip(targets, column.scalars(), strict=True):
+                target[name] = item
+
+    def _records(self, number: int, draw: Draw, value: Any) -> list[dict[str, Any]]:
+        table = self._rows(draw, value).select(draw.options["columns"])
+        if len(table) < draw.options["n"]:
+            within = f" with {draw.by[1]} {axes.shown(value)}" if draw.by else ""
+            raise InputError(
+                f"{draw.options['n']} examples are asked for and the table has {len(table)} rows{within}",
+                place=draw.place,
+            )
+        return list(table.records())
+
+    def _rows(self, draw: Draw, value: Any) -> Table:
+        assert draw.table is not None
+        if draw.by is None:
+            return draw.table
+        column = draw.table.column(draw.by[1])
+        cells = column.scalars()
+        chosen = np.array([cell == value or str(cell) == str(value) for cell in cells])
+        if not chosen.any():
+            raise InputError(
+                f"the table has no row whose {draw.by[1]} is {axes.shown(value)}, a value of {draw.by[0]!r}."
+                f"{nearest(str(value), {str(cell) for cell in cells})}",
+                place=draw.place,
+            )
+        return draw.table.take(chosen)
+
+    def learned(self, draw: Draw) -> Arrays:
+        """What the sampler of this line learned from its whole table."""
+        return self._arrays(self.draws.index(draw), replace(draw, by=None), None)[1]
+
+    def _arrays(self, number: int, draw: Draw, value: Any) -> tuple[type[Sampler], Arrays]:
+        key = (number, value)
+        if key not in self._learned:
+            self._learned[key] = self._learn(draw, value)
+        return self._learned[key]
+
+    def _learn(self, draw: Draw, value: Any) -> tuple[type[Sampler], Arrays]:
+        sampler = registry.sampler(draw.sampler)
+        if not sampler.fitted:
+            return sampler, sampler.fit(Table({}), draw.options, np.random.default_rng(0))
+        table = self._rows(draw, value).select(draw.columns)
+        try:
+            return sampler, self._fit(draw.sampler, table, draw.options)
+        except ValueError as error:
+            if draw.by is None:
+                raise InputError(str(error), place=draw.place) from None
+            self.notes.append(
+                f"{draw.by[1]} {axes.shown(value)}: {error}, so its {len(table)} rows are drawn "
+                f"whole (bootstrap) instead of by {draw.sampler}"
+            )
+        whole = registry.sampler("bootstrap")
+        return whole, self._fit("bootstrap", table, whole.options({}))
+
+    def _fit(self, name: str, table: Table, options: Mapping[str, Any]) -> Arrays:
+        """What a sampler learns from a table, kept under its digest. ValueError where it cannot."""
+        content = [FIT_VERSION, name, table.digest(), dict(options)]
+        digest = hashlib.blake2b(
+            json.dumps(content, ensure_ascii=False, sort_keys=True, default=str).encode(),
+            digest_size=16,
+        )
+        kept = self.fits / f"{digest.hexdigest()}.npz"
+        arrays = _kept(kept)
+        if arrays is None:
+            rng = np.random.default_rng(int.from_bytes(digest.digest(), "big"))
+            arrays = registry.sampler(name).fit(table, options, rng)
+            _keep(kept, arrays)
+        return arrays
+
+
+def _pick(records: Sequence[dict[str, Any]], numbers: Sequence[float]) -> list[dict[str, Any]]:
+    """As many different records as there are numbers: a partial Fisher-Yates shuffle."""
+    places: dict[int, int] = {}
+    chosen = []
+    for taken, u in enumerate(numbers):
+        at = taken + int(u * (len(records) - taken))
+        chosen.append(records[places.get(at, at)])
+        places[at] = places.get(taken, taken)
+    return chosen
+
+
+def _kept(file: Path) -> Arrays | None:
+    if not file.is_file():
+        return None
+    try:
+        content = file.read_bytes()
+    except OSError:
+        return None
+    if hashlib.blake2b(content[:-16], digest_size=16).digest() != content[-16:]:
+        return None  # torn or damaged: it is learned anew from the table
+    with np.load(io.BytesIO(content[:-16]), allow_pickle=False) as held:
+        return {name: held[name] for name in held.files}
+
+
+def _keep(file: Path, arrays: Arrays) -> None:
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        stream = io.BytesIO()
+        np.savez(stream, allow_pickle=False, **arrays)
+        content = stream.getvalue()
+        part = file.with_suffix(f".{os.getpid()}.part")
+        part.write_bytes(content + hashlib.blake2b(content, digest_size=16).digest())
+        part.replace(file)
+    except OSError:
+        return  # a folder that cannot be written costs a fit each time, nothing else
