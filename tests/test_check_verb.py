@@ -17,7 +17,46 @@ from builder.check import registry
 from builder.errors import InputError
 from tests import projects
 
-WORDS = ["parcel", "courier", "late", "warehouse", "window", "address", "refund", "bank", "invoice", "charged", "screen", "cracked", "battery", "speaker", "hinge", "warranty", "repair", "morning", "evening", "neighbour", "garden", "shop", "letter", "phone", "never", "always", "twice", "again", "nobody", "somebody", "please", "thanks", "blue", "green", "heavy", "small", "open", "closed"]
+WORDS = [
+    "parcel",
+    "courier",
+    "late",
+    "warehouse",
+    "window",
+    "address",
+    "refund",
+    "bank",
+    "invoice",
+    "charged",
+    "screen",
+    "cracked",
+    "battery",
+    "speaker",
+    "hinge",
+    "warranty",
+    "repair",
+    "morning",
+    "evening",
+    "neighbour",
+    "garden",
+    "shop",
+    "letter",
+    "phone",
+    "never",
+    "always",
+    "twice",
+    "again",
+    "nobody",
+    "somebody",
+    "please",
+    "thanks",
+    "blue",
+    "green",
+    "heavy",
+    "small",
+    "open",
+    "closed",
+]
 SCHEMA = """\
 from typing import Literal
 from pydantic import BaseModel, Field
