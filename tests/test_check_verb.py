@@ -227,6 +227,16 @@ def test_the_project_expects_something_of_all_scenarios(tmp_path: Path) -> None:
     }
 
 
+def test_a_reference_of_texts_leaves_the_draws_to_their_table(tmp_path: Path) -> None:
+    site(tmp_path)
+    corpus(tmp_path / "real.jsonl", [{"text": text} for text in texts(120, 8)])
+    found = verdicts(
+        projects.run(tmp_path, "check", "letter", "--reference", "real.jsonl", "--json", "-")
+    )
+    assert found["drift.classifier", "text"] in ("pass", "warn")
+    assert found["drift.ks", "amount"] == "pass"
+
+
 def test_a_release_before_is_a_reference(tmp_path: Path) -> None:
     site(tmp_path)
     shutil.copytree(tmp_path / "outputs" / "letter", tmp_path / "before")
