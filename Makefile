@@ -4,7 +4,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq install --no-deps
 PIN := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --override requirements/overrides.txt --extra local
 
-.PHONY: demo test lint bench bench-check bench-draw pins wheel clean
+.PHONY: demo test test-slow lint bench bench-check bench-draw pins wheel clean
 
 demo: .venv/.demo
 	@$(BIN)/builder run support_messages support_off_topic
@@ -12,7 +12,11 @@ demo: .venv/.demo
 	@echo "next: change a word in prompts/support_messages.j2, then 'make demo' again: only what it changes is asked"
 
 test: .venv/.test
-	@$(BIN)/python -m pytest -n 2
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "not slow"
+
+# The long forms; CI runs both.
+test-slow: .venv/.test
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m slow
 
 lint: .venv/.test
 	@$(BIN)/ruff check .

@@ -351,14 +351,23 @@ def _prepare(db: sqlite3.Connection, path: Path, *, write: bool) -> None:
 
 def _record(completion: Completion) -> tuple[Any, ...]:
     usage = completion.usage
-    fields = (
+    values = (
         *completion.key, completion.text, completion.model, completion.answered_by,
         completion.stop, completion.stop_reason, usage.input, usage.output, usage.cached,
         completion.mode, completion.host, completion.latency, completion.time, completion.usd,
     )  # fmt: skip
-    sent = message_bytes(completion.sent)
+    fields = tuple(map(_writable, values))
+    turns = (Message(turn.role, _writable(turn.content)) for turn in completion.sent)
+    sent = message_bytes(tuple(turns))
     sealed = hashlib.blake2b(sent, digest_size=8).digest() + sent
     return (*fields, _checksum(fields), sealed)
+
+
+def _writable(value: Any) -> Any:
+    """The value; of a text, halves of surrogate pairs are replaced, as no encoding can write them."""
+    if isinstance(value, str) and not value.isascii():
+        return value.encode("utf-8", "replace").decode()
+    return value
 
 
 def _checksum(fields: Sequence[Any]) -> bytes:

@@ -231,3 +231,21 @@ def test_headers_of_each_response_can_be_seen(who: str) -> None:
 
         asyncio.run(call())
     assert seen == [(None, 429), ("7", 200)]
+
+
+@both
+def test_later_calls_send_what_the_sdk_made_for_the_first(who: str) -> None:
+    with Provider() as provider:
+
+        async def calls() -> None:
+            where = endpoint(provider, who)
+            async with registry.engine_class(where.protocol)(where) as engine:
+                for most in (50, 5000, 50):
+                    asked = request(who, max_tokens=most)
+                    await engine.complete(asked, Key(asked.digest(), 0, 0))
+
+        asyncio.run(calls())
+        first, *others = ({**one, "content-length": ""} for one in provider.sent_headers)
+        assert len(others) == 2
+        assert all(other == first for other in others)
+        assert len(set(provider.paths)) == 1

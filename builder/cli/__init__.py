@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 
@@ -15,6 +16,8 @@ __all__ = ["app", "asking", "gating", "main", "reading", "releasing", "topping"]
 def main() -> None:
     """Runs the command line; every error is one clear message and an exit code."""
     debug = "--debug" in sys.argv
+    # Loading modules and planning make many values and no cycles: looking for some costs a tenth.
+    gc.set_threshold(50_000, 20, 20)
     try:
         with heeding():
             app(standalone_mode=True)

@@ -115,6 +115,12 @@ class Prompt:
         before, *parts = text.split(_MARK)
         if not parts:
             parts, before = [f"user:{text}", "end:"], ""
+        if len(parts) % 2:
+            raise InputError(
+                "a message block is left before its end",
+                place=self._block(parts[-1].partition(":")[0]),
+                hint="break and continue stand outside of it",
+            )
         turns: list[Message] = []
         stray = before.strip()
         for opening, closing in zip(parts[::2], parts[1::2], strict=True):

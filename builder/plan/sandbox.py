@@ -140,13 +140,14 @@ def _printable(value: Any) -> Any:
     """The value, if what it prints is the same in every process."""
     if isinstance(value, _PLAIN):
         return value
+    inner: Iterable[Any] | None = None
     if isinstance(value, list | tuple):
-        for part in value:
-            _printable(part)
-        return value
-    if isinstance(value, dict):
-        for part in (*value, *value.values()):
-            _printable(part)
+        inner = value
+    elif isinstance(value, dict):
+        inner = (*value, *value.values())
+    if inner is not None:
+        for part in inner:
+            str(part) if isinstance(part, Undefined) else _printable(part)
         return value
     kind = type(value).__name__
     if kind == "generator":

@@ -25,6 +25,10 @@ from builder.run.engines.protocol import Endpoint, OnHeaders
 BODY_LIMIT = 4 * 2**20
 """Bytes of a reply, decompressed: far beyond what any model writes in one answer."""
 
+LENGTH = b"content-length"
+ONCE = frozenset(("idempotency-key", "transfer-encoding"))
+"""Headers of one request alone: where the SDK sends one, it makes every request."""
+
 NO_ADDRESS = (httpx2.UnsupportedProtocol, httpx2.InvalidURL, aiohttp.InvalidURL)
 
 
@@ -69,6 +73,8 @@ class Wire:
         """Whether the address ever answered: until then, base_url is worth a doubt."""
         self.client: Any = None
         """The SDK's client, set by the engine that opens this wire."""
+        self._made: dict[str, httpx2.Request] = {}
+        """For each path, a request as the SDK made it."""
 
     def http_client(self) -> httpx2.AsyncClient:
         """The SDK's aiohttp-backed HTTP client with our limits."""
@@ -83,6 +89,7 @@ class Wire:
             headers={"accept-encoding": "gzip, deflate"},
             event_hooks={"response": [self._bound]},
         )
+        self._http = client
         return client
 
     async def _bound(self, response: httpx2.Response) -> None:
@@ -108,13 +115,30 @@ class Wire:
         started = time.perf_counter()
         try:
             async with asyncio.timeout(self._endpoint.timeout):
-                response = await self.client.post(path, cast_to=httpx2.Response, content=payload)
+                response = await self._send(path, payload)
         except self._sdk.APIStatusError as error:
             response = error.response
         except (self._base, httpx2.HTTPError, aiohttp.ClientError, OSError, zlib.error) as error:
             raise self._trouble(error) from None
         latency = time.perf_counter() - started
         return Reply(response.status_code, response.headers, response.content, latency)
+
+    async def _send(self, path: str, payload: bytes) -> httpx2.Response:
+        """The first call of a path goes through the SDK, which makes address and headers; the
+        others send what it made with their own body: making it costs more than sending it."""
+        made = self._made.get(path)
+        if made is None:
+            response: httpx2.Response = await self.client.post(
+                path, cast_to=httpx2.Response, content=payload
+            )
+            if not ONCE.intersection(response.request.headers):
+                self._made[path] = response.request
+            return response
+        headers = [(name, value) for name, value in made.headers.raw if name.lower() != LENGTH]
+        request = httpx2.Request(
+            "POST", made.url, headers=headers, content=payload, extensions=made.extensions
+        )
+        return await self._http.send(request)
 
     def _trouble(self, error: BaseException) -> EngineError:
         """What an exception of the HTTP stack means: its cause, without the SDK's wrapping."""
