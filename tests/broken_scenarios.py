@@ -220,5 +220,27 @@ KEEP = [
     scenario("a number times a text", AXIS + "keep:\n  - ▸tone * 1000000 == tone\n", "is no number"),
 ]
 
+EXPECT = [
+    scenario("an unknown gate", "expect:\n  ▸drfit: {ks: 0.1}\n", "no gate 'drfit'. Did you mean 'drift'?"),
+    scenario("an unknown measure", "expect:\n  drift: {▸kss: 0.1}\n", "gate 'drift' measures no 'kss'. Did you mean 'ks'?"),
+    scenario("a measure of another gate", "expect:\n  diversity: {▸ks: 0.1}\n", "it measures distinct_1, distinct_2"),
+    scenario("a limit that is a text", 'expect:\n  drift: {ks: ▸"0.1"}\n', "drift.ks: expected a number from 0 to 1, found '0.1'"),
+    scenario("a limit that is a word", "expect:\n  privacy: {copied_rows: ▸none}\n", "expected a number from 0, found 'none'"),
+    scenario("a limit that is a truth", "expect:\n  privacy: {pii: ▸true}\n", "found True"),
+    scenario("a limit left out", "expect:\n  drift:\n    ▸ks:\n", "found nothing"),
+    scenario("a limit below nothing", "expect:\n  drift: {ks: ▸-0.1}\n", "from 0 to 1"),
+    scenario("a share in percent", "expect:\n  coverage: {combinations: ▸95}\n", "expected a number from 0 to 1, found 95"),
+    scenario("a gate without its measure", "expect:\n  drift: ▸0.1\n", "drift: expected its measures"),
+    scenario("gates in a list", "expect: ▸[drift]\n", "expect: expected a mapping"),
+    scenario("a full-width colon in a limit", "expect:\n  drift: {ks▸：0.1}\n", "'：'"),
+    scenario("two wrong limits", "expect:\n  drift: {ks: ▸x}\n  privacy: {pii: y}\n", "privacy.pii: expected a number"),
+    scenario("a reference that is missing", "expect:\n  drift: {table: ▸tables/order.csv}\n", "Did you mean 'orders.csv'?", table_orders=ORDERS),
+    scenario("a reference that is a number", "expect:\n  drift: {table: ▸3}\n", "drift.table: expected the path of a table"),
+    scenario("a reference outside of the project", "expect:\n  drift: {table: ▸../../orders.csv}\n", "lies outside the project"),
+    scenario("a reference without rows", "expect:\n  drift: {table: tables/orders.csv}\n", "the table has no rows", table_orders="▸city,amount\n"),
+    scenario("a reference with a broken line", "expect:\n  drift: {table: tables/orders.csv}\n", "this row has 1 cells", table_orders="city,amount\n▸Rome\n"),
+    scenario("a reference that shares no column", AXIS + "expect:\n  drift: {table: ▸tables/orders.csv}\n", "shares no column with the rows. Did you mean 'tone'?", table_orders="tune,amount\nglad,1\n"),
+]
+
 # fmt: on
-TABLE: list[Broken] = [*YAML, *FULL_WIDTH, *WORDS, *ROWS, *AXES, *DRAWS, *KEEP]
+TABLE: list[Broken] = [*YAML, *FULL_WIDTH, *WORDS, *ROWS, *AXES, *DRAWS, *KEEP, *EXPECT]

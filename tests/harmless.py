@@ -231,5 +231,12 @@ TABLE: Mapping[str, Files] = {
         'base_url = "http://localhost:1/v1"\nslots = 2\n[tool.builder.datasets.letter]\ntext = ["text"]\n'
         'languages = ["zh"]\nlicense = "cc-by-4.0"\nsplits = {train = 0.9, "test.small" = 0.1}\n'
     },
+    "expectations of every kind": {
+        "scenarios/letters.yaml": SCENARIO + "expect:\n  coverage: {combinations: 1}\n"
+        "  drift: {ks: 0.2, table: tables/tones.csv}\n  privacy: {}\n  diversity:\n    vendi: 1.5\n",
+        "scenarios/tables/tones.csv": "tone,n\nglad,1\nsad,2\n",
+        "pyproject.toml": SETTINGS + "[tool.builder.datasets.letter.expect.drift]\n"
+        'table = "scenarios/tables/tones.csv"\n',
+    },
     "an .env": {".env": "# keys\nexport OPENAI_API_KEY='sk-x'\nbroken line\n=x\n\xff"},
 }

@@ -3,7 +3,7 @@ anything is asked."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -21,17 +21,23 @@ MOST = 20_000
 
 
 def lines(
-    scenario: ScenarioPlan, rows: Frame, limits: Limits, families: Sequence[str]
+    scenario: ScenarioPlan,
+    rows: Frame,
+    limits: Limits,
+    families: Sequence[str] = ("drift", "privacy"),
+    held: Collection[str] = (),
 ) -> Iterator[Finding]:
-    """Each line that draws from a table against that table, by the gates of these families.
+    """Each line that draws from a table against that table, by the gates of these families; no
+    drift for columns that are `held` against another reference.
 
     What axes or `keep` decide need not look like the table: its drift is shown and judged only
     where the scenario expects something of it.
     """
     known = registry.found()
-    chosen = [known[family] for family in families]
     for draw in context.tabled(scenario):
         assert draw.table is not None
+        apart = any(name in held for name in draw.columns)
+        chosen = [known[one] for one in families if not (apart and one == "drift")]
         beside = context.beside(draw.table, draw.columns)
         found = gates.judge(Evidence(rows.only(draw.columns), beside, Context()), limits, chosen)
         free = context.conditioned(scenario, draw) and "drift" not in scenario.scenario.words.expect

@@ -6,6 +6,7 @@ which reference rows leak.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -74,14 +75,22 @@ def copied_rows(
     """Rows that equal a reference row in every column, and how many of them chance explains.
 
     Tables of few distinct values repeat themselves: the share of reference rows with a twin
-    elsewhere in the reference is what an honest dataset reaches too.
+    elsewhere in the reference is what an honest dataset reaches too, and so is
+    the share that would meet one if each column were drawn by itself; the larger one counts.
     """
     counts: dict[tuple[Any, ...], int] = {}
     for row in reference:
         counts[row] = counts.get(row, 0) + 1
     copied = [at for at, row in enumerate(rows) if row in counts]
+    if not copied:
+        return [], 0.0
     twins = sum(many for many in counts.values() if many > 1)
-    return copied, len(rows) * twins / len(reference) if reference else 0.0
+    alone = 1.0
+    for ours, theirs in zip(zip(*rows, strict=True), zip(*reference, strict=True), strict=True):
+        mine, known = Counter(ours), Counter(theirs)
+        alone *= sum(many * known[cell] for cell, many in mine.items()) / len(ours) / len(theirs)
+    met = 1 - (1 - alone) ** len(reference)
+    return copied, len(rows) * max(twins / len(reference), met)
 
 
 def runs(

@@ -59,6 +59,7 @@ def topup(
 ) -> None:
     """Write and run a scenario for what a reference has and a dataset lacks."""
     from builder import store
+    from builder.check import topup as topups
     from builder.export import dataset
 
     embed = sentence_vectors() if semantic else None
@@ -71,14 +72,14 @@ def topup(
         last = _fill(site, held, purse, yes=yes, quiet=quiet) if earlier else None
         history: list[float] = []
         while last is None or not last[0].stopped:
-            proposal = _measure(site, held, len(history))
+            proposal, size = _measure(site, held, len(history))
             history.append(proposal.coverage)
             say(_standing(history, proposal.ceiling), quiet=quiet)
             why = _end(history, proposal, rounds)
             if why:
                 say(f"{why}.", quiet=quiet)
                 break
-            more = rows or _wanted(site, held, proposal)
+            more = rows or topups.wanted(proposal, size)
             earlier = _write(site, base, proposal, more, earlier)
             say(_round(len(history), site, proposal, more), quiet=quiet)
             last = _fill(site, held, purse, yes=yes, quiet=quiet)
@@ -177,32 +178,21 @@ def _base(made: Any, name: str, model: str | None) -> dict[str, Any]:
     }
 
 
-def _evidence(site: Site, held: Any) -> Any:
-    """The dataset's rows as they are now, beside the reference."""
+def _measure(site: Site, held: Any, turn: int) -> tuple[Any, int]:
+    """Where the dataset stands now beside the reference, and how many rows it has."""
+    from builder.check import topup as topups
     from builder.export import checked
 
     made = planned(site.project, [site.name])[1]
-    return checked.evidence(made.datasets[0], held, site.reference, site.embed)
-
-
-def _measure(site: Site, held: Any, turn: int) -> Any:
-    from builder.check import topup as topups
-
-    found = _evidence(site, held)
+    found = checked.evidence(made.datasets[0], held, site.reference, site.embed)
+    rng = found.rng(f"topup {turn}")
     try:
-        return topups.propose(
-            found.texts, found.reference_texts, found.rng(f"topup {turn}"), semantic=site.embed
-        )
+        proposal = topups.propose(found.texts, found.reference_texts, rng, semantic=site.embed)
     except ValueError as error:
         raise InputError(
             str(error), hint=f"at least 11 rows and 22 reference texts; `builder run {site.name}`"
         ) from None
-
-
-def _wanted(site: Site, held: Any, proposal: Any) -> int:
-    from builder.check import topup as topups
-
-    return topups.wanted(proposal, _evidence(site, held).rows.rows)
+    return proposal, found.rows.rows
 
 
 def _standing(history: list[float], ceiling: float) -> str:

@@ -72,9 +72,7 @@ def dataset(
         for scenario in one.scenarios:
             whole += _scenario(one, scenario, held, reference)
     for scenario in one.scenarios:
-        drift = named is None and scenario.scenario.reference is None
-        families = ["drift", "privacy"] if drift else ["privacy"]
-        whole += _draws(scenario, held, expected, families)
+        whole += _draws(scenario, held, expected)
     return Checked(one.name, held, whole)
 
 
@@ -150,12 +148,12 @@ def _scenario(
     return _under(scenario, wanted)
 
 
-def _draws(
-    scenario: ScenarioPlan, whole: Evidence, expected: Mapping[str, Any], families: Sequence[str]
-) -> list[Finding]:
-    """Its columns that were drawn from tables, beside those."""
+def _draws(scenario: ScenarioPlan, whole: Evidence, expected: Mapping[str, Any]) -> list[Finding]:
+    """Its columns that were drawn from tables, beside those; drift unless a reference has them."""
     limits = limits_of(expected, scenario.scenario.words.expect)
-    found = list(drawn.lines(scenario, _rows_of(scenario, whole.rows), limits, families))
+    named, table = whole.reference, scenario.scenario.reference
+    held = {*(named.columns if named else ()), *(table.columns if table else ())}
+    found = list(drawn.lines(scenario, _rows_of(scenario, whole.rows), limits, held=held))
     return _under(scenario, found) if whole.scenarios else found
 
 

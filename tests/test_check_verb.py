@@ -1,0 +1,438 @@
+from __future__ import annotations
+
+import csv
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from builder.check import registry
+from builder.errors import InputError
+from tests import projects
+
+WORDS = [
+    "parcel",
+    "courier",
+    "late",
+    "warehouse",
+    "window",
+    "address",
+    "refund",
+    "bank",
+    "invoice",
+    "charged",
+    "screen",
+    "cracked",
+    "battery",
+    "speaker",
+    "hinge",
+    "warranty",
+    "repair",
+    "morning",
+    "evening",
+    "neighbour",
+    "garden",
+    "shop",
+    "letter",
+    "phone",
+    "never",
+    "always",
+    "twice",
+    "again",
+    "nobody",
+    "somebody",
+    "please",
+    "thanks",
+    "blue",
+    "green",
+    "heavy",
+    "small",
+    "open",
+    "closed",
+]
+SCHEMA = """\
+from typing import Literal
+from pydantic import BaseModel, Field
+
+
+class Letter(BaseModel):
+    text: str = Field(min_length=5, max_length=300)
+    mood: Literal["glad", "sad"]
+"""
+ORDERS = "scenarios/tables/orders.csv"
+SCENARIO = """\
+schema: Letter
+rows: 200
+vary:
+  tone: [plain, sharp]
+draw:
+  - copula: {table: tables/orders.csv, columns: [amount, waited]}
+"""
+PROMPT = "A {{ tone }} letter over {{ amount }} after {{ waited }} days.\n"
+
+
+def texts(n: int, seed: int) -> list[str]:
+    rng = random.Random(seed)
+    return [" ".join(rng.choices(WORDS, k=14)) for _ in range(n)]
+
+
+def table(n: int, seed: int, *, shift: float = 0.0) -> str:
+    rng = random.Random(seed)
+    lines = [f"{rng.gauss(100 + shift, 20):.2f},{rng.randint(1, 40)}" for _ in range(n)]
+    return "amount,waited\n" + "\n".join(lines) + "\n"
+
+
+def site(folder: Path, files: Mapping[str, str] | None = None) -> Path:
+    """A project with 200 rows held, whose letters differ."""
+    projects.write(
+        folder,
+        {
+            "scenarios/letters.yaml": SCENARIO,
+            "prompts/letters.j2": PROMPT,
+            "schemas/letters.py": SCHEMA,
+            ORDERS: table(400, 1),
+            **(files or {}),
+        },
+    )
+    assert projects.run(folder, "run", "--quiet").code == 0
+    return folder
+
+
+def verdicts(ran: projects.Ran) -> dict[tuple[str, str], str]:
+    return {(one["gate"], one["what"]): one["verdict"] for one in json.loads(ran.out)["findings"]}
+
+
+def corpus(path: Path, rows: list[dict[str, Any]]) -> Path:
+    if path.suffix == ".csv":
+        with path.open("w", newline="", encoding="utf-8") as stream:
+            writer = csv.DictWriter(stream, list(rows[0]))
+            writer.writeheader()
+            writer.writerows(rows)
+    elif path.suffix == ".parquet":
+        import pyarrow.parquet
+
+        pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), path)
+    else:
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    return path
+
+
+def rows(n: int, seed: int, shift: float = 0.0) -> list[dict[str, Any]]:
+    rng = random.Random(seed)
+    labels = ["praise", "blame"]
+    return [
+        {"text": text, "amount": round(rng.gauss(50 + shift, 10), 2), "label": rng.choice(labels)}
+        for text in texts(n, seed)
+    ]
+
+
+@pytest.mark.parametrize("ending", [".csv", ".jsonl", ".parquet"])
+def test_anybodys_corpus_is_gated_without_a_project(ending: str, tmp_path: Path) -> None:
+    ours = corpus(tmp_path / f"rows{ending}", rows(300, 1))
+    fair = corpus(tmp_path / f"fair{ending}", rows(300, 2))
+    moved = corpus(tmp_path / f"moved{ending}", rows(300, 3, shift=30))
+    ran = projects.run(tmp_path, "check", ours.name, "--reference", fair.name)
+    assert ran.code == 0, ran.out + ran.err
+    assert "gates hold" in ran.out
+    ran = projects.run(tmp_path, "check", ours.name, "--reference", moved.name, "--json", "-")
+    assert ran.code == 1
+    assert verdicts(ran)["drift.mean_shift", "amount"] == "fail"
+    assert verdicts(ran)["drift.cramer", "label"] == "pass"
+    ran = projects.run(tmp_path, "check", ours.name, "--reference", ours.name, "--json", "-")
+    assert ran.code == 1
+    assert verdicts(ran)["privacy.copied_texts", ""] == "fail"
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(
+        path.name for path in (ours, fair, moved)
+    )
+
+
+def test_a_folder_is_a_corpus_and_its_report_goes_where_it_is_told(tmp_path: Path) -> None:
+    (tmp_path / "set" / "data").mkdir(parents=True)
+    for split, seed in (("train", 1), ("test", 2)):
+        corpus(tmp_path / "set" / "data" / f"{split}.jsonl", rows(80, seed))
+    ran = projects.run(tmp_path, "check", "set", "--report", "out")
+    assert ran.code == 0, ran.err
+    assert ran.out.startswith("set: 160 rows\n")
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "report.html",
+        "report.json",
+    ]
+
+
+def test_a_dataset_is_checked_as_it_would_be_now(tmp_path: Path) -> None:
+    site(tmp_path)
+    shutil.rmtree(tmp_path / "outputs" / "letter")
+    ran = projects.run(tmp_path, "check", "Letter", "--json", "found.json")
+    found = json.loads((tmp_path / "found.json").read_text("utf-8"))
+    assert found["dataset"] == "letter"
+    assert found["rows"] == 200
+    assert (ran.code == 0) == found["passed"]
+    gates = {(one["gate"], one["what"]): one for one in found["findings"]}
+    assert gates["coverage.combinations", ""]["value"] == 1
+    assert gates["labels.shares", "tone"]["verdict"] == "pass"
+    assert gates["drift.mean_shift", "amount"]["verdict"] == "pass"
+    assert gates["privacy.copied_rows", "amount, waited"]["verdict"] == "pass"
+    folder = tmp_path / "outputs" / "letter"
+    assert sorted(path.name for path in folder.iterdir()) == ["report.html", "report.json"]
+    assert (folder / "report.json").read_bytes() == (tmp_path / "found.json").read_bytes()
+
+
+def test_what_a_scenario_expects_goes_before_the_default(tmp_path: Path) -> None:
+    drawn = SCENARIO.replace("copula", "bootstrap")
+    site(tmp_path, {"scenarios/letters.yaml": drawn})
+    ran = projects.run(tmp_path, "check", "letter", "--json", "-")
+    assert ran.code == 1
+    assert verdicts(ran)["privacy.copied_rows", "amount, waited"] == "fail"
+    expected = f"{drawn}expect:\n  privacy: {{copied_rows: 200}}\n"
+    (tmp_path / "scenarios" / "letters.yaml").write_text(expected, "utf-8")
+    found = verdicts(projects.run(tmp_path, "check", "letter", "--json", "-"))
+    assert found["privacy.copied_rows", "amount, waited"] == "pass"
+    strict = f"{drawn}expect:\n  diversity: {{distinct_1: 0.99}}\n"
+    (tmp_path / "scenarios" / "letters.yaml").write_text(strict, "utf-8")
+    found = verdicts(projects.run(tmp_path, "check", "letter", "--json", "-"))
+    assert found["diversity.distinct_1", ""] == "fail"
+
+
+def test_each_scenario_is_held_to_its_own_expectations(tmp_path: Path) -> None:
+    other = SCENARIO.replace("rows: 200", "prompt: letters\nrows: 120\nseed: 4")
+    strict = f"{other}expect:\n  diversity: {{vendi: 5000}}\n  drift: {{ks: 0.3}}\n"
+    site(tmp_path, {"scenarios/others.yaml": strict})
+    found = verdicts(projects.run(tmp_path, "check", "letter", "--json", "-"))
+    assert found["diversity.vendi", "others"] == "fail"
+    assert found["diversity.vendi", ""] == "pass"
+    assert found["diversity.vendi", "letters"] == "pass"
+    assert found["drift.ks", "others: amount"] == "pass"
+    assert found["drift.ks", "letters: amount"] == "pass"
+
+
+def test_the_project_expects_something_of_all_scenarios(tmp_path: Path) -> None:
+    settings = (
+        projects.SETTINGS + "[tool.builder.datasets.letter]\n"
+        f'expect = {{drift = {{table = "{ORDERS}"}}, privacy = {{placeholders = 0}}}}\n'
+    )
+    site(tmp_path, {"pyproject.toml": settings, ORDERS: table(400, 1)})
+    ran = projects.run(tmp_path, "check", "--json", "-")
+    (found,) = json.loads(ran.out)
+    assert found["reference_rows"] == 400
+    assert {one["what"] for one in found["findings"] if one["gate"] == "drift.ks"} == {
+        "amount",
+        "waited",
+    }
+
+
+def test_a_reference_of_texts_leaves_the_draws_to_their_table(tmp_path: Path) -> None:
+    site(tmp_path)
+    corpus(tmp_path / "real.jsonl", [{"text": text} for text in texts(120, 8)])
+    found = verdicts(
+        projects.run(tmp_path, "check", "letter", "--reference", "real.jsonl", "--json", "-")
+    )
+    assert found["drift.classifier", "text"] in ("pass", "warn")
+    assert found["drift.ks", "amount"] == "pass"
+
+
+def test_a_release_before_is_a_reference(tmp_path: Path) -> None:
+    site(tmp_path)
+    shutil.copytree(tmp_path / "outputs" / "letter", tmp_path / "before")
+    ran = projects.run(tmp_path, "check", "letter", "--reference", "before", "--json", "-")
+    found = verdicts(ran)
+    assert found["drift.ks", "amount"] == "pass"
+    assert found["privacy.copied_texts", ""] == "fail"
+
+
+def test_planned_draws_that_drift_are_told_before_anything_is_asked(tmp_path: Path) -> None:
+    kept = SCENARIO + "keep:\n  - amount > 100\n"
+    projects.write(
+        tmp_path,
+        {
+            "scenarios/letters.yaml": kept,
+            "prompts/letters.j2": PROMPT,
+            "schemas/letters.py": SCHEMA,
+            ORDERS: table(400, 1),
+        },
+    )
+    assert "drifts" not in projects.run(tmp_path, "plan").out
+    expected = f"{kept}expect:\n  drift: {{ks: 0.2}}\n"
+    (tmp_path / "scenarios" / "letters.yaml").write_text(expected, "utf-8")
+    ran = projects.run(tmp_path, "plan")
+    assert ran.code == 0
+    assert "letters: planned amount drifts from its table: " in ran.out
+    assert "planned waited" not in ran.out
+    assert json.loads(projects.run(tmp_path, "plan", "--json").out)["drift"]
+    loose = f"{kept}expect:\n  drift: {{ks: 1, js: 1, psi: 99, mean_shift: 9}}\n"
+    (tmp_path / "scenarios" / "letters.yaml").write_text(loose, "utf-8")
+    assert "drifts" not in projects.run(tmp_path, "plan").out
+
+
+def test_drift_that_the_plan_asked_for_is_shown_and_not_judged(tmp_path: Path) -> None:
+    site(tmp_path, {"scenarios/letters.yaml": SCENARIO + "keep:\n  - amount > 100\n"})
+    ran = projects.run(tmp_path, "check", "letter", "--json", "-")
+    found = {(one["gate"], one["what"]): one for one in json.loads(ran.out)["findings"]}
+    assert found["drift.mean_shift", "amount"]["value"] > 0.5
+    assert found["drift.mean_shift", "amount"]["verdict"] == "pass"
+    assert found["drift.mean_shift", "amount"]["limit"] is None
+
+
+def test_few_shot_texts_are_part_of_what_must_not_be_copied(tmp_path: Path) -> None:
+    shots = "text\n" + "\n".join(texts(30, 5)) + "\n"
+    scenario = (
+        "schema: Letter\nrows: 120\nvary:\n  tone: [plain, sharp]\n"
+        "draw:\n  - examples: {table: tables/orders.csv, n: 2}\n"
+    )
+    prompt = "A {{ tone }} letter like {% for one in shots %}{{ one.text }}{% endfor %}\n"
+    site(
+        tmp_path,
+        {"scenarios/letters.yaml": scenario, "prompts/letters.j2": prompt, ORDERS: shots},
+    )
+    found = verdicts(projects.run(tmp_path, "check", "letter", "--json", "-"))
+    assert found["privacy.copied_texts", ""] == "pass"
+    assert found["privacy.verbatim", ""] == "pass"
+
+
+def test_a_dataset_without_rows_fails_and_says_what_is_short(tmp_path: Path) -> None:
+    projects.write(tmp_path)
+    ran = projects.run(tmp_path, "check")
+    assert ran.code == 1
+    assert "coverage.combinations" in ran.out
+    assert "short: glad, sad; run again" in ran.out
+
+
+@pytest.mark.parametrize(
+    ("words", "content", "said"),
+    [
+        (["rows.jsonl", "--reference", "gone.csv"], None, "gone.csv not found"),
+        (["rows.jsonl", "--reference", "other.csv"], b"", "other.csv:1:1: no rows"),
+        (
+            ["rows.jsonl", "--reference", "other.csv"],
+            b"a,b\n1\n",
+            "other.csv:2:1: 1 cells in a row",
+        ),
+        (
+            ["rows.jsonl", "--reference", "other.csv"],
+            b"amout,n\n1,2\n",
+            "other.csv:1:1: the reference shares no column with the rows. Did you mean 'amount'?",
+        ),
+        (
+            ["rows.jsonl", "--reference", "other.csv"],
+            "text\n好\n不好\n".encode("gb18030"),
+            "other.csv:2:1: not UTF-8: byte 0xba",
+        ),
+        (["rows.jsonl", "--reference", "other.xlsx"], b"x", "rows are read from .parquet"),
+        (["gone.jsonl"], None, "gone.jsonl not found"),
+        (["rows.jsnl"], None, "no dataset 'rows.jsnl'"),
+        (["leter"], None, "no dataset 'leter'. Did you mean 'letter'?"),
+        (["rows.jsonl", "--json", "no/such/folder.json"], None, "cannot write no/such/folder.json"),
+    ],
+)
+def test_bad_input_is_named_with_its_place(
+    words: list[str], content: bytes | None, said: str, tmp_path: Path
+) -> None:
+    projects.write(tmp_path)
+    corpus(tmp_path / "rows.jsonl", rows(60, 1))
+    if content is not None:
+        (tmp_path / words[-1]).write_bytes(content)
+    ran = projects.run(tmp_path, "check", *words)
+    assert ran.code == (75 if "--json" in words else 2)
+    assert said in ran.err
+    assert "Traceback" not in ran.err
+    assert not ran.out
+
+
+def test_a_missing_package_is_one_line_that_names_its_extra(tmp_path: Path) -> None:
+    corpus(tmp_path / "rows.jsonl", rows(120, 1))
+    hidden = tmp_path / "hidden"
+    for name in ("scipy", "tokenizers"):
+        (hidden / name).mkdir(parents=True)
+        (hidden / name / "__init__.py").write_text(
+            f"raise ModuleNotFoundError('none', name={name!r})\n", "utf-8"
+        )
+    path = os.pathsep.join([str(hidden), *sys.path])
+    ran = projects.process(tmp_path, "check", "rows.jsonl", PYTHONPATH=path)
+    assert ran.code == 2
+    assert ran.err.startswith("error: scipy is not installed: this needs the extra `check`\n")
+    assert "pip install 'text-dataset-builder[check]'" in ran.err
+    ran = projects.process(tmp_path, "check", "rows.jsonl", "--semantic", PYTHONPATH=path)
+    assert ran.code == 2
+    assert "sentence vectors need the extra `semantic`" in ran.err
+
+
+def test_help_loads_nothing_heavy(tmp_path: Path) -> None:
+    code = (
+        "import sys\nfrom builder import cli\nsys.argv = ['builder', 'check', '--help']\n"
+        "try:\n    cli.main()\nexcept SystemExit:\n    pass\n"
+        "heavy = {'numpy', 'scipy', 'sklearn', 'pyarrow', 'jinja2'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "--reference PATH" in done.stdout
+
+
+def test_a_gate_of_another_package_enters_by_the_same_door(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    info = tmp_path / "plugin" / "polite-1.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: polite\nVersion: 1.0\n", "utf-8")
+    (info / "entry_points.txt").write_text(
+        "[builder.gates]\npolite = polite_gate:polite\nbroken = polite_gate:broken\n"
+        "drift = polite_gate:broken\n",
+        "utf-8",
+    )
+    (tmp_path / "plugin" / "polite_gate.py").write_text(
+        "from builder.check.findings import Finding\n\n"
+        "def polite(evidence, limits):\n"
+        "    share = sum('please' in text for text in evidence.texts) / len(evidence.texts)\n"
+        "    verdict = 'pass' if share >= 0.9 else 'fail'\n"
+        "    return [Finding('own.polite', '', share, 0.9, verdict, 'ask for a please')]\n\n"
+        "def broken(evidence, limits):\n    raise KeyError('gone')\n",
+        "utf-8",
+    )
+    corpus(tmp_path / "rows.jsonl", rows(120, 1))
+    monkeypatch.syspath_prepend(str(tmp_path / "plugin"))
+    assert list(registry.found()) == [*registry.BUILT_IN, "broken", "polite"]
+    with pytest.raises(InputError, match="gate 'broken'"):
+        list(registry.found()["broken"](None, None))  # type: ignore[arg-type]
+    (info / "entry_points.txt").write_text(
+        "[builder.gates]\npolite = polite_gate:polite\n", "utf-8"
+    )
+    ran = projects.run(tmp_path, "check", "rows.jsonl")
+    assert ran.code == 1
+    assert "own.polite" in ran.out
+    assert "ask for a please" in ran.out
+
+
+def test_built_in_gates_are_entry_points_of_this_package() -> None:
+    import tomllib
+
+    written = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text("utf-8"))
+    points = written["project"]["entry-points"][registry.GROUP]
+    assert points == {
+        name: f"{gate.__module__}:{gate.__name__}"  # type: ignore[attr-defined]
+        for name, gate in registry.BUILT_IN.items()
+    }
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not shutil.which("chromium"), reason="no Chromium here")
+def test_a_browser_shows_the_report_of_a_dataset(tmp_path: Path) -> None:
+    site(tmp_path)
+    projects.run(tmp_path, "check", "letter")
+    page = tmp_path / "outputs" / "letter" / "report.html"
+    command = ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run"]
+    command += [f"--user-data-dir={tmp_path / 'profile'}", "--window-size=1100,2400"]
+    shot = tmp_path / "report.png"
+    done = subprocess.run(
+        [*command, f"--screenshot={shot}", page.as_uri()],
+        capture_output=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0
+    assert shot.stat().st_size > 40_000
