@@ -1,6 +1,6 @@
 """Puts an answer for every planned row into a project's store, or reads them all and judges them.
 
-    python -m benchmarks.hold FOLDER [--read]
+python -m benchmarks.hold FOLDER [--read]
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What stands around the calls: start-up, planning, nothing to do, exports, up to a million rows.
 
-    python -m benchmarks.plan [--quick]
+python -m benchmarks.plan [--quick]
 """
 
 from __future__ import annotations
@@ -47,11 +47,10 @@ def first_call(times: int) -> list[object]:
 
 def nothing(rows: int, times: int) -> list[object]:
     """A run that finds all done."""
-    with tempfile.TemporaryDirectory() as scratch:
-        with measure.server("--latency", "0") as address:
-            folder = measure.project(Path(scratch), address, rows=rows)
-            builder(folder, "run", "--yes", "--quiet", "--concurrency", "256")
-            ran = measure.often(lambda: builder(folder, "run", "--yes", "--quiet"), times)
+    with tempfile.TemporaryDirectory() as scratch, measure.server("--latency", "0") as address:
+        folder = measure.project(Path(scratch), address, rows=rows)
+        builder(folder, "run", "--yes", "--quiet", "--concurrency", "256")
+        ran = measure.often(lambda: builder(folder, "run", "--yes", "--quiet"), times)
     return ["`builder run`, nothing to do", rows, ran.cpu, ran.peak]
 
 

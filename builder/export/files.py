@@ -60,8 +60,6 @@ class Parquet:
             self._arrow.BufferReader(lines),
             json.ReadOptions(use_threads=False, block_size=len(lines)),
             json.ParseOptions(explicit_schema=self._schema, unexpected_field_behavior="error"),
-            # Arrow's own allocators keep what is freed; a group's memory is wanted once.
-            memory_pool=self._arrow.system_memory_pool(),
         )
         self._writer.write_table(table)
 
