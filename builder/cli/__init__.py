@@ -18,6 +18,8 @@ def main() -> None:
     debug = "--debug" in sys.argv
     # Loading modules and planning make many values and no cycles: looking for some costs a tenth.
     gc.set_threshold(50_000, 20, 20)
+    # Arrow's own allocators keep what is freed: 15 MB that an export does not want again.
+    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
     try:
         with heeding():
             app(standalone_mode=True)
