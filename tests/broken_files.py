@@ -86,6 +86,7 @@ SCHEMAS = [
 TABLES = [
     scenario("a table without rows", "draw:\n  - bootstrap: {table: tables/orders.csv}\n", "the table has no rows", table_orders="▸city,amount\n"),
     scenario("an empty table", TABLE_DRAW, "the table has no rows", table_orders="▸"),
+    scenario("a NUL in a table", TABLE_DRAW, "a NUL byte, which no text holds", table_orders="city,amount\nRome▸\0,1\n"),
     scenario("a row too short", TABLE_DRAW, "this row has 1 cells, the heading 2", table_orders="city,amount\nRome,1\n▸Oslo\n"),
     scenario("a heading with a name twice", TABLE_DRAW, "column 2 of the heading is 'city' again", table_orders="▸city,city\nRome,1\n"),
     scenario("a heading with a gap", TABLE_DRAW, "column 2 of the heading is empty", table_orders="▸city,\nRome,1\n"),

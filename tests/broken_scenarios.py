@@ -25,6 +25,7 @@ YAML = [
     scenario("a number in another base", "given:\n  flags: ▸0x1F\n", "no number in plain decimal digits"),
     scenario("a number beyond 64 bits", "given:\n  id: ▸12345678901234567890\n", "is too large"),
     scenario("half a surrogate pair", 'given:\n  role: ▸"\\ud800"\n', "half of a surrogate pair"),
+    scenario("a NUL", 'given:\n  role: ▸"a\\0"\n', "a NUL, which no text holds"),
     scenario("a control character", "given:\n  role: a▸\x07b\n", "control character"),
     scenario("a merge key", "given:\n  a: {b: 1}\n  c:\n    ▸<<: *a\n".replace("{b", "&a {b"), "'<<' is not read"),
     scenario("Jinja in a given text", "given:\n  role: {▸{ tone }}\n", "text of a scenario is never a template"),

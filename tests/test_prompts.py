@@ -146,6 +146,8 @@ def test_whatever_a_variable_holds_it_forges_no_turn(
         ({"main": "\n{% include 'a.j2' %}", "a": "\n\n{{ 1 / 0 }}"}, "division by zero", "a.j2:3:1"),
         ({"main": "{% include 'a.j2' %}", "a": "{{ tone"}, "not a template", "a.j2:1:1"),
         ({"main": "{% extends 'a.j2' %}", "a": "{% include 'c.j2' %}"}, "template 'c.j2' not found", "a.j2:1:13"),
+        ({"main": "{% extends 'a.j2' %}", "a": "\n{% block b %}{% endblock %}\n{% block b %}{% endblock %}"},
+         "block 'b' defined twice", "a.j2:3:1"),
         ("{{ tags[7] }}", "no element 7", "main.j2:1:1"),
         ("\n\n{{ more.nothing }}", "has no attribute 'nothing'", "main.j2:3:1"),
         ("\n{{ tone() }}", "not callable", "main.j2:2:1"),

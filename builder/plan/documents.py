@@ -209,7 +209,7 @@ class _Reader:
         plain = node.style is None
         if plain and in_flow:
             self.no_full_width(text, place)
-        if not text.isascii():
+        if not text.isascii() or "\0" in text:
             self.writable(text, place)
         if tag in ("str", "timestamp") or not plain:
             return text
@@ -251,6 +251,8 @@ class _Reader:
         return number
 
     def writable(self, text: str, place: Place) -> None:
+        if "\0" in text:
+            raise InputError("a NUL, which no text holds", place=place, hint="take it out")
         try:
             text.encode()
         except UnicodeEncodeError:

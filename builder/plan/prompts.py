@@ -260,7 +260,7 @@ class Prompts:
                     stored.add(name_node.name)
             stored.update(macro.name for macro in tree.find_all(nodes.Macro))
             stored.update(imported.target for imported in tree.find_all(nodes.Import))
-            for word in sorted(meta.find_undeclared_variables(tree)):
+            for word in _undeclared(tree, file):
                 if word not in looked_up:
                     lines = [n.lineno for n in tree.find_all(nodes.Name) if n.name == word]
                     looked_up[word] = _find(file, word, min(lines, default=1))
@@ -304,6 +304,14 @@ class Prompts:
                         place=_sign(file, node.lineno),
                         hint="put the message around it",
                     )
+
+
+def _undeclared(tree: nodes.Template, file: Path) -> list[str]:
+    try:
+        return sorted(meta.find_undeclared_variables(tree))
+    except TemplateSyntaxError as error:  # what only its compiler sees: a block of two places, say
+        error.filename = None
+        raise _syntax(error, file) from None
 
 
 def _included(node: nodes.Node) -> list[str]:

@@ -161,8 +161,13 @@ def typed(name: str, values: Sequence[Any]) -> Column:
         dated = iter(days)
         array = np.array([np.nan if c is None else next(dated) for c in cells], dtype=np.float64)
         return Column(name, "date", array)
-    texts = np.array([None if cell is None else str(cell) for cell in cells], dtype=object)
+    texts = np.array([None if cell is None else _text(cell) for cell in cells], dtype=object)
     return Column(name, "category", texts)
+
+
+def _text(value: Any) -> str:
+    """A cell as text; what cannot be written as such (NUL, halves of surrogate pairs) replaced."""
+    return str(value).replace("\0", "\ufffd").encode("utf-8", "replace").decode()
 
 
 def _missing(value: Any) -> bool:
@@ -210,17 +215,27 @@ def _days(value: Any) -> float | None:
 def read_text(path: Path) -> str:
     """A file's text: UTF-8, byte order mark and CRLF forgiven. InputError names the bad byte."""
     data = path.read_bytes()
+    if b"\0" in data:
+        raise InputError(
+            "a NUL byte, which no text holds",
+            place=_byte_place(path, data, data.index(b"\0")),
+            hint="save the file as UTF-8 (UTF-16 is not read)",
+        )
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        line = data[: error.start].count(b"\n") + 1
-        column = error.start - (data.rfind(b"\n", 0, error.start) + 1) + 1
         raise InputError(
             f"not UTF-8: byte 0x{data[error.start]:02x}",
-            place=Place(path, line, column),
+            place=_byte_place(path, data, error.start),
             hint="save the file as UTF-8 (GB18030 and UTF-16 are not read)",
         ) from None
     return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _byte_place(path: Path, data: bytes, position: int) -> Place:
+    ahead = data[:position].removeprefix(b"\xef\xbb\xbf")
+    line = ahead[ahead.rfind(b"\n") + 1 :]
+    return Place(path, ahead.count(b"\n") + 1, len(line.decode("utf-8", "replace")) + 1)
 
 
 Raw = tuple[dict[str, list[Any]], Sequence[int]]
