@@ -19,7 +19,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from builder import cli, store
+from builder.project import Project
+from builder.records import Completion
+from builder.run import ask
 from tests.provider import Provider, completion, prompts
 from tests.test_run import Site
 
@@ -196,6 +201,18 @@ def held(at: Site) -> int:
     """Replies of any kind in the site's store."""
     with store.reading(at.root / "outputs/store.sqlite") as found:
         return found.count() + found.count("attempts")
+
+
+def fill_in(at: Site) -> None:
+    """Puts an answer for every planned row into the store, asking nobody."""
+    project = Project.find(at.root)
+    text = '{"text": "a note", "mood": "good", "score": 3}'
+    with store.writing(project.store) as found:
+        for scenario in ask.plan(project).scenarios():
+            cases = scenario.cases
+            for start in range(0, len(cases), 5000):
+                some = cases.take(np.arange(start, min(start + 5000, len(cases))))
+                found.add([Completion(key, text, "mine:test-1") for key in some.keys(0, len(some))])
 
 
 def keys(at: Site) -> list[str]:
