@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests import crashes
+
+pytestmark = pytest.mark.slow
 
 
 def test_after_kills_at_random_points_the_rows_are_those_of_an_undisturbed_run(

@@ -11,6 +11,8 @@ from builder.run import lanes
 from tests import faults, sites
 from tests.provider import Provider
 
+pytestmark = pytest.mark.slow
+
 
 def test_failing_calls_of_every_kind_cost_a_call_each_and_no_row(tmp_path: Path) -> None:
     found = faults.transport(tmp_path, rows=250, limit=2.0)

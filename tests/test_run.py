@@ -155,6 +155,7 @@ def test_first_run_asks_each_planned_row_once_and_a_second_asks_nothing(site: Si
     assert bytes_of(site.root / "outputs" / "note") == before
 
 
+@pytest.mark.slow
 def test_each_edit_costs_just_what_it_changed(site: Site) -> None:
     def calls(*words: str, code: int = 0) -> int:
         return site.run("run", *words, code=code)[2]
@@ -226,6 +227,7 @@ def hard(site: Site) -> None:
     site.replace("scenarios/notes.yaml", "integer: [5, 30]", "integer: [5, 3000000]")
 
 
+@pytest.mark.slow
 def test_exactly_n_rows_whatever_the_rejects_and_the_order_of_arrival(tmp_path: Path) -> None:
     contents, rows = [], []
     for number, latency in enumerate([(0.0, 0.03), (0.0, 0.03), 0.0]):
@@ -249,6 +251,7 @@ def test_exactly_n_rows_whatever_the_rejects_and_the_order_of_arrival(tmp_path: 
         assert reject["case"]
 
 
+@pytest.mark.slow
 def test_killed_and_resumed_it_ends_with_the_same_rows(tmp_path: Path) -> None:
     whole, torn = tmp_path / "whole", tmp_path / "torn"
     whole.mkdir()
@@ -338,6 +341,7 @@ def test_a_wrong_key_stops_at_once_and_names_the_variable(tmp_path: Path) -> Non
         assert "sk-wrong-secret-value" not in err
 
 
+@pytest.mark.slow
 def test_interrupting_keeps_what_was_answered(tmp_path: Path) -> None:
     with Provider(latency=0.2) as provider:
         site = Site(tmp_path, provider)

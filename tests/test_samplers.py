@@ -278,6 +278,7 @@ def test_too_few_rows_are_said_with_the_number_needed(name: str) -> None:
         fitted(name, mixed(4))
 
 
+@pytest.mark.slow
 def test_fit_keeps_what_it_tried_and_draws_as_the_chosen_sampler() -> None:
     sampler, arrays = fitted("fit", mixed())
     tried = fit.choice(arrays)

@@ -60,6 +60,7 @@ def test_no_two_rows_are_nearer_than_allowed_and_the_rejects_say_to_which(site: 
     assert bytes_of(site.root / "outputs/note") == before
 
 
+@pytest.mark.slow
 def test_order_of_arrival_and_kills_change_no_row(tmp_path: Path) -> None:
     contents = []
     for number in range(2):
@@ -78,6 +79,7 @@ def test_order_of_arrival_and_kills_change_no_row(tmp_path: Path) -> None:
     assert contents[0] == contents[1]
 
 
+@pytest.mark.slow
 def test_growth_asks_again_only_for_displaced_rows_and_names_them(site: Site) -> None:
     site.run("run")
     had = {row["_key"]: row for row in site.rows()}

@@ -11,6 +11,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
@@ -18,6 +19,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 import builder
 from builder import seal, store
 from builder.records import Key
+
+pytestmark = pytest.mark.slow
 
 TOPICS = ("tea", "rain", "火车", "snow", "moss")
 SETTINGS = """
