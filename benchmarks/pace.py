@@ -28,7 +28,7 @@ def run(rows: int, *words: str) -> tuple[Ran, dict[str, float]]:
         return ran, measure.counted(address)
 
 
-def section(rows: int = 10_000, limited: int = 600, rounds: int = 3) -> str:
+def section(rows: int = 10_000, limited: int = 600, rounds: int = 2) -> str:
     """The table, as Markdown."""
     latency = ["--latency", str(LATENCY)]
     refusing = [*latency, "--refuse", "0.05", "--retry-after", str(RETRY_AFTER)]

@@ -49,7 +49,7 @@ def once(name: str, address: str, rows: int) -> Ran:
         )
 
 
-def section(few: int = 5_000, many: int = 25_000, rounds: int = 3) -> str:
+def section(few: int = 5_000, many: int = 25_000, rounds: int = 2) -> str:
     """The table, as Markdown."""
     names = [*LOOPS, "d"]
     short: dict[str, list[Ran]] = {name: [] for name in names}
