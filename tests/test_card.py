@@ -111,6 +111,12 @@ def test_gates_appear_with_figures_and_a_plot_once_they_were_measured(folder: Pa
         ElementTree.parse(folder / f"plots/{name}.svg")
 
 
+def test_checking_a_dataset_brings_its_card_up_to_date(folder: Path) -> None:
+    projects.run(folder.parents[1], "check", "letter")
+    text = (folder / "README.md").read_text("utf-8")
+    assert "Measured over 60 rows" in text
+
+
 def test_names_and_values_are_escaped(folder: Path) -> None:
     text = (folder / "README.md").read_text("utf-8")
     assert "What people write \\| when &lt;b&gt;moved&lt;/b&gt;." in text

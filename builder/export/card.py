@@ -59,6 +59,12 @@ def write(folder: Path) -> None:
     put(folder / NAME, render([part]))
 
 
+def renew(folder: Path) -> None:
+    """The card of a folder that has one, with what the gates found since."""
+    if (folder / NAME).is_file() and (folder / "manifest.json").is_file():
+        write(folder)
+
+
 def put(path: Path, content: str) -> None:
     """Writes a file whole or not at all, and only where it would change."""
     if path.is_file() and path.read_bytes() == content.encode():
