@@ -5,6 +5,7 @@ BuilderError                 a message, a hint, an exit code; never a traceback 
 ├── StoreError               the store cannot be read or written (exit 75: run again)
 ├── BusyError                another process holds the project's lock (exit 4)
 ├── GateError                a gate failed (exit 1)
+├── HubError                 the Hub cannot be reached, or somebody else moved (exit 75: run again)
 └── EngineError              a call brought no reply
     ├── TransportError       worth trying again: overload, timeouts, broken replies
     └── ProviderError        final: wrong key, unknown model, quota; stops the run (exit 75)
@@ -87,6 +88,13 @@ class GateError(BuilderError):
     """A gate of the dataset failed."""
 
     exit_code = 1
+
+
+class HubError(BuilderError):
+    """The Hub could not be reached, or holds something else than a moment ago; nothing was changed."""
+
+    exit_code = 75
+    retryable = True
 
 
 class EngineError(BuilderError):

@@ -75,12 +75,41 @@ class Provider(BaseModel):
     usd_per_million: Prices | None = None
 
 
+class ShapeSettings(_Table):
+    """One `shape = {as = …}`: the columns a dataset is written in, and the fields they take."""
+
+    kind: Literal["columns", "messages", "prompt-completion", "text-label"] = Field(
+        default="columns", alias="as"
+    )
+    system: str | None = None
+    user: str | None = None
+    assistant: str | None = None
+    turns: str | None = None
+    """A field that holds a list of turns, in place of the three above."""
+    role: str = "role"
+    content: str = "content"
+    roles: dict[str, Literal["system", "user", "assistant", "tool"]] = Field(default_factory=dict)
+    """What the speakers of the turns are to a trainer."""
+    prompt: str | None = None
+    completion: str | None = None
+    text: str | None = None
+    label: str | None = None
+    keep: list[str] | None = None
+    """The other columns that stay; all of them when left out."""
+
+
 class DatasetSettings(_Table):
     """One `[tool.builder.datasets.NAME]`."""
 
     text: list[str] | None = None
+    title: str | None = None
+    about: str | None = None
+    """What the dataset is, for the card."""
     languages: list[str] = Field(default_factory=list)
     license: str | None = None
+    tasks: list[str] = Field(default_factory=list)
+    """Task categories of the Hub; they follow from the shape when left out."""
+    shape: ShapeSettings = ShapeSettings()
     splits: dict[str, Annotated[float, Field(gt=0, le=1)]] = Field(
         default_factory=lambda: {"train": 1.0}
     )
@@ -286,10 +315,10 @@ def _no_key(file: Path, name: str, provider: Provider) -> None:
 def _known(path: tuple[str, ...]) -> list[str]:
     model: type[BaseModel] = Settings
     if path[:1] == ("datasets",):
-        model = DatasetSettings
+        model = ShapeSettings if "shape" in path[2:] else DatasetSettings
     elif path[:1] == ("providers",):
         model = Prices if "usd_per_million" in path else Provider
-    return list(model.model_fields)
+    return [field.alias or name for name, field in model.model_fields.items()]
 
 
 def _locate(file: Path, path: tuple[str, ...]) -> Place:

@@ -36,7 +36,7 @@ HOMES = {
     "datasets": ("export/",),
     "filelock": ("lock.py",),
     "genai_prices": ("run/engines/prices.py",),
-    "httpx2": ("run/engines/",),
+    "httpx2": ("run/engines/", "export/remote.py"),
     "huggingface_hub": ("export/",),
     "jinja2": ("plan/prompts.py", "plan/sandbox.py"),
     "json_repair": ("run/judge.py",),
@@ -52,6 +52,7 @@ HOMES = {
     "tokenizers": ("check/minilm.py",),
     "typer": ("cli/",),
     "xllamacpp": ("run/engines/local.py",),
+    "yaml": ("export/card.py",),
 }
 """Where a package may be imported; the others anywhere."""
 ANYWHERE = {"numpy", "orjson", "pydantic", "pydantic_core"}

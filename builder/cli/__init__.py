@@ -6,11 +6,11 @@ import gc
 import os
 import sys
 
-from builder.cli import asking, gating, reading, releasing, topping
+from builder.cli import asking, gating, publishing, reading, releasing, topping
 from builder.cli.common import Interrupted, Twice, app, heeding, say
 from builder.errors import BuilderError
 
-__all__ = ["app", "asking", "gating", "main", "reading", "releasing", "topping"]
+__all__ = ["app", "asking", "gating", "main", "publishing", "reading", "releasing", "topping"]
 
 
 def main() -> None:

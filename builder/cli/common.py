@@ -34,7 +34,7 @@ Names = Annotated[
 RowsOption = Annotated[int | None, typer.Option("--rows", min=1, help="Rows in all, for a trial.")]
 ModelOption = Annotated[str | None, typer.Option("--model", help="provider:model, for a trial.")]
 FormatOption = Annotated[
-    Literal["parquet", "jsonl"], typer.Option("--format", help="How data/ is written.")
+    Literal["parquet", "jsonl", "csv"], typer.Option("--format", help="How data/ is written.")
 ]
 
 

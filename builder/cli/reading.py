@@ -55,7 +55,7 @@ def show(
                     shown += 1
                 continue
             accepted = list(
-                islice((item[1] for item in records if not isinstance(item, Reject)), count)
+                islice((item.record for item in records if not isinstance(item, Reject)), count)
             )
             shown += len(accepted)
             if as_table and accepted:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -30,6 +30,14 @@ def export(
         ),
     ] = None,
     format: FormatOption = "parquet",
+    shape: Annotated[
+        Literal["columns", "messages", "prompt-completion", "text-label"] | None,
+        typer.Option("--as", help="The columns a trainer eats; the project's when left out."),
+    ] = None,
+    raw: Annotated[
+        bool,
+        typer.Option("--raw", help="Leave CSV cells that a spreadsheet would run as they are."),
+    ] = False,
     project: ProjectOption = Path(),
     quiet: Quiet = False,
     debug: Debug = False,
@@ -42,7 +50,9 @@ def export(
     found, made = planned(project, None)
     chosen = datasets_of(made, datasets or [])
     with store.locked(found.outputs), store.reading(found.store, check=True) as held:
-        folders = [dataset.write(made, one, held, form=format) for one in chosen]
+        folders = [
+            dataset.write(made, one, held, form=format, shape=shape, raw=raw) for one in chosen
+        ]
     say(view.summary(Progress(), folders), quiet=quiet)
     for one in folders:
         print(shown_path(one.folder))

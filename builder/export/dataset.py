@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from importlib.metadata import version
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
 import jsonlines
 
 from builder.errors import StoreError
-from builder.export import files, rows
+from builder.export import card, files, rows, shapes
+from builder.export import manifest as manifests
 from builder.export.files import Folder, Format
+from builder.export.manifest import Manifest
+from builder.export.rows import Reading
+from builder.export.shapes import Name, Shape
 from builder.plan.columns import JSON
 from builder.plan.plan import DatasetPlan, Plan
 from builder.records import Reject
-from builder.run.results import Tallies, Tally
+from builder.run.results import Tallies
 from builder.store import Store
 
 _VALUES = re.compile(
@@ -67,39 +69,56 @@ def write(
     store: Store,
     *,
     form: Format = "parquet",
+    shape: Name | None = None,
+    raw: bool = False,
     afresh: bool = False,
 ) -> Exported:
-    """Writes data/, rejects.jsonl and manifest.json of a dataset, or leaves them be when they
-    hold just that already; `afresh` tells that they do not.
+    """Writes data/, the card, rejects.jsonl and manifest.json of a dataset, or leaves them be
+    when they hold just that already; `afresh` tells that they do not.
 
-    One pass over plan and store, some thousand rows in memory. Raises StoreError, naming the
-    path, where the folder cannot be written; what stood there stays.
+    One pass over plan and store, some thousand rows in memory. `shape` is said over what the
+    project says; `raw` leaves CSV cells as they are. Raises InputError where the shape does not
+    fit, and StoreError, naming the path, where the folder cannot be written; what stood there
+    stays.
     """
     where = folder(plan, dataset)
-    splits = plan.project.dataset_settings(dataset.name).splits
     with _naming(where):
-        found = None if afresh else standing(plan, dataset, store, form)
-        if found is not None and not found.changed:
-            return found
-        return _write(plan, dataset, store, where, splits, form)
+        found = None if afresh else standing(plan, dataset, store, form, shape=shape, raw=raw)
+        if found is None or found.changed:
+            found = _write(plan, dataset, _reading(plan, dataset, store, shape), form, raw=raw)
+        card.write(where)
+        return found
+
+
+def _reading(
+    plan: Plan, dataset: DatasetPlan, store: Store, shape: Name | None
+) -> tuple[Reading, Shape]:
+    """A pass over the rows that has not begun, and the shape they get."""
+    splits = plan.project.dataset_settings(dataset.name).splits
+    reading = rows.read(dataset, store, splits)
+    return reading, shapes.of(plan.project, dataset, reading.kinds, shape)
 
 
 def _write(
     plan: Plan,
     dataset: DatasetPlan,
-    store: Store,
-    where: Path,
-    splits: Mapping[str, float],
+    read: tuple[Reading, Shape],
     form: Format,
+    *,
+    raw: bool,
 ) -> Exported:
-    reading = rows.read(dataset, store, splits)
-    counts = dict.fromkeys(splits, 0)
+    reading, shape = read
+    where = folder(plan, dataset)
+    counts = dict.fromkeys(reading.splits, 0)
     made = Exported(dataset.name, where, counts, [], reading.tallies)
-    content = _content(reading, form)
+    content = _content(reading, shape, form, raw=raw)
+    axes = _axes(dataset)
+    batch: list[dict[str, Any]] = []
+    first: dict[str, Any] | None = None
     where.mkdir(parents=True, exist_ok=True)
-    rejects_part, part = where / "rejects.part", where / "manifest.part"
+    rejects_part = where / "rejects.part"
     with (
-        Folder(where / "data", reading.kinds, form) as out,
+        Folder(where / "data", files.form(form, shape, raw=raw), form) as out,
         rejects_part.open("w", encoding="utf-8", newline="\n") as stream,
         jsonlines.Writer(stream) as rejects,
     ):
@@ -108,25 +127,62 @@ def _write(
                 made.note(item)
                 rejects.write(reject_record(item))
                 continue
-            split, record = item
+            split, record, block = item
             counts[split] += 1
             content.add(split, record)
-            out.write(split, record)
+            batch.append(record)
+            if len(batch) >= files.GROUP:
+                _count(axes, batch)
+                batch = []
+            shaped = shape.record(record)
+            first = first or shaped
+            out.write(split, record["_scenario"], block, shaped)
+        _count(axes, batch)
     made.splits = {split: n for split, n in counts.items() if n}
     made.empty_splits = [split for split, n in counts.items() if not n]
+    manifest = _manifest(plan, dataset, made, content.hex(), shape, form, raw=raw)
+    manifest["axes"] = manifests.shares(axes)
+    manifest["example"] = manifests.example(first)
     written = {f"data/{name}": path for name, path in out.made().items()}
-    about = {
-        name: _about(path)
-        for name, path in sorted({**written, "rejects.jsonl": rejects_part}.items())
-    }
-    manifest = _manifest(plan, dataset, made, content.hex(), form, about)
-    part.write_text(json.dumps(manifest, ensure_ascii=False, indent=2) + "\n", "utf-8")
+    manifest["files"] = manifests.listed({**written, "rejects.jsonl": rejects_part})
+    part = manifests.written(where, manifest)
     # All is on the disk now. No manifest while the files change: one that is there vouches for them.
-    (where / "manifest.json").unlink(missing_ok=True)
+    (where / manifests.NAME).unlink(missing_ok=True)
     out.publish()
     rejects_part.replace(where / "rejects.jsonl")
-    part.replace(where / "manifest.json")
+    part.replace(where / manifests.NAME)
     return made
+
+
+def _axes(dataset: DatasetPlan) -> dict[str, Counter[Any]]:
+    names = [axis.name for s in dataset.scenarios for axis in s.scenario.axes]
+    return {name: Counter() for name in names}
+
+
+def _count(axes: Mapping[str, Counter[Any]], batch: Sequence[Mapping[str, Any]]) -> None:
+    for name, counted in axes.items():
+        counted.update(map(itemgetter(name), batch))
+
+
+def stale(plan: Plan, dataset: DatasetPlan, store: Store) -> tuple[list[str], Tallies]:
+    """Why a dataset's folder is not what its files and answers would make now, nothing where it
+    is; and how the cases stand."""
+    where = folder(plan, dataset)
+    if not (where / manifests.NAME).is_file():
+        return [f"{dataset.name} was not exported"], {}
+    held = manifests.read(where)
+    if held is None:
+        return [f"files in {where.name} are not those that were exported"], {}
+    now = manifests.sources(plan, dataset)
+    then = held.get("sources", {})
+    names = sorted(name for name in {*now, *then} if now.get(name) != then.get(name))
+    if names:
+        return [f"{name} changed since the export" for name in names], {}
+    form, shape, raw = held.get("format", "parquet"), held.get("shape"), held.get("raw", False)
+    found = standing(plan, dataset, store, form, shape=shape, raw=raw)
+    if found is None or found.changed:
+        return ["rows, settings or answers changed since the export"], {}
+    return [], found.tallies
 
 
 def reject_record(reject: Reject) -> dict[str, Any]:
@@ -145,100 +201,55 @@ def reject_record(reject: Reject) -> dict[str, Any]:
 
 
 def standing(
-    plan: Plan, dataset: DatasetPlan, store: Store, form: Format = "parquet"
+    plan: Plan,
+    dataset: DatasetPlan,
+    store: Store,
+    form: Format = "parquet",
+    *,
+    shape: Name | None = None,
+    raw: bool = False,
 ) -> Exported | None:
     """What an export would hold, compared with what the folder holds: `changed` tells whether they
     differ. None where the folder holds no whole export."""
     where = folder(plan, dataset)
-    splits = plan.project.dataset_settings(dataset.name).splits
-    try:
-        manifest = json.loads((where / "manifest.json").read_text("utf-8"))
-        for name, about in manifest["files"].items():
-            if _about(where / name) != about:
-                return None
-    except (OSError, ValueError, KeyError, TypeError):
+    manifest = manifests.read(where)
+    if manifest is None:
         return None
-    reading = rows.read(dataset, store, splits)
-    found = Exported(dataset.name, where, dict.fromkeys(splits, 0), [], reading.tallies)
-    content = _content(reading, form)
+    reading, chosen = _reading(plan, dataset, store, shape)
+    found = Exported(dataset.name, where, dict.fromkeys(reading.splits, 0), [], reading.tallies)
+    content = _content(reading, chosen, form, raw=raw)
     for item in reading.records():
         if isinstance(item, Reject):
             found.note(item)
         else:
-            found.splits[item[0]] += 1
-            content.add(*item)
+            found.splits[item.split] += 1
+            content.add(item.split, item.record)
     found.empty_splits = [split for split, n in found.splits.items() if not n]
     found.splits = {split: n for split, n in found.splits.items() if n}
-    wanted = _manifest(plan, dataset, found, content.hex(), form, manifest["files"])
-    found.changed = wanted != manifest
+    wanted = _manifest(plan, dataset, found, content.hex(), chosen, form, raw=raw)
+    found.changed = wanted != {name: manifest.get(name) for name in wanted}
     return found
 
 
-def _content(reading: rows.Reading, form: Format) -> rows.ContentDigest:
+def _content(reading: Reading, shape: Shape, form: Format, *, raw: bool) -> rows.ContentDigest:
     kinds = [[name, str(kind)] for name, kind in reading.kinds.items()]
-    return rows.ContentDigest(form, kinds, dict(reading.splits))
+    about = [form, kinds, dict(reading.splits), shape.about(), rows.BLOCK, raw]
+    return rows.ContentDigest(about)
 
 
 def _manifest(
-    plan: Plan, dataset: DatasetPlan, made: Exported, content: str, form: Format,
-    about: Mapping[str, Any],
-) -> dict[str, Any]:  # fmt: skip
-    tallies = made.tallies
-    times = [t for tally in tallies.values() for t in tally.span if t]
-    return {
-        "dataset": dataset.name,
-        "content": content,
-        "format": form,
-        "rows": made.rows,
-        "splits": made.splits,
-        "scenarios": {
-            scenario.name: _scenario(tallies[scenario.name]) for scenario in dataset.scenarios
-        },
-        "models": sorted({asked.model for s in dataset.scenarios for asked in s.asked}),
-        "answered_by": sorted({m for tally in tallies.values() for m in tally.models if m}),
-        "usd": round(sum(tally.usd for tally in tallies.values()), 6),
-        "answers_without_price": sum(tally.unpriced for tally in tallies.values()),
-        "first_answer": _iso(min(times)) if times else None,
-        "last_answer": _iso(max(times)) if times else None,
-        "sources": _sources(plan, dataset),
-        "versions": {
-            name: version(name) for name in ("text-dataset-builder", "pydantic", "jinja2")
-        },
-        "files": about,
-    }
-
-
-def _scenario(tally: Tally) -> dict[str, Any]:
-    return {
-        "wanted": tally.wanted,
-        "accepted": tally.accepted,
-        "rejects": tally.rejects,
-        "answers": tally.answers,
-        "short_combinations": len(tally.short),
-    }
-
-
-def _sources(plan: Plan, dataset: DatasetPlan) -> dict[str, str]:
-    """SHA-256 of every file that the dataset follows from, by its path in the project."""
-    found: dict[str, str] = {}
-    for scenario in dataset.scenarios:
-        loaded = scenario.scenario
-        for path in (
-            loaded.document.file,
-            loaded.schema.file,
-            *loaded.prompt.files,
-            *(draw.table.source for draw in loaded.draws if draw.table and draw.table.source),
-        ):
-            found[path.resolve().relative_to(plan.project.root).as_posix()] = files.digest(path)  # fmt: skip
-    return dict(sorted(found.items()))
-
-
-def _about(path: Path) -> dict[str, Any]:
-    return {"bytes": path.stat().st_size, "sha256": files.digest(path)}
-
-
-def _iso(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
+    plan: Plan,
+    dataset: DatasetPlan,
+    made: Exported,
+    content: str,
+    shape: Shape,
+    form: Format,
+    *,
+    raw: bool,
+) -> Manifest:
+    return manifests.make(
+        plan, dataset, shape, form, content, made.splits, made.tallies, made.reasons, raw=raw
+    )
 
 
 @contextmanager

@@ -1,32 +1,62 @@
-"""Files of a dataset: Parquet or JSONL, a few thousand rows in memory at a time."""
+"""Files of a dataset: Parquet, JSONL or CSV in shards, a few thousand rows in memory at a time.
+
+A shard holds the rows of one split, of one scenario and of one block of its plan, so that a
+dataset that grew, or one scenario of which was made anew, rewrites few files. `datasets` reads
+the split off names of the form `SPLIT-00000-of-00001-…`, also without a card; what follows is
+the scenario and the block. The two numbers never change, so neither does a name.
+"""
 
 from __future__ import annotations
 
+import csv
+import filecmp
 import hashlib
-from collections.abc import Mapping
+import io
+import json
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Protocol
 
-import jsonlines
 import orjson
 
+from builder.export import features
+from builder.export.rows import REST
+from builder.export.shapes import Shape
 from builder.plan.columns import Kind
 
-Format = Literal["parquet", "jsonl"]
+Format = Literal["parquet", "jsonl", "csv"]
 GROUP = 5000
 """Rows of one Parquet row group: what is in memory before it is written."""
 GROUP_BYTES = 16 * 2**20
 """The same as JSON, for long rows."""
+ENDINGS = (".parquet", ".jsonl", ".csv")
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""Beginnings of cells that a spreadsheet would run."""
+
+Key = tuple[str, str, int]
+"""Split, scenario and block of a shard."""
 
 
 class Writer(Protocol):
-    """Takes records of one file."""
+    """Takes records of one file and keeps some of them back."""
 
-    def write(self, record: dict[str, Any]) -> None: ...
+    def write(self, record: dict[str, Any]) -> int:
+        """Takes one more record; the bytes that wait because of it."""
+        ...
+
+    def flush(self) -> None:
+        """Writes what waits."""
+        ...
 
     def close(self) -> None: ...
+
+
+class Form(Protocol):
+    """Begins files of one format, all with the same columns; they are opened when they are
+    written to."""
+
+    def __call__(self, path: Path) -> Writer: ...
 
 
 class Parquet:
@@ -36,55 +66,138 @@ class Parquet:
     them through pandas, for 50 MB and twice the time.
     """
 
-    def __init__(self, path: Path, kinds: Mapping[str, Kind]) -> None:
-        import pyarrow
-        import pyarrow.json
-        import pyarrow.parquet
-
-        self._arrow = pyarrow
-        self._schema = pyarrow.schema([(name, arrow_type(kind)) for name, kind in kinds.items()])
-        self._writer = pyarrow.parquet.ParquetWriter(path, self._schema, compression="zstd")
+    def __init__(self, path: Path, schema: Any) -> None:
+        self._path = path
+        self._schema = schema
+        self._writer: Any = None
         self._lines = bytearray()
         self._rows = 0
 
-    def write(self, record: dict[str, Any]) -> None:
-        self._lines += orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE)
+    def write(self, record: dict[str, Any]) -> int:
+        line = orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE)
+        self._lines += line
         self._rows += 1
         if self._rows >= GROUP or len(self._lines) >= GROUP_BYTES:
-            self._flush()
+            self.flush()
+        return len(line)
 
-    def _flush(self) -> None:
+    def flush(self) -> None:
+        import pyarrow
+        from pyarrow import json, parquet
+
+        if not self._rows:
+            return
+        if self._writer is None:
+            self._writer = parquet.ParquetWriter(self._path, self._schema, compression="zstd")
         lines, self._lines, self._rows = self._lines, bytearray(), 0
-        json = self._arrow.json
         table = json.read_json(
-            self._arrow.BufferReader(lines),
+            pyarrow.BufferReader(lines),
             json.ReadOptions(use_threads=False, block_size=len(lines)),
-            json.ParseOptions(explicit_schema=self._schema, unexpected_field_behavior="error"),
+            json.ParseOptions(
+                explicit_schema=self._schema.remove_metadata(), unexpected_field_behavior="error"
+            ),
         )
-        self._writer.write_table(table)
+        self._writer.write_table(table.replace_schema_metadata(self._schema.metadata))
 
     def close(self) -> None:
-        if self._rows:
-            self._flush()
-        self._writer.close()
+        self.flush()
+        if self._writer is not None:
+            self._writer.close()
 
 
 class Lines:
     """One JSONL file, Chinese left readable."""
 
-    def __init__(self, path: Path, kinds: Mapping[str, Kind]) -> None:
-        self._stream = path.open("w", encoding="utf-8", newline="\n")
-        self._writer = jsonlines.Writer(self._stream)
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lines = bytearray()
 
-    def write(self, record: dict[str, Any]) -> None:
-        self._writer.write(record)
+    def write(self, record: dict[str, Any]) -> int:
+        line = orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE)
+        self._lines += line
+        if len(self._lines) >= GROUP_BYTES:
+            self.flush()
+        return len(line)
+
+    def flush(self) -> None:
+        with self._path.open("ab") as stream:
+            stream.write(self._lines)
+        self._lines = bytearray()
 
     def close(self) -> None:
-        self._writer.close()
-        self._stream.close()
+        self.flush()
 
 
-WRITERS: Mapping[Format, type[Parquet] | type[Lines]] = {"parquet": Parquet, "jsonl": Lines}
+class Table:
+    """One CSV file: nested values as JSON, and no cell that a spreadsheet would run."""
+
+    def __init__(self, path: Path, names: list[str], *, raw: bool) -> None:
+        self._path = path
+        self._cell = plain if raw else cell
+        self._stream = io.StringIO(newline="")
+        self._writer = csv.writer(self._stream, lineterminator="\n")
+        self._writer.writerow([self._cell(name) for name in names])
+
+    def write(self, record: dict[str, Any]) -> int:
+        before = self._stream.tell()
+        self._writer.writerow([self._cell(value) for value in record.values()])
+        after = self._stream.tell()
+        if after >= GROUP_BYTES:
+            self.flush()
+        return after - before
+
+    def flush(self) -> None:
+        with self._path.open("a", encoding="utf-8", newline="") as stream:
+            stream.write(self._stream.getvalue())
+        self._stream.seek(0)
+        self._stream.truncate()
+
+    def close(self) -> None:
+        self.flush()
+
+
+def plain(value: Any) -> Any:
+    """A value as CSV holds it.
+
+    >>> plain([{"role": "user"}])
+    '[{"role": "user"}]'
+    """
+    if isinstance(value, list | dict):
+        return json.dumps(value, ensure_ascii=False)
+    if isinstance(value, bool):
+        return str(value).lower()
+    return value
+
+
+def cell(value: Any) -> Any:
+    """The same, with an apostrophe before what a spreadsheet would take for a formula.
+
+    >>> cell("=cmd()"), cell("plain"), cell(-3)
+    ("'=cmd()", 'plain', -3)
+    """
+    shown = plain(value)
+    return f"'{shown}" if isinstance(shown, str) and shown.startswith(FORMULA) else shown
+
+
+def form(ending: Format, shape: Shape, *, raw: bool = False) -> Form:
+    """How files of this format and shape are opened."""
+    if ending == "jsonl":
+        return Lines
+    if ending == "csv":
+        return lambda path: Table(path, list(shape.kinds), raw=raw)
+    schema = arrow_schema(shape)
+    return lambda path: Parquet(path, schema)
+
+
+def arrow_schema(shape: Shape) -> Any:
+    """The Arrow schema of a shape; class names stand in the metadata that `datasets` reads."""
+    import pyarrow
+
+    schema = pyarrow.schema([(name, arrow_type(kind)) for name, kind in shape.kinds.items()])
+    if not shape.labels:
+        return schema
+    told = {"info": {"features": features.as_metadata(shape)}}
+    return schema.with_metadata({"huggingface": json.dumps(told)})
 
 
 def arrow_type(kind: Kind) -> Any:
@@ -103,16 +216,34 @@ def arrow_type(kind: Kind) -> Any:
     return simple.get(kind.name, pyarrow.string())
 
 
-class Folder:
-    """A folder of files being written: whole under other names when `with` ends, in their places
-    after `publish`, gone again where writing fails. Files of an earlier export that are no longer
-    wanted go."""
+def shard_name(key: Key, ending: str) -> str:
+    """The name of a shard's file.
 
-    def __init__(self, folder: Path, kinds: Mapping[str, Kind], kind: Format) -> None:
+    >>> shard_name(("train", "notes", 3), "parquet")
+    'train-00000-of-00001-notes-00003.parquet'
+    """
+    split, scenario, block = key
+    # No scenario may look like the numbers that the split is read off; ~ is in no name.
+    safe = scenario.replace("-of-", "~of~")
+    part = "rest" if block == REST else f"{block:05d}"
+    return f"{split}-00000-of-00001-{safe}-{part}.{ending}"
+
+
+class Folder:
+    """A folder of shards being written: whole under other names when `with` ends, in their places
+    after `publish`, gone again where writing fails. A shard that stands there already with just
+    these bytes is left alone; files of an earlier export that are no longer wanted go."""
+
+    def __init__(self, folder: Path, open_file: Form, ending: Format) -> None:
         self.folder = folder
-        self.kinds = kinds
-        self.format: Format = kind
-        self._parts: dict[str, tuple[Path, Writer]] = {}
+        self.ending = ending
+        self._open_file = open_file
+        self._block: tuple[str, int] = ("", 0)
+        self._open: dict[Key, Writer] = {}
+        self._closed: set[tuple[str, int]] = set()
+        self._rest: dict[Key, Writer] = {}
+        self._waiting = 0
+        self._names: list[str] = []
 
     def __enter__(self) -> Folder:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -120,12 +251,40 @@ class Folder:
             left.unlink()
         return self
 
-    def write(self, split: str, record: dict[str, Any]) -> None:
-        """Adds a record to its split's file."""
-        if split not in self._parts:
-            path = self.folder / f"{split}.part"
-            self._parts[split] = (path, WRITERS[self.format](path, self.kinds))
-        self._parts[split][1].write(record)
+    def write(self, split: str, scenario: str, block: int, record: dict[str, Any]) -> None:
+        """Adds a record to its shard. Blocks come one after another; what comes when its block is
+        over goes to the rest of its scenario."""
+        if self._block != (scenario, block):
+            if block == REST or (scenario, block) in self._closed:
+                self._keep((split, scenario, REST), record)
+                return
+            self._close(self._open)
+            self._closed.add(self._block)
+            self._block = (scenario, block)
+        shard = self._open.get((split, scenario, block))
+        if shard is None:
+            shard = self._open[split, scenario, block] = self._begun((split, scenario, block))
+        shard.write(record)
+
+    def _keep(self, key: Key, record: dict[str, Any]) -> None:
+        """The rests of all scenarios come mixed, so that their shards stay open to the end."""
+        shard = self._rest.get(key)
+        if shard is None:
+            shard = self._rest[key] = self._begun(key)
+        self._waiting += shard.write(record)
+        if self._waiting >= GROUP_BYTES:
+            for one in self._rest.values():
+                one.flush()
+            self._waiting = 0
+
+    def _begun(self, key: Key) -> Writer:
+        name = shard_name(key, self.ending)
+        self._names.append(name)
+        return self._open_file(self.folder / f"{name}.part")
+
+    def _close(self, shards: dict[Key, Writer]) -> None:
+        while shards:
+            shards.popitem()[1].close()
 
     def __exit__(
         self,
@@ -135,8 +294,8 @@ class Folder:
     ) -> None:
         try:
             if error is None:
-                for _, writer in self._parts.values():
-                    writer.close()
+                self._close(self._open)
+                self._close(self._rest)
                 return
         except BaseException:
             self._remove()
@@ -144,27 +303,37 @@ class Folder:
         self._remove()
 
     def _remove(self) -> None:
-        for path, writer in self._parts.values():
+        for shard in (*self._open.values(), *self._rest.values()):
             # A full disk fails here once more; the first error is the one to tell.
             with suppress(Exception):
-                writer.close()
-            path.unlink(missing_ok=True)
+                shard.close()
+        for left in self.folder.glob("*.part"):
+            left.unlink()
 
     def made(self) -> dict[str, Path]:
         """The names that the files are to have, and where they are until then."""
-        return {
-            f"{split}-00000-of-00001.{self.format}": path
-            for split, (path, _) in self._parts.items()
-        }
+        return {name: self.folder / f"{name}.part" for name in self._names}
 
     def publish(self) -> None:
         """Puts the files in their places."""
         names = self.made()
-        for name, path in names.items():
-            path.replace(self.folder / name)
+        for name, part in names.items():
+            whole = self.folder / name
+            if whole.is_file() and filecmp.cmp(part, whole, shallow=False):
+                part.unlink()
+            else:
+                part.replace(whole)
         for old in self.folder.iterdir():
-            if old.suffix in (".parquet", ".jsonl") and old.name not in names:
+            if old.suffix in ENDINGS and old.name not in names:
                 old.unlink()
+
+
+def unpacked(path: Path) -> int:
+    """Bytes of a Parquet file's columns before they were compressed."""
+    from pyarrow import parquet
+
+    about = parquet.read_metadata(path)
+    return sum(about.row_group(i).total_byte_size for i in range(about.num_row_groups))
 
 
 def digest(path: Path) -> str:

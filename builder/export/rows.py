@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -19,6 +19,19 @@ from builder.run import results
 from builder.run.results import Outcome, Tallies
 from builder.store import Store
 
+BLOCK = 20_000
+"""Planned cases whose rows share a file."""
+REST = -1
+"""The block of rows that came from reserves."""
+
+
+class Placed(NamedTuple):
+    """A record with the split and the block of its scenario's plan that it belongs to."""
+
+    split: str
+    record: dict[str, Any]
+    block: int
+
 
 @dataclass(slots=True)
 class Reading:
@@ -30,13 +43,18 @@ class Reading:
     tallies: Tallies
     kinds: dict[str, Kind]
 
-    def records(self) -> Iterator[tuple[str, dict[str, Any]] | Reject]:
-        """Rejects as they come, and each row as its split and its record."""
+    def records(self) -> Iterator[Placed | Reject]:
+        """Rejects as they come, and each row as its record with its place: of each scenario
+        the blocks in their order, then what further rounds and the reserves brought."""
         splits: dict[int, str] = {}
         for outcome in results.settle(self.dataset, self.store, self.tallies):
             yield from outcome.rejects
             if outcome.row is not None:
-                yield self._split(outcome, splits), record(outcome.row, self.kinds)
+                yield Placed(
+                    self._split(outcome, splits),
+                    record(outcome.row, self.kinds),
+                    outcome.position // BLOCK,
+                )
 
     def _split(self, outcome: Outcome, known: dict[int, str]) -> str:
         """By hash of dataset, combination and occurrence, those of the first case with the same

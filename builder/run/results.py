@@ -8,7 +8,7 @@ chunk of cases and a count for each combination with a refused case, however lon
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -34,6 +34,8 @@ class Outcome:
     """Position in the dataset of the first case with the same request."""
     size: int
     """UTF-8 bytes of its messages, a measure of its tokens."""
+    position: int = -1
+    """Which of its scenario's planned cases it is; -1 for a reserve."""
     row: Row | None = None
     rejects: list[Reject] = field(default_factory=list)
     answers: list[Completion] = field(default_factory=list)
@@ -168,7 +170,7 @@ def settle(dataset: DatasetPlan, store: Store, tallies: Tallies) -> Iterator[Out
     called = Called()
     for scenario in dataset.scenarios:
         tally = tallies.setdefault(scenario.name, Tally(wanted=len(scenario.cases)))
-        for outcome in _held(scenario, scenario.cases, store, tally):
+        for outcome in _held(scenario, scenario.cases, store, tally, planned=True):
             if outcome.spent:
                 called.up(outcome)
             yield outcome
@@ -188,7 +190,7 @@ def settle(dataset: DatasetPlan, store: Store, tallies: Tallies) -> Iterator[Out
                 )
                 # No further level holds this combination either.
                 called.spent[scenario.name, lost] = level
-            for outcome in _held(scenario, some, store, tally):
+            for outcome in _held(scenario, some, store, tally, planned=False):
                 if outcome.spent:
                     called.up(outcome)
                 yield outcome
@@ -203,7 +205,9 @@ def tally(dataset: DatasetPlan, store: Store) -> Tallies:
     return tallies
 
 
-def _held(scenario: ScenarioPlan, cases: Cases, store: Store, tally: Tally) -> Iterator[Outcome]:
+def _held(
+    scenario: ScenarioPlan, cases: Cases, store: Store, tally: Tally, *, planned: bool
+) -> Iterator[Outcome]:
     """Those of the cases that hold answers, judged; the others are counted, not made."""
     for start in range(0, len(cases), CHUNK):
         part = cases.take(np.arange(start, min(start + CHUNK, len(cases))))
@@ -212,7 +216,8 @@ def _held(scenario: ScenarioPlan, cases: Cases, store: Store, tally: Tally) -> I
         tally.open += int((~have).sum())
         tally.open_bytes += int(part.sizes[~have].sum(dtype=np.int64))
         if held:
-            for outcome in _judged(scenario, part.take(have), held):
+            positions = (start + np.flatnonzero(have)).tolist() if planned else None
+            for outcome in _judged(scenario, part.take(have), held, positions):
                 tally.add(outcome)
                 yield outcome
 
@@ -224,25 +229,34 @@ def stand(scenario: ScenarioPlan, cases: Cases, store: Store) -> Iterator[Outcom
         yield from _judged(scenario, part, store.tries(part.keys(0, CHUNK)))
 
 
-def made(scenario: ScenarioPlan, cases: Cases, held: dict[Key, list[Completion]]) -> list[Outcome]:
-    """These cases with what is held for each, not yet judged."""
+def made(
+    scenario: ScenarioPlan,
+    cases: Cases,
+    held: dict[Key, list[Completion]],
+    positions: Sequence[int] | None = None,
+) -> list[Outcome]:
+    """These cases with what is held for each, not yet judged; reserves have no positions."""
     return [
-        Outcome(scenario, one, key, combination, leader, size, held=held.get(key, []))
-        for one, key, combination, leader, size in zip(
+        Outcome(scenario, one, key, combination, leader, size, position, held=held.get(key, []))
+        for one, key, combination, leader, size, position in zip(
             scenario.make(cases.index, cases.occurrence),
             cases.keys(0, len(cases)),
             cases.index.tolist(),
             cases.leaders.tolist(),
             cases.sizes.tolist(),
+            [-1] * len(cases) if positions is None else positions,
             strict=True,
         )
     ]
 
 
 def _judged(
-    scenario: ScenarioPlan, cases: Cases, held: dict[Key, list[Completion]]
+    scenario: ScenarioPlan,
+    cases: Cases,
+    held: dict[Key, list[Completion]],
+    positions: Sequence[int] | None = None,
 ) -> list[Outcome]:
-    outcomes = made(scenario, cases, held)
+    outcomes = made(scenario, cases, held, positions)
     with alarm() as limit:
         for outcome in outcomes:
             for answer in outcome.held:

@@ -9,7 +9,8 @@ only when the round before is whole.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -71,7 +72,7 @@ class Rounds:
                 cases = self._level(level)
                 if not any(len(part) for part in cases):
                     break
-                waiting: Iterable[Outcome] = self._made(cases, whole=whole)
+                waiting: Iterable[Outcome] = self._made(cases, planned=level < 0, whole=whole)
                 for number in range(tries):
                     rest: list[Outcome] = []
                     yield from self._round(waiting, rest, limit, (level + 1) * tries + number)
@@ -113,24 +114,33 @@ class Rounds:
                 outcome.rejects.append(refused)
         self.accepted += outcome.row is not None
 
-    def _made(self, cases: list[Cases], *, whole: bool) -> Iterator[Outcome]:
+    def _made(self, cases: list[Cases], *, planned: bool, whole: bool) -> Iterator[Outcome]:
         for scenario, part in zip(self.dataset.scenarios, cases, strict=True):
             tally = self.tallies.setdefault(scenario.name, Tally(wanted=len(scenario.cases)))
             for start in range(0, len(part), CHUNK):
                 some = part.take(np.arange(start, min(start + CHUNK, len(part))))
-                yield from self._chunk(scenario, some, tally, whole=whole)
+                positions = range(start, start + len(some)) if planned else None
+                yield from self._chunk(scenario, some, tally, positions, whole=whole)
 
     def _chunk(
-        self, scenario: ScenarioPlan, some: Cases, tally: Tally, *, whole: bool
+        self,
+        scenario: ScenarioPlan,
+        some: Cases,
+        tally: Tally,
+        positions: Sequence[int] | None,
+        *,
+        whole: bool,
     ) -> list[Outcome]:
         keys = some.keys(0, CHUNK)
         held = self.store.tries(keys)
         if whole:
-            return results.made(scenario, some, held)
+            return results.made(scenario, some, held, positions)
         have = np.array([key in held for key in keys], dtype=bool)
         tally.open += int((~have).sum())
         tally.open_bytes += int(some.sizes[~have].sum(dtype=np.int64))
-        return results.made(scenario, some.take(have), held)
+        if positions is not None:
+            positions = list(itertools.compress(positions, have.tolist()))
+        return results.made(scenario, some.take(have), held, positions)
 
     def _level(self, level: int) -> list[Cases]:
         """The cases of a level: all planned ones, or the reserves that were called up."""

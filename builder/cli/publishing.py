@@ -1,0 +1,233 @@
+"""publish, diff: from a dataset's folder to the Hub, and from one release to the next."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from builder import view
+from builder.cli.common import (
+    Debug,
+    ProjectOption,
+    Quiet,
+    app,
+    datasets_of,
+    planned,
+    say,
+)
+from builder.errors import InputError
+
+SHARES = 12
+"""Values of an axis that are shown."""
+
+
+@app.command()
+def publish(
+    dataset: Annotated[str, typer.Argument(metavar="DATASET", help="Dataset or schema class.")],
+    repository: Annotated[str, typer.Argument(metavar="REPO", help="owner/name on the Hub.")],
+    public: Annotated[bool, typer.Option("--public", help="For everybody to see.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be sent, and send nothing.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    tag: Annotated[
+        str, typer.Option("--tag", metavar="TAG", help="Name this release, e.g. v1.2.")
+    ] = "",
+    project: ProjectOption = Path(),
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Put an exported dataset onto the Hub, in one commit. Private unless told."""
+    from builder import store
+    from builder.export import dataset as datasets
+    from builder.export import hub, remote
+
+    found, made = planned(project, None)
+    (one,) = datasets_of(made, [dataset])
+    with store.locked(found.outputs):
+        with store.reading(found.store, check=True) as held:
+            reasons, tallies = datasets.stale(made, one, held)
+        _whole(one.name, reasons, sum(tally.open for tally in tallies.values()))
+        folder = datasets.folder(made, one)
+        notes = hub.ready(folder)
+        token = found.environ().get("HF_TOKEN", "").strip()
+        if not token:
+            raise InputError(
+                "no token: HF_TOKEN is not set",
+                hint="it holds a token with the right to write, from https://huggingface.co/settings/tokens",
+            )
+        with remote.opened(repository, token) as there:
+            looked = hub.look(there, folder, public=public, tag=tag)
+            for line in (*_told(looked), *notes, *looked.notes):
+                say(line, quiet=quiet)
+            if dry_run:
+                say("nothing was sent", quiet=quiet)
+                return
+            if looked.empty and (not looked.tag or looked.tagged):
+                say("nothing changed", quiet=quiet)
+            else:
+                _confirm(looked, yes=yes)
+            done = hub.send(there, looked)
+    if done.made:
+        say(f"committed {done.commit[:10]}", quiet=quiet)
+    if done.tagged:
+        say(f"tagged {looked.tag}", quiet=quiet)
+    print(done.url)
+
+
+@app.command()
+def diff(
+    before: Annotated[
+        str, typer.Argument(metavar="A", help="A folder, a dataset, REPO@TAG, REPO@COMMIT or REPO.")
+    ],
+    after: Annotated[
+        str, typer.Argument(metavar="B", help="The same; a TAG alone is one of A's REPO.")
+    ],
+    dataset: Annotated[
+        str, typer.Option("--dataset", help="Which of a repository's datasets.")
+    ] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="The differences as JSON.")] = False,
+    project: ProjectOption = Path(),
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Show what lies between two releases: rows, shares by axis, gates."""
+    from builder.export import diff as diffs
+
+    with ExitStack() as stack:
+        left = _side(before, "", dataset, project, stack)
+        here = before.partition("@")[0] if "@" in before else ""
+        right = _side(after, here, dataset, project, stack)
+        found = diffs.between(left, right)
+    print(json.dumps(found.as_dict(), ensure_ascii=False, indent=2) if as_json else _shown(found))
+
+
+def _whole(name: str, reasons: list[str], missing: int) -> None:
+    """InputError where the folder is not what the files ask for."""
+    if reasons:
+        more = f" and {len(reasons) - 5} more" if len(reasons) > 5 else ""
+        raise InputError(
+            f"{name} is not published: {'; '.join(reasons[:5])}{more}",
+            hint=f"builder export {name} writes it anew; then check and publish it",
+        )
+    if missing:
+        raise InputError(
+            f"{name} is not published: {missing:,} of its rows are planned and not asked for yet",
+            hint="builder run asks for them",
+        )
+
+
+def _told(looked: Any) -> Iterator[str]:
+    """What publishing would do."""
+    seen = "private" if looked.private else "public"
+    fresh = ", to be made" if looked.parent is None else ""
+    yield f"{looked.repository} on the Hub: {seen}{fresh}"
+    yield f"{looked.dataset}: {looked.rows:,} rows, {looked.size:,} bytes"
+    yield (
+        f"to send: {looked.sent:,} bytes in {len(looked.changed)} files, {looked.data} of them data; "
+        f"{looked.kept} data files stay, {len(looked.deleted)} files go"
+    )
+    if looked.release is not None:
+        since = looked.release["since"]
+        yield f"release {looked.tag}" + (f", since {since}:" if since else ", the first")
+        for scenario, change in looked.release["changes"].items():
+            if any(change.values()):
+                yield f"  {scenario}: {_changed(change)}"
+
+
+def _changed(change: dict[str, int]) -> str:
+    return (
+        f"{change['added']:,} added, {change['removed']:,} removed, {change['changed']:,} changed"
+    )
+
+
+def _confirm(looked: Any, *, yes: bool) -> None:
+    if yes:
+        return
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise InputError("nobody is here to be asked", hint="say --yes to publish")
+    seen = "private" if looked.private else "public"
+    if not typer.confirm(f"publish to {looked.repository} ({seen})?", err=True):
+        raise InputError("not published")
+
+
+def _side(text: str, repository: str, dataset: str, project: Path, stack: ExitStack) -> Any:
+    """The release that a word on the command line names."""
+    from builder.export import diff as diffs
+    from builder.export import remote
+
+    name, at, revision = text.partition("@")
+    if Path(text).is_dir():
+        return diffs.folder(Path(text))
+    if not at and "/" not in text:
+        own = _folder(text, project)
+        if own is not None:
+            return diffs.folder(own)
+        if not repository:
+            raise InputError(
+                f"no folder and no exported dataset {text!r}",
+                hint="REPO@TAG names a release on the Hub",
+            )
+        name, revision = repository, text
+    token = _environ(project).get("HF_TOKEN", "").strip()
+    there = stack.enter_context(remote.opened(name, token))
+    head = there.head(revision or remote.BRANCH)
+    if head is None:
+        raise InputError(f"the Hub has no dataset {name}, or HF_TOKEN may not see it")
+    return diffs.revision(there, head.commit, dataset, text if at else f"{name}@{revision or 'main'}")  # fmt: skip
+
+
+def _folder(name: str, project: Path) -> Path | None:
+    """The folder of an exported dataset of this project."""
+    from builder.project import NAME, Project
+
+    try:
+        folder = Project.find(project).outputs / name
+    except InputError:
+        return None
+    return folder if NAME.match(name) and folder.is_dir() else None
+
+
+def _environ(project: Path) -> Any:
+    """A project's environment; that of the process where there is no project."""
+    import os
+
+    from builder.project import Project
+
+    try:
+        return Project.find(project).environ()
+    except InputError:
+        return os.environ
+
+
+def _shown(found: Any) -> str:
+    total = found.total.as_dict()
+    lines = [f"{found.before.name} → {found.after.name}: {_changed(total)}"]
+    rows: list[list[Any]] = [
+        [name, change.added, change.removed, change.changed]
+        for name, change in found.scenarios.items()
+    ]
+    if rows:
+        lines += ["", view.table(["scenario", "added", "removed", "changed"], rows)]
+    for axis, values in found.axes.items():
+        moved = sorted(values, key=lambda v: -abs((v[1] or 0) - (v[2] or 0)))[:SHARES]
+        cells = [[view.visible(value), _share(a), _share(b)] for value, a, b in moved]
+        lines += ["", view.table([view.visible(axis), "before", "after"], cells)]
+    if found.gates:
+        cells = [[gate, what, _figure(a), _figure(b)] for gate, what, a, b in found.gates]
+        lines += ["", view.table(["gate", "of", "before", "after"], cells)]
+    return "\n".join(lines)
+
+
+def _share(share: float | None) -> str:
+    return "-" if share is None else f"{share:.1%}"
+
+
+def _figure(value: Any) -> str:
+    return "-" if value is None else f"{value:.4g}"

@@ -1,0 +1,63 @@
+"""Text as inert Markdown: nothing that a file or a model says is a link, a tag or a table's end."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+_ESCAPES = str.maketrans(
+    {mark: f"\\{mark}" for mark in "\\`*_{}[]#|~$"}
+    | {"&": "&amp;", "<": "&lt;", ">": "&gt;", "@": "&#64;"}
+)
+_LINKS = re.compile(r"(?i)://|\bwww\.")
+
+
+def text(value: Any, most: int = 300) -> str:
+    """One line of plain text.
+
+    >>> text("a|b <script>\\n[x](http://y)")
+    'a\\\\|b &lt;script&gt; \\\\[x\\\\](http&#58;//y)'
+    """
+    flat = " ".join("".join(c if c.isprintable() else " " for c in str(value)).split())
+    flat = flat if len(flat) <= most else flat[: most - 1] + "…"
+    escaped = flat.translate(_ESCAPES)
+    return _LINKS.sub(lambda m: "&#58;//" if m[0] == "://" else f"{m[0][:3]}&#46;", escaped)
+
+
+def fenced(content: str, language: str = "") -> str:
+    """A block of code that its content cannot end: the fence is longer than any run in it."""
+    clean = "".join(c if c in {"\n", "\t"} or c.isprintable() else "\ufffd" for c in content)
+    longest = max((len(run) for run in re.findall("`+", clean)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return f"{fence}{language}\n{clean}\n{fence}"
+
+
+def table(heads: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """A table; numbers to the right, every cell escaped."""
+    cells = [list(row) for row in rows]
+    right = [all(_number(row[i]) for row in cells) for i in range(len(heads))]
+    lines = [
+        "| " + " | ".join(heads) + " |",
+        "| " + " | ".join("---:" if one else "---" for one in right) + " |",
+    ]
+    lines += ["| " + " | ".join(_cell(value) for value in row) + " |" for row in cells]
+    return "\n".join(lines)
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, int | float) or value in ("", "–")
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, Raw):
+        return str(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}"
+    return f"{value:g}" if isinstance(value, float) else text(value)
+
+
+class Raw(str):
+    """A cell that is Markdown already."""
+
+    __slots__ = ()
