@@ -105,6 +105,9 @@ ROWS = [
     scenario("rows each, misspelt", "rows: ▸5 eech\n", "expected 200"),
     scenario("a least without total", "rows: ▸{least: 5}\n", "expected 200"),
     scenario("a least above the total", "rows: ▸{total: 3, least: 5}\n" + AXIS, "more than the total of 3"),
+    scenario("rows beyond all measure", "rows: ▸1000000000000\n", "1,000,000,000,000 rows; a scenario has at most 10,000,000"),
+    scenario("rows each beyond all measure", "rows: ▸9000000 each\n" + AXIS, "18,000,000 rows"),
+    scenario("a least beyond all measure", "rows: ▸{total: 20, least: 1000000000000}\n" + AXIS, "more than the total of 20"),
     scenario("weights without a total", "rows: 5 each\nvary:\n  ▸tone: {glad: 3, sad: 1}\n", "give a total"),
     scenario("weights without rows", "vary:\n  ▸tone: {glad: 3, sad: 1}\n", "give a total"),
 ]

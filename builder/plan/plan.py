@@ -327,17 +327,7 @@ def _scenario(
     project: Project, scenario: Scenario, ask: tuple[Asked, ...], changed: Overrides
 ) -> ScenarioPlan:
     source = spread.source(scenario.grid, scenario.words.seed)
-    mask = spread.mask(scenario.grid, scenario.keep_axes, scenario.given)
-    rows = changed.rows or scenario.words.rows
-    shared = spread.share(source, rows, mask)
-    if not shared.kept:
-        raise InputError("`keep` leaves no combination", place=scenario.document.place(("keep",)))
-    if rows.total is not None and rows.least * shared.kept > rows.total:
-        raise InputError(
-            f"least {rows.least} of each of {shared.kept} combinations is {rows.least * shared.kept}, "
-            f"more than the total of {rows.total}",
-            place=scenario.document.place(("rows",)),
-        )
+    shared = _shared(scenario, source, changed.rows or scenario.words.rows)
     drawer = Drawer(scenario.draws, source, project.outputs / "fits")
     given = {**scenario.given, "schema": scenarios.shown_schema(scenario.schema)}
     nothing = np.empty(0, np.int32)
@@ -362,6 +352,29 @@ def _scenario(
             hint="loosen a rule, or draw within it: bounds (min, max) and `by`",
         )
     return planned
+
+
+def _shared(scenario: Scenario, source: Source, rows: spread.Rows) -> spread.Shared:
+    mask = spread.mask(scenario.grid, scenario.keep_axes, scenario.given)
+    kept = spread.kept(source, mask)
+    place = scenario.document.place(("rows",))
+    if not kept:
+        raise InputError("`keep` leaves no combination", place=scenario.document.place(("keep",)))
+    each = rows.each or rows.least
+    if rows.total is not None and each * kept > rows.total:
+        raise InputError(
+            f"least {each} of each of {kept} combinations is {each * kept}, "
+            f"more than the total of {rows.total}",
+            place=place,
+        )
+    wanted = rows.total or each * kept
+    if wanted > spread.MAX_ROWS:
+        raise InputError(
+            f"{wanted:,} rows; a scenario has at most {spread.MAX_ROWS:,}",
+            place=place,
+            hint="share them among several scenarios of one dataset",
+        )
+    return spread.share(source, rows, mask)
 
 
 def _addressed(

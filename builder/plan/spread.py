@@ -22,6 +22,8 @@ from builder.records import canonical
 
 CHUNK = 1 << 19
 """Combinations looked at together."""
+MAX_ROWS = 10**7
+"""Rows of the largest plan of a scenario: 36 bytes each."""
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _OCCURRENCE = np.uint64(0xD1B54A32D192ED03)
@@ -167,6 +169,13 @@ def mask(grid: Grid, rules: Sequence[Expression], given: Mapping[str, Any]) -> M
             table[position] = rule.holds(names)
         found.append((blocks, table))
     return Mask(grid, tuple(found)) if found else None
+
+
+def kept(source: Source, mask: Mask | None) -> int:
+    """How many combinations `keep` leaves of the grid."""
+    if mask is None:
+        return source.grid.size
+    return sum(len(index) for index, *_ in _chunks(source, mask))
 
 
 def _chunks(
