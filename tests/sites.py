@@ -150,6 +150,10 @@ class Process:
     _out: Any = None
     _err: Any = None
 
+    def send(self, number: int) -> None:
+        """Sends a signal; a process that has ended already is left for `wait`."""
+        os.kill(self.child.pid, number)
+
     def wait(self, limit: float = 300.0) -> Ran:
         """Waits for its end and measures it."""
         watch = threading.Thread(target=self._watch, daemon=True)

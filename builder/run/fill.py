@@ -13,7 +13,7 @@ import asyncio
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 
-from builder.errors import BuilderError, ProviderError, TransportError
+from builder.errors import BuilderError, ProviderError, StoreError, TransportError
 from builder.limits import alarm
 from builder.plan.plan import Plan
 from builder.project import Budget
@@ -117,6 +117,9 @@ class Fill:
                 self.stop(error.message)
                 if isinstance(error, Outage):
                     asyncio.get_running_loop().call_later(GRACE, self._abandon)
+            except StoreError:
+                self.stop("the store cannot be written")  # what is asked now would be lost
+                raise
             except asyncio.CancelledError:
                 if not self._abandoned:
                     raise
