@@ -8,6 +8,8 @@ import pytest
 from builder import shingles
 from builder.check import coverage, diversity, drift, features, labels, privacy, twosample
 
+pytestmark = pytest.mark.slow
+
 
 def sentences(n: int, seed: int, letters: str = "abcdefghijklmnop", words: int = 14) -> list[str]:
     rng = np.random.default_rng(seed)

@@ -10,6 +10,8 @@ from builder import expect
 from builder.check import findings, frame, gates, pii, report
 from builder.errors import InputError
 
+pytestmark = pytest.mark.slow
+
 
 def table(n: int, seed: int, *, shift: float = 0.0) -> dict[str, list[Any]]:
     rng = np.random.default_rng(seed)

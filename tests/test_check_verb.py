@@ -17,6 +17,8 @@ from builder.check import registry
 from builder.errors import InputError
 from tests import projects
 
+pytestmark = pytest.mark.slow
+
 WORDS = [
     "parcel",
     "courier",

@@ -14,6 +14,8 @@ from tests import projects
 from tests.hub import Hub
 from tests.publishing import REPO, Desk
 
+pytestmark = pytest.mark.slow
+
 SCENARIO = "schema: Letter\nrows: {} each\nvary:\n  tone: [{}]\n"
 MORE = "prompt: letters\nschema: Letter\nrows: 6\n"
 

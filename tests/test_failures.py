@@ -18,6 +18,8 @@ from tests.asking import SECRET, ask, both, failure
 from tests.provider import Provider
 from tests.provider_faults import FAULTS
 
+pytestmark = pytest.mark.slow
+
 # What each fault means: the kind of error, and words of its first line.
 MEANING: Mapping[str, tuple[type[EngineError] | str, str]] = {
     "400": (ProviderError, "model"),

@@ -18,6 +18,8 @@ from builder.run.pace import Pace, seconds
 from tests.provider import Provider
 from tests.test_run import Site
 
+pytestmark = pytest.mark.slow
+
 
 def refusal(after: float | None = None) -> TransportError:
     return TransportError("too many requests", after=after, limited=True)

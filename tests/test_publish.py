@@ -18,6 +18,8 @@ from tests import projects
 from tests.hub import TOKEN, Hub
 from tests.publishing import FILES, REPO, Desk
 
+pytestmark = pytest.mark.slow
+
 FINDING = {
     "gate": "diversity.distinct_2", "what": "", "value": 0.1, "limit": 0.2, "verdict": "fail",
     "advice": "the same words return",

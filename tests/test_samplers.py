@@ -16,6 +16,8 @@ from builder.plan.samplers import fit, margins, normal, registry
 from builder.plan.samplers.protocol import Arrays, Sampler
 from builder.plan.tables import Column, Table, typed
 
+pytestmark = pytest.mark.slow
+
 FITTED = ("bootstrap", "cart", "copula", "gmm", "fit")
 DECLARED: list[tuple[str, Any]] = [
     ("uniform", [2, 5]),

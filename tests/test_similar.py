@@ -15,6 +15,8 @@ from builder import near
 from tests.provider import Provider
 from tests.test_run import SCENARIO, Site, bytes_of
 
+pytestmark = pytest.mark.slow
+
 SCHEMA = """
 from pydantic import BaseModel, Field
 

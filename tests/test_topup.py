@@ -18,6 +18,8 @@ from builder.run import ask
 from tests import projects
 from tests.provider import Provider, completion, prompts
 
+pytestmark = pytest.mark.slow
+
 TOPICS = {
     "late": "parcel courier delayed warehouse tracking doorstep shipment address delivery window",
     "money": "invoice charged twice refund bank statement currency receipt cashback balance",
