@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 from builder import near, shingles
 
+pytestmark = pytest.mark.slow
+
 
 @cache
 def sets(text: str) -> frozenset[str]:

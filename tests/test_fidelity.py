@@ -8,6 +8,8 @@ import pytest
 from builder.plan import fidelity
 from builder.plan.tables import Column, Table
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip("sklearn")
 
 

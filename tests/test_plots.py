@@ -11,6 +11,8 @@ import pytest
 from builder.plan import plots
 from builder.plan.tables import Column, Table, typed
 
+pytestmark = pytest.mark.slow
+
 
 def table(n: int, seed: int) -> Table:
     rng = np.random.default_rng(seed)

@@ -13,6 +13,8 @@ import pytest
 
 from tests.provider import Provider
 
+pytestmark = pytest.mark.slow
+
 BODY = {"model": "m", "messages": [{"role": "user", "content": "hello"}]}
 
 
