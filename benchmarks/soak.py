@@ -69,7 +69,11 @@ def endless(folder: Path) -> Found:
     """Endpoints that show one fault for ever, all at the same time: they cost waiting alone."""
     with ThreadPoolExecutor(len(ENDLESS)) as pool:
         found = list(pool.map(lambda fault: faults.only(folder, fault), ENDLESS))
-    return Found(", ".join(one.figure for one in found), all(one.holds for one in found))
+    return Found(
+        ", ".join(one.figure for one in found),
+        all(one.holds for one in found),
+        all(one.in_time for one in found),
+    )
 
 
 def tried(line: Line) -> Found:
@@ -103,9 +107,10 @@ def main() -> int:
 
 def show(number: int, about: str, found: Found) -> bool:
     """One row of the table; whether it holds."""
-    mark = "holds" if found.holds else "FAILS"
+    holds = found.holds and found.in_time
+    mark = "holds" if holds else "FAILS" if not found.holds else "LATE "
     print(f"{number:>3}  {mark}  {about:<20} {found.figure}", flush=True)
-    return found.holds
+    return holds
 
 
 if __name__ == "__main__":

@@ -71,6 +71,8 @@ class Provider(BaseModel):
     structured: Literal["json_schema", "json_object", "prompt"] | None = None
     protocol: str | None = None
     timeout: float | None = Field(default=None, gt=0)
+    requests_per_minute: float | None = Field(default=None, gt=0)
+    tokens_per_minute: float | None = Field(default=None, gt=0)
     params: dict[str, Any] = Field(default_factory=dict)
     usd_per_million: Prices | None = None
 

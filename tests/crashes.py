@@ -74,7 +74,8 @@ def idle(folder: Path, *, rows: int) -> Found:
         f"{rows} rows again: {again.seconds:.1f} s, {again.cpu:.1f} of them CPU, "
         f"{'0 bytes' if same else 'SOME BYTES'} changed; {asked} of 9 no-op edits asked",
         first.code == again.code == 0 and same and not asked
-        and "asked:" not in again.err and again.cpu < 2.0,
+        and "asked:" not in again.err,
+        again.cpu < 2.0,
     )  # fmt: skip
 
 
@@ -132,8 +133,9 @@ def signals(folder: Path) -> Found:
     return Found(
         f"first: exit {codes[0]} and {codes[1]} within {slowest:.1f} s, "
         f"{'every answer kept' if kept else 'ANSWERS LOST'}; second: exit {codes[2]} in {second:.1f} s",
-        codes == [75, 75, 130] and kept and slowest < 5 and second < 2.5
+        codes == [75, 75, 130] and kept
         and early.code in (0, 75, -signal.SIGTERM) and "Traceback" not in early.err,
+        slowest < 5 and second < 2.5,
     )  # fmt: skip
 
 
@@ -153,7 +155,8 @@ def lock(folder: Path) -> Found:
         f"second: exit {second.code} in {second.seconds:.1f} s"
         f"{', names the pid' if named else ', NO PID'}; "
         f"after its death: exit {third.code}",
-        second.code == 4 and named and second.seconds < 2.5 and third.code == 0,
+        second.code == 4 and named and third.code == 0,
+        second.seconds < 2.5,
     )
 
 

@@ -70,22 +70,23 @@ def only(
     with Provider(faults={fault: 1.0}, retry_after=1.0) as provider:
         at = sites.site(folder, provider, rows=str(rows), **settings)
         ran = sites.apart(at, "run")
-    good = ran.code == 75 and ran.seconds <= limit and ran.clean and bool(ran.error)
-    return Found(f"{fault} {ran.seconds:.0f} s (exit {ran.code})", good)
+    good = ran.code == 75 and ran.clean and bool(ran.error)
+    return Found(f"{fault} {ran.seconds:.0f} s (exit {ran.code})", good, ran.seconds <= limit)
 
 
 def final(folder: Path, *, flying: int = 16) -> Found:
     """Errors that no second try mends."""
-    shown, good = [], True
+    shown, good, slowest = [], True, 0.0
     for fault, setting in FINAL.items():
         with Provider(faults={fault: 1.0}) as provider:
             at = sites.site(folder, provider, rows="200", api_key_env="NOTES_KEY")
             at.environ = {"NOTES_KEY": SECRET}
             ran = sites.here(at, "run", "--concurrency", str(flying))
             shown.append(f"{fault} {ran.calls} calls {ran.seconds:.1f} s")
-            good &= ran.code == 75 and ran.calls <= flying and ran.seconds <= 3
+            slowest = max(slowest, ran.seconds)
+            good &= ran.code == 75 and ran.calls <= flying
             good &= setting in ran.error and SECRET not in ran.err + ran.out
-    return Found(f"{', '.join(shown)}; the setting is named", good)
+    return Found(f"{', '.join(shown)}; the setting is named", good, slowest <= 3)
 
 
 def no_answers(folder: Path) -> Found:
@@ -217,6 +218,7 @@ def pace(folder: Path, *, seconds: float) -> Found:
     kept = times[0] / times[1]
     return Found(
         f"20 calls/s filled at {filled:.1f}, {spent:.2f} calls a row; 5 % 429s leave {kept:.0%} of the pace",
+        ran.code == 0,
         filled >= 10 and kept >= 0.9,
     )
 
@@ -283,5 +285,6 @@ def inputs(folder: Path) -> Found:
     return Found(
         f"{len(BROKEN) - len(wrong)} of {len(BROKEN)} broken files named with line and column, "
         f"{calls} calls, at most {slowest:.1f} s {' '.join(wrong)}".strip(),
-        not wrong and not calls and slowest < 6,
+        not wrong and not calls,
+        slowest < 6,
     )

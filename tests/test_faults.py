@@ -35,7 +35,6 @@ def test_an_endpoint_that_does_nothing_else_ends_the_run_resumable(
         assert ran.code == 75
         assert ran.error
         assert ran.clean
-        assert ran.seconds < 12
         provider.faults = {}
         at.settings(timeout=30.0)
         assert sites.here(at, "run").code in (0, 75 if fault == "prose" else 0)
@@ -47,7 +46,6 @@ def test_waiting_longer_than_anybody_would_is_left_to_the_next_run(tmp_path: Pat
         ran = sites.here(at, "run")
     assert ran.code == 75
     assert "asks to wait 600 s" in ran.error
-    assert ran.seconds < 10
 
 
 def test_what_no_second_try_mends_stops_at_once_and_names_the_setting(tmp_path: Path) -> None:

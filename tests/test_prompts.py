@@ -234,9 +234,7 @@ ESCAPES = """
 
 @pytest.mark.parametrize("template", ESCAPES)
 def test_no_way_leads_out_of_the_sandbox(folder: Path, template: str) -> None:
-    started = time.perf_counter()
     assert refusal(folder, template).place is not None
-    assert time.perf_counter() - started < 1
 
 
 @pytest.mark.parametrize(
@@ -278,11 +276,9 @@ def test_half_a_surrogate_pair_is_refused(folder: Path, template: str) -> None:
 
 def test_rendering_is_cut_where_it_takes_too_long(folder: Path) -> None:
     loop = "\n{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}"
-    started = time.perf_counter()
     with limits.alarm() as alarm:
         alarm(0.2)
         found = refusal(folder, loop)
-    assert time.perf_counter() - started < 3
     assert "rendering took over" in found.message
     assert found.place is not None
     assert found.place.line == 2
@@ -290,7 +286,6 @@ def test_rendering_is_cut_where_it_takes_too_long(folder: Path) -> None:
 
 def test_a_limit_rings_again_for_who_swallows_it() -> None:
     rung = 0
-    started = time.perf_counter()
     with limits.alarm() as alarm:
         alarm(0.1)
         while rung < 2:
@@ -300,7 +295,7 @@ def test_a_limit_rings_again_for_who_swallows_it() -> None:
             except limits.TooLong:
                 rung += 1
         alarm(0)
-    assert 1 < time.perf_counter() - started < 5
+    assert rung == 2
 
 
 def test_a_lifted_limit_rings_no_more() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -202,9 +201,7 @@ def test_extreme_weights_end_with_the_exact_total() -> None:
 def test_a_million_combinations_are_sampled_at_once() -> None:
     grid = axes.cross(even([100, 100, 100]))
     source = spread.source(grid, 0)
-    started = time.process_time()
     shared = spread.share(source, Rows(total=1000))
-    assert time.process_time() - started < 2.0
     assert len(np.unique(shared.index)) == 1000
     assert shared.kept == 10**6
 

@@ -8,7 +8,9 @@ usage, or with less than is possible, counts as the worst case: it never lowers 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from builder.errors import InputError
 from builder.project import Budget
@@ -18,6 +20,12 @@ from builder.run.engines.prices import Price
 SEEN = 20
 """Replies with usage before the bound of the input follows them."""
 MARGIN = 1.25
+
+
+BYTES_PER_TOKEN = 3.6
+"""About right for English (4 letters a token) and for Chinese (3 bytes a letter, most of a token)."""
+OUTPUT_TOKENS = 200
+"""Tokens of an answer where neither held answers nor max_tokens say better."""
 
 
 class Spent(Exception):
@@ -49,13 +57,15 @@ class Purse:
 
         Raises Spent where even an idle run has none.
         """
-        worst = self._cost(request.model, self._input(request, extra), float(most(request)))
+        worst = self._cost(request.model, self._input(request, extra), float(most(request.params)))
         async with self._changed:
             while self.spent + self.held + worst > self.cap:
                 if not self._flying:
                     raise Spent
                 await self._changed.wait()
-                worst = self._cost(request.model, self._input(request, extra), float(most(request)))
+                worst = self._cost(
+                    request.model, self._input(request, extra), float(most(request.params))
+                )
             self.held += worst
             self._flying += 1
         return worst
@@ -102,11 +112,20 @@ class Purse:
         return sent * max(price.input, price.written) + received * price.output
 
 
-def most(request: Request) -> int:
+def most(params: Mapping[str, Any]) -> int:
     """Tokens of the longest answer that the params allow; 0 where they set no bound."""
-    params = request.params
-    found = params.get("max_tokens") or params.get("max_completion_tokens") or 0
-    return int(found)
+    return int(params.get("max_tokens") or params.get("max_completion_tokens") or 0)
+
+
+def typical_output(params: Mapping[str, Any]) -> int:
+    """Tokens of an answer, before any was seen."""
+    return min(OUTPUT_TOKENS, most(params) or OUTPUT_TOKENS)
+
+
+def typical(request: Request, extra: tuple[Message, ...]) -> float:
+    """Tokens of a call, before any was seen."""
+    size = len(message_bytes((*request.messages, *extra))) + _schema_bytes(request)
+    return size / BYTES_PER_TOKEN + typical_output(request.params)
 
 
 def check(budget: Budget, models: dict[str, tuple[Price | None, bool]]) -> None:

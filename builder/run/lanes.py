@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from builder.errors import ProviderError, TransportError
 from builder.plan.plan import Plan
 from builder.project import Budget
-from builder.records import Completion, Key, Message, Request
+from builder.records import Completion, Key, Message, Request, Usage
 from builder.run import ask, budget, retry
 from builder.run.budget import Purse
 from builder.run.engines import prices, registry
@@ -73,6 +73,8 @@ class Lane:
     wave: int = 1
     """Most calls in flight since the last success."""
     succeeded: bool = False
+    _typical: float = 0.0
+    """Tokens of a call, as those so far had them."""
 
     async def ask(
         self,
@@ -96,9 +98,12 @@ class Lane:
 
         async def once() -> Completion:
             halt.check()
-            async with self.pace.admitted(), self.flight:
+            expected = self._typical or budget.typical(request, extra)
+            async with self.pace.admitted(expected), self.flight:
                 halt.check()
-                return await self._counted(request, key, extra, again, halt)
+                reply = await self._counted(request, key, extra, again, halt)
+            self._learn(expected, reply.usage)
+            return reply
 
         return clean(await retry.calling(once, sleep=halt.sleep, failed=note))
 
@@ -113,6 +118,12 @@ class Lane:
             self.flying -= 1
         self.succeeded, self.wave = True, max(1, self.flying)
         return reply
+
+    def _learn(self, expected: float, usage: Usage) -> None:
+        tokens = (usage.input or 0) + (usage.output or 0)
+        if tokens:
+            self.pace.used(expected, tokens)
+            self._typical += (tokens - self._typical) / (10 if self._typical else 1)
 
     async def _within_budget(
         self, request: Request, key: Key, extra: tuple[Message, ...], again: int, halt: Halt
@@ -174,8 +185,11 @@ async def open_all(
     flight = asyncio.Semaphore(concurrency)
     for model, endpoint in endpoints.items():
         engine = registry.engine_class(endpoint.protocol)(endpoint)
-        told = endpoint.options.get("requests_per_minute")
-        pace = Pace(endpoint.concurrency, per_minute=told)
+        pace = Pace(
+            endpoint.concurrency,
+            per_minute=endpoint.options.get("requests_per_minute"),
+            tokens_per_minute=endpoint.options.get("tokens_per_minute"),
+        )
         if hasattr(engine, "on_headers"):
             engine.on_headers = pace.read
         await stack.enter_async_context(engine)
@@ -191,7 +205,7 @@ def _purse(
     known = {
         model: prices.lookup(where, model.partition(":")[2]) for model, where in endpoints.items()
     }
-    budget.check(cap, {m: (price, budget.most(probes[m]) > 0) for m, price in known.items()})
+    budget.check(cap, {m: (price, budget.most(probes[m].params) > 0) for m, price in known.items()})
     return Purse(cap, {model: price for model, price in known.items() if price is not None})
 
 

@@ -9,6 +9,9 @@ while it refuses nothing. Single 429s, as busy servers scatter them, change noth
 What was let through is counted as calls begun less calls refused: a refusal comes at once and
 an answer perhaps a minute later, so answers would tell of a rate long past.
 
+Tokens a minute, where they are told, are kept likewise: a call takes those that it may need
+when it begins, and gives back what it did not use.
+
 Callers wait in one queue, first come, first served. One timer lets go whoever may go, so a
 call costs the same however many wait.
 """
@@ -19,7 +22,7 @@ import asyncio
 import re
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 
 from builder.errors import TransportError
@@ -42,21 +45,53 @@ UNDER = 0.95
 """The rate kept, as a share of what was let through."""
 RISE = 0.08
 """What a window without a limit adds to the rate, doubled with each further one."""
-STEEPEST = 0.5
+STEEPEST = 1.0
+GROWTH = 1.0
+"""Seconds after which calls in flight are doubled though none has ended, unless there was trouble:
+an answer may take half a minute, and a refusal comes at once."""
 LONGEST = 120.0
 """Seconds of the longest pause that a server may ask of all calls."""
+
+
+class Meter:
+    """Tokens that may be used, so many a second: who takes some makes the next one wait for them."""
+
+    def __init__(self, per_minute: float) -> None:
+        self._rate = per_minute / 60
+        self._next = 0.0
+
+    def wait(self, now: float) -> float:
+        """Seconds until there are some again."""
+        return self._next - now
+
+    def take(self, tokens: float, now: float) -> None:
+        """Takes tokens away; a negative number gives some back."""
+        self._next = max(self._next, now) + tokens / self._rate
 
 
 class Pace:
     """Admits calls to one model. One event loop; nothing here awaits but `admitted`."""
 
-    def __init__(self, ceiling: int, *, per_minute: float | None = None) -> None:
+    def __init__(
+        self,
+        ceiling: int,
+        *,
+        per_minute: float | None = None,
+        tokens_per_minute: float | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`clock` tells the seconds that the event loop's timers go by."""
+        self.clock = clock
         self._ceiling = max(1, ceiling)
         self._window = float(min(FIRST, self._ceiling))
         self._growing = True
+        self._grown = clock()
+        """When calls in flight were last doubled for the time that had passed."""
         self._flying = 0
         self._rate: float | None = per_minute / 60 if per_minute else None
         self._told = per_minute
+        self._told_tokens = tokens_per_minute
+        self._meter = Meter(tokens_per_minute) if tokens_per_minute else None
         self._next = 0.0
         """When the rate lets the next call go."""
         self._paused = 0.0
@@ -64,11 +99,12 @@ class Pace:
         self._cuts = self._rises = 0
         self._flights: dict[object, float] = {}
         """When each call in flight began."""
-        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._waiting: deque[tuple[asyncio.Future[None], float]] = deque()
+        """Who waits for a turn, and the tokens that each may need."""
         self._timer: asyncio.TimerHandle | None = None
         self._stopped = False
         self._lowest: float | None = None
-        self.last_success = time.monotonic()
+        self.last_success = clock()
         self.failures = 0
         """Calls that failed since the last success."""
         self._open(self.last_success)
@@ -83,13 +119,16 @@ class Pace:
         """Whether the rate kept anybody waiting."""
 
     @asynccontextmanager
-    async def admitted(self) -> AsyncIterator[None]:
-        """Waits for a turn, then counts what happens inside: a reply, or the error it raises."""
-        if self._waiting or self._wait(time.monotonic()) > 0:
-            await self._queue()
+    async def admitted(self, tokens: float = 0.0) -> AsyncIterator[None]:
+        """Waits for a turn, then counts what happens inside: a reply, or the error it raises.
+
+        `tokens` is what the call may need; `used` mends it once that is known.
+        """
+        if self._waiting or self._wait(self.clock()) > 0:
+            await self._queue(tokens)
         else:
-            self._go()
-        cuts, call, began = self._cuts, object(), time.monotonic()
+            self._go(tokens)
+        cuts, call, began = self._cuts, object(), self.clock()
         self._flights[call] = began
         try:
             yield
@@ -105,14 +144,20 @@ class Pace:
             self._flying -= 1
             self._release()
 
+    def used(self, expected: float, tokens: float) -> None:
+        """A call that was expected to need so many tokens has used these."""
+        if self._meter is not None:
+            self._meter.take(tokens - expected, self.clock())
+            self._release()
+
     def stop(self) -> None:
         """Lets everybody go who waits: the run is over and they are to find out."""
         self._stopped = True
         self._release()
 
-    async def _queue(self) -> None:
+    async def _queue(self, tokens: float) -> None:
         turn = asyncio.get_running_loop().create_future()
-        self._waiting.append(turn)
+        self._waiting.append((turn, tokens))
         self._release()
         try:
             await turn
@@ -124,9 +169,11 @@ class Pace:
 
     def _release(self) -> None:
         """Lets go whoever may; sets the timer for the next one where time alone is missing."""
-        now = time.monotonic()
+        now = self.clock()
+        self._grow(now)
         while self._waiting:
-            if self._waiting[0].done():  # its task was cancelled
+            turn, tokens = self._waiting[0]
+            if turn.done():  # its task was cancelled
                 self._waiting.popleft()
                 continue
             wait = 0.0 if self._stopped else self._wait(now)
@@ -134,8 +181,9 @@ class Pace:
                 if wait != float("inf"):
                     self._set_timer(wait)
                 return
-            self._go()
-            self._waiting.popleft().set_result(None)
+            self._go(tokens)
+            self._waiting.popleft()
+            turn.set_result(None)
 
     def _set_timer(self, wait: float) -> None:
         loop = asyncio.get_running_loop()
@@ -152,27 +200,37 @@ class Pace:
     def _wait(self, now: float) -> float:
         """Seconds until the next call may go: 0 for now, infinite until another one ends."""
         if self._flying >= int(self._window):
-            return float("inf")
+            may_grow = self._growing and self._window < self._ceiling
+            return self._grown + GROWTH - now if may_grow else float("inf")
         if self._paused > now:
             return self._paused - now
         if self._rate is not None and self._next > now:
             self._held = True
             return self._next - now
-        return 0.0
+        return max(0.0, self._meter.wait(now)) if self._meter is not None else 0.0
 
-    def _go(self) -> None:
+    def _grow(self, now: float) -> None:
+        """Doubles the calls in flight where they alone have held the next one back for long."""
+        if self._flying < int(self._window):
+            self._grown = now
+        elif self._growing and now >= self._grown + GROWTH:
+            self._window, self._grown = min(2 * self._window, self._ceiling), now
+
+    def _go(self, tokens: float) -> None:
         """Counts a call that begins."""
+        if self._meter is not None:
+            self._meter.take(tokens, self.clock())
         self._flying += 1
         if not self._begun:
-            self._opened = time.monotonic()
+            self._opened = self.clock()
         self._begun += 1
         if self._rate is not None:
             # Timers are a little late: what they lost is made up, a few calls at most.
             late = max(1.0 / self._rate, 0.02)
-            self._next = max(self._next, time.monotonic() - late) + 1.0 / self._rate
+            self._next = max(self._next, self.clock() - late) + 1.0 / self._rate
 
     def _note(self, error: TransportError | None, cuts: int, began: float) -> None:
-        now = time.monotonic()
+        now = self.clock()
         self._replies += 1
         if error is None:
             self.last_success = now
@@ -222,14 +280,13 @@ class Pace:
         if self._rate is None or not passed:
             self._paused = max(self._paused, min(self._asked, now + LONGEST))
         if passed:
-            self._growing = False
             self._keep(passed / max(elapsed, WINDOW))
         else:
             # A shut door does not tell how much will go through it: that is found out anew.
             self._window, self._growing = max(1.0, self._window / 2), True
         self._cuts += 1
         # What a crowd showed in an instant is a floor, left soon.
-        self._rises = 3 if elapsed < WINDOW else 0
+        self._rises = 4 if elapsed < WINDOW else 0
 
     def _keep(self, let_through: float) -> None:
         if self._told is None:
@@ -266,12 +323,14 @@ class Pace:
             return
         wait = seconds(reset or "")
         if wait is not None:
-            self._paused = max(self._paused, time.monotonic() + min(wait, LONGEST))
+            self._paused = max(self._paused, self.clock() + min(wait, LONGEST))
 
     def found(self) -> str:
         """The limit that showed, in words; empty when none did."""
-        if self._told is not None:
-            return f"{self._told:g} calls a minute, as told"
+        told = [(self._told, "calls"), (self._told_tokens, "tokens")]
+        if any(rate for rate, _ in told):
+            words = " and ".join(f"{rate:,.10g} {what}" for rate, what in told if rate)
+            return f"{words} a minute, as told"
         if self._lowest is None or self._rate is None:
             return ""
         return f"about {self._lowest:.3g} calls a second"

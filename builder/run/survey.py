@@ -7,16 +7,11 @@ from dataclasses import dataclass, field
 
 from builder.plan import columns
 from builder.plan.plan import Plan, ScenarioPlan
-from builder.run import ask, results
+from builder.run import ask, budget, results
 from builder.run.engines import prices
 from builder.run.engines.protocol import Endpoint
 from builder.run.results import Tallies, Tally
 from builder.store import Store
-
-BYTES_PER_TOKEN = 3.6
-"""About right for English (4 letters a token) and for Chinese (3 bytes a letter, most of a token)."""
-OUTPUT_TOKENS = 200
-"""Tokens of an answer where neither held answers nor max_tokens say better."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +98,7 @@ def make(
 
 
 def _line(plan: Plan, scenario: ScenarioPlan, dataset: str, tally: Tally) -> Line:
-    input_tokens = round(tally.open_bytes / BYTES_PER_TOKEN)
+    input_tokens = round(tally.open_bytes / budget.BYTES_PER_TOKEN)
     output_tokens = round(tally.open * _answer_length(scenario, tally))
     endpoints = {
         asked.model: ask.endpoint(plan.project, asked.model.partition(":")[0])
@@ -141,9 +136,7 @@ def _line(plan: Plan, scenario: ScenarioPlan, dataset: str, tally: Tally) -> Lin
 def _answer_length(scenario: ScenarioPlan, tally: Tally) -> float:
     if tally.answers and tally.output_tokens:
         return tally.output_tokens / tally.answers
-    params = scenario.asked[0].params
-    most = params.get("max_tokens") or params.get("max_completion_tokens") or OUTPUT_TOKENS
-    return min(OUTPUT_TOKENS, int(most))
+    return budget.typical_output(scenario.asked[0].params)
 
 
 def _other_hosts(tally: Tally, endpoints: dict[str, Endpoint]) -> tuple[str, ...]:
