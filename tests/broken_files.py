@@ -144,6 +144,8 @@ SETTINGS = [
     settings("a price below nothing", BUILDER + "[tool.builder.providers.openai]\nusd_per_million = {▸input = -1, output = 2}\n", "expected at least 0"),
     settings("a price that is half given", BUILDER + "[tool.builder.providers.openai]\n▸usd_per_million = {input = 1}\n", "usd_per_million: output is missing"),
     settings("an unknown price", BUILDER + "[tool.builder.providers.openai]\nusd_per_million = {input = 1, output = 1, ▸cache = 1}\n", "Did you mean 'cached'?"),
+    settings("an unknown setting of a provider", BUILDER.replace("fake:any", "mine:x") + '[tool.builder.providers.mine]\nbase_url = "http://localhost:8000/v1"\n▸request_per_minute = 5\n', "Did you mean 'requests_per_minute'?", model=False),
+    settings("a rate of nothing", BUILDER + "[tool.builder.providers.openai]\n▸tokens_per_minute = 0\n", "tokens_per_minute: expected more than 0"),
     settings("a timeout of nothing", BUILDER + "[tool.builder.providers.openai]\n▸timeout = 0\n", "timeout: expected more than 0"),
     settings("an address that is none", BUILDER.replace("fake:any", "mine:x") + '[tool.builder.providers.mine]\n▸base_url = "localhost:8000"\n', "is no http:// or https:// address", model=False),
     settings("an unknown protocol", BUILDER.replace("fake:any", "mine:x") + '[tool.builder.providers.mine]\nbase_url = "http://localhost:8000/v1"\n▸protocol = "opnai"\n', "Did you mean 'openai'?", model=False),

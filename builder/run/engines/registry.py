@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from builder.errors import InputError, nearest
+from builder.project import Provider
 from builder.run.engines.protocol import Endpoint, Engine
 
 GROUP = "builder.engines"
@@ -53,6 +54,13 @@ HERE = ("local", "fake")
 
 LOCAL_SLOTS = 2
 MODES = ("json_schema", "json_object", "prompt")
+OPTIONS: Mapping[str, tuple[str, ...]] = {
+    "openai": ("api_version",),
+    "anthropic": (),
+    "local": ("slots", "n_ctx", "threads"),
+    "fake": ("latency", "faults"),
+}
+"""What the engines of ours take beyond the settings of every provider; others take any word."""
 TAKEN = frozenset(("base_url", "api_key_env", "structured", "protocol", "timeout", "params"))
 """Settings that have a field of their own; the rest are the endpoint's options."""
 
@@ -96,6 +104,7 @@ def endpoint(
     a key that is not set.
     """
     where = f"[tool.builder.providers.{provider}]"
+    _check_words(provider, settings, where)
     preset = PRESETS.get(provider) or _unknown(provider, settings, where)
     protocol = settings.get("protocol", preset.protocol)
     if protocol not in protocols():
@@ -123,6 +132,21 @@ def endpoint(
         concurrency=max(1, concurrency),
         options=options,
     )
+
+
+def _check_words(provider: str, settings: Mapping[str, Any], where: str) -> None:
+    """Raises for a setting that nobody reads."""
+    usual = PRESETS[provider].protocol if provider in PRESETS else "openai"
+    own = OPTIONS.get(settings.get("protocol") or usual)
+    if own is None or (provider not in PRESETS and provider in protocols()):
+        return
+    known = [*Provider.model_fields, *own]
+    for word in settings:
+        if word not in known and word != "api_key":
+            raise InputError(
+                f"{where} {word}: unknown setting.{nearest(word, known)}",
+                hint=f"expected one of {', '.join(known)}",
+            )
 
 
 def _unknown(provider: str, settings: Mapping[str, Any], where: str) -> Preset:
