@@ -26,6 +26,8 @@ BODY_LIMIT = 4 * 2**20
 """Bytes of a reply, decompressed: far beyond what any model writes in one answer."""
 
 LENGTH = b"content-length"
+ABOUT_US = b"x-stainless-"
+"""How headers begin in which an SDK tells of this machine; nobody asked for them."""
 ONCE = frozenset(("idempotency-key", "transfer-encoding"))
 """Headers of one request alone: where the SDK sends one, it makes every request."""
 
@@ -74,7 +76,7 @@ class Wire:
         self.client: Any = None
         """The SDK's client, set by the engine that opens this wire."""
         self._made: dict[str, httpx2.Request] = {}
-        """For each path, a request as the SDK made it."""
+        """For each path, a request as the SDK made it, without its body."""
 
     def http_client(self) -> httpx2.AsyncClient:
         """The SDK's aiohttp-backed HTTP client with our limits."""
@@ -87,7 +89,7 @@ class Wire:
             follow_redirects=False,
             trust_env=not is_loopback(self._endpoint),
             headers={"accept-encoding": "gzip, deflate"},
-            event_hooks={"response": [self._bound]},
+            event_hooks={"request": [_keep_quiet], "response": [self._bound]},
         )
         self._http = client
         return client
@@ -132,12 +134,17 @@ class Wire:
                 path, cast_to=httpx2.Response, content=payload
             )
             if not ONCE.intersection(response.request.headers):
-                self._made[path] = response.request
+                self._made[path] = _bare(response.request)
             return response
-        headers = [(name, value) for name, value in made.headers.raw if name.lower() != LENGTH]
+        # A request made with `content` has its headers normalised twice more.
         request = httpx2.Request(
-            "POST", made.url, headers=headers, content=payload, extensions=made.extensions
+            "POST",
+            made.url,
+            headers=made.headers,
+            stream=httpx2.ByteStream(payload),
+            extensions=made.extensions,
         )
+        request.read()
         return await self._http.send(request)
 
     def _trouble(self, error: BaseException) -> EngineError:
@@ -165,6 +172,26 @@ class Wire:
     async def close(self) -> None:
         if self.client is not None:
             await self.client.close()
+
+
+async def _keep_quiet(request: httpx2.Request) -> None:
+    """Takes out what the SDK tells of this machine."""
+    sent = request.headers.raw
+    kept = [(name, value) for name, value in sent if not name.lower().startswith(ABOUT_US)]
+    if len(kept) < len(sent):
+        request.headers = httpx2.Headers(kept)
+
+
+def _bare(request: httpx2.Request) -> httpx2.Request:
+    """The request without its body and the headers of that."""
+    kept = [(name, value) for name, value in request.headers.raw if name.lower() != LENGTH]
+    return httpx2.Request(
+        request.method,
+        request.url,
+        headers=kept,
+        stream=httpx2.ByteStream(b""),
+        extensions=request.extensions,
+    )
 
 
 def host_of(endpoint: Endpoint) -> str:
