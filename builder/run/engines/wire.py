@@ -117,15 +117,15 @@ class Wire:
         started = time.perf_counter()
         try:
             async with asyncio.timeout(self._endpoint.timeout):
-                response = await self._send(path, payload)
+                response, body = await self._send(path, payload)
         except self._sdk.APIStatusError as error:
-            response = error.response
+            response, body = error.response, error.response.content
         except (self._base, httpx2.HTTPError, aiohttp.ClientError, OSError, zlib.error) as error:
             raise self._trouble(error) from None
         latency = time.perf_counter() - started
-        return Reply(response.status_code, response.headers, response.content, latency)
+        return Reply(response.status_code, response.headers, body, latency)
 
-    async def _send(self, path: str, payload: bytes) -> httpx2.Response:
+    async def _send(self, path: str, payload: bytes) -> tuple[httpx2.Response, bytes]:
         """The first call of a path goes through the SDK, which makes address and headers; the
         others send what it made with their own body: making it costs more than sending it."""
         made = self._made.get(path)
@@ -135,7 +135,7 @@ class Wire:
             )
             if not ONCE.intersection(response.request.headers):
                 self._made[path] = _bare(response.request)
-            return response
+            return response, response.content
         # A request made with `content` has its headers normalised twice more.
         request = httpx2.Request(
             "POST",
@@ -145,7 +145,13 @@ class Wire:
             extensions=made.extensions,
         )
         request.read()
-        return await self._http.send(request)
+        answer = await self._http.send(request, stream=True)
+        try:
+            # The answer's own way of reading leads each piece through four more iterators.
+            assert isinstance(answer.stream, httpx2.AsyncByteStream)
+            return answer, b"".join([piece async for piece in answer.stream])
+        finally:
+            await answer.aclose()
 
     def _trouble(self, error: BaseException) -> EngineError:
         """What an exception of the HTTP stack means: its cause, without the SDK's wrapping."""
