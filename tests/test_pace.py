@@ -242,6 +242,12 @@ def test_a_limit_with_room_left_pauses_nobody() -> None:
     clock.run(run)
 
 
+def test_limits_that_headers_name_are_told() -> None:
+    pace = Pace(8)
+    pace.read({"x-ratelimit-limit-requests": "500", "x-ratelimit-limit-tokens": "30000"}, 200)
+    assert pace.found() == "500 requests, as its headers say; 30,000 tokens, as its headers say"
+
+
 def test_first_come_first_served_and_nobody_starves() -> None:
     async def run(now: Clock) -> None:
         pace = Pace(2, clock=now)

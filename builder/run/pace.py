@@ -49,6 +49,12 @@ STEEPEST = 1.0
 GROWTH = 1.0
 """Seconds after which calls in flight are doubled though none has ended, unless there was trouble:
 an answer may take half a minute, and a refusal comes at once."""
+HEADERS = tuple(
+    (kind, *(name.format(word) for word in ("remaining", "reset", "limit")))
+    for kind in ("requests", "tokens")
+    for name in (f"x-ratelimit-{{}}-{kind}", f"anthropic-ratelimit-{kind}-{{}}")
+)
+"""What is limited, and the headers that tell what is left of it, until when, and of how much."""
 LONGEST = 120.0
 """Seconds of the longest pause that a server may ask of all calls."""
 
@@ -104,6 +110,8 @@ class Pace:
         self._timer: asyncio.TimerHandle | None = None
         self._stopped = False
         self._lowest: float | None = None
+        self._named: dict[str, int] = {}
+        """The limits that headers name, of requests and of tokens."""
         self.last_success = clock()
         self.failures = 0
         """Calls that failed since the last success."""
@@ -308,15 +316,10 @@ class Pace:
         """Takes what a response's headers say: a limit that is used up pauses all until its reset."""
         if status == 429:
             return  # its Retry-After comes with the error
-        for kind in ("requests", "tokens"):
-            self._left(
-                headers.get(f"x-ratelimit-remaining-{kind}"),
-                headers.get(f"x-ratelimit-reset-{kind}"),
-            )
-            self._left(
-                headers.get(f"anthropic-ratelimit-{kind}-remaining"),
-                headers.get(f"anthropic-ratelimit-{kind}-reset"),
-            )
+        for kind, remaining, reset, limit in HEADERS:
+            self._left(headers.get(remaining), headers.get(reset))
+            if headers.get(limit, "").isdigit():
+                self._named[kind] = int(headers[limit])
 
     def _left(self, left: str | None, reset: str | None) -> None:
         if left is None or not left.isdigit() or int(left) > 0:
@@ -328,12 +331,11 @@ class Pace:
     def found(self) -> str:
         """The limit that showed, in words; empty when none did."""
         told = [(self._told, "calls"), (self._told_tokens, "tokens")]
-        if any(rate for rate, _ in told):
-            words = " and ".join(f"{rate:,.10g} {what}" for rate, what in told if rate)
-            return f"{words} a minute, as told"
-        if self._lowest is None or self._rate is None:
-            return ""
-        return f"about {self._lowest:.3g} calls a second"
+        found = [f"{rate:,.10g} {what} a minute, as told" for rate, what in told if rate]
+        if self._lowest is not None and self._rate is not None:
+            found.append(f"about {self._lowest:.3g} calls a second, as its refusals show")
+        found += [f"{limit:,} {kind}, as its headers say" for kind, limit in self._named.items()]
+        return "; ".join(found)
 
 
 def seconds(text: str) -> float | None:
