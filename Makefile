@@ -33,8 +33,8 @@ wheel: .venv/.test
 # Each prints its figures with the limits that they keep.
 # About half an hour; the page is written at the end.
 bench: .venv/.test
-	@$(BIN)/python -m benchmarks > docs/performance.part
-	@mv docs/performance.part docs/performance.md
+	@$(BIN)/python -m benchmarks > docs/performance.part; ended=$$?; \
+	[ ! -s docs/performance.part ] || mv docs/performance.part docs/performance.md; exit $$ended
 
 bench-check: .venv/.test
 	@$(BIN)/python benchmarks/check.py

@@ -1,11 +1,15 @@
-"""All benchmarks, in about half an hour: python -m benchmarks > docs/performance.md"""
+"""All benchmarks, in about half an hour: python -m benchmarks > docs/performance.md
+
+Ends with 1 where a figure leaves its limit.
+"""
 
 from __future__ import annotations
 
 import os
 import platform
+import sys
 
-from benchmarks import pace, plan, run
+from benchmarks import measure, pace, plan, run
 
 HEAD = """\
 # Performance
@@ -16,11 +20,14 @@ system counted for the whole process, start-up and all, its own children include
 """
 
 
-def main() -> None:
+def main() -> int:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     about = HEAD.format(cores=cores, machine=platform.machine(), python=platform.python_version())
-    print("\n".join([about, run.section(), pace.section(), plan.section()]), end="")
+    sections = [run.section(), pace.section(), plan.section()]
+    checks = [check for _, some in sections for check in some]
+    print("\n".join([about, measure.checked(checks), *(text for text, _ in sections)]), end="")
+    return int(not all(check.holds for check in checks))
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

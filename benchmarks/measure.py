@@ -36,6 +36,32 @@ class Ran:
     code: int
 
 
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A figure held against its limit."""
+
+    what: str
+    value: float
+    most: float | None = None
+    least: float | None = None
+
+    @property
+    def holds(self) -> bool:
+        return (self.most is None or self.value <= self.most) and (
+            self.least is None or self.value >= self.least
+        )
+
+    @property
+    def limit(self) -> str:
+        return f"≤ {self.most:g}" if self.most is not None else f"≥ {self.least:g}"
+
+
+def checked(checks: Sequence[Check]) -> str:
+    """The table of figures and limits, as Markdown."""
+    rows = [(c.what, c.value, c.limit, "holds" if c.holds else "FAILS") for c in checks]
+    return "## Limits\n\n" + table(["", "figure", "limit", ""], rows) + "\n"
+
+
 def child(command: Sequence[str], folder: Path = ROOT, **environ: str) -> Ran:
     """Runs a command to its end; RuntimeError where it fails in a way that no run should."""
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:

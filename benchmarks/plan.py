@@ -10,9 +10,10 @@ import math
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from benchmarks import measure
-from benchmarks.measure import Ran
+from benchmarks.measure import Check, Ran
 
 NOWHERE = "http://127.0.0.1:9"
 SIZES = (10_000, 100_000, 1_000_000)
@@ -23,7 +24,7 @@ def builder(folder: Path, *words: str) -> Ran:
     return measure.child([*measure.BUILDER, *words], folder)
 
 
-def start(times: int) -> list[list[object]]:
+def start(times: int) -> list[list[Any]]:
     """Commands on the shipped scenarios, and what a run costs before its first call."""
     told = measure.often(lambda: builder(measure.ROOT, "--help"), times)
     planned = measure.often(lambda: builder(measure.ROOT, "plan"), times)
@@ -33,7 +34,7 @@ def start(times: int) -> list[list[object]]:
     ]
 
 
-def first_call(times: int) -> list[object]:
+def first_call(times: int) -> list[Any]:
     """CPU of a run of one row, to the end: an upper bound of what precedes its first call."""
 
     def once() -> Ran:
@@ -45,7 +46,7 @@ def first_call(times: int) -> list[object]:
     return ["`builder run`, its first call sent and answered, its end", 1, ran.cpu, ran.peak]
 
 
-def nothing(rows: int, times: int) -> list[object]:
+def nothing(rows: int, times: int) -> list[Any]:
     """A run that finds all done."""
     with tempfile.TemporaryDirectory() as scratch, measure.server("--latency", "0") as address:
         folder = measure.project(Path(scratch), address, rows=rows)
@@ -54,7 +55,7 @@ def nothing(rows: int, times: int) -> list[object]:
     return ["`builder run`, nothing to do", rows, ran.cpu, ran.peak]
 
 
-def sized(rows: int) -> tuple[list[list[object]], list[float]]:
+def sized(rows: int) -> tuple[list[list[Any]], list[float]]:
     """Lines of one size, and the seconds of plan, plan with all held, reading, export."""
     with tempfile.TemporaryDirectory() as scratch:
         folder = measure.project(Path(scratch), NOWHERE, rows=rows)
@@ -64,7 +65,7 @@ def sized(rows: int) -> tuple[list[list[object]], list[float]]:
         read = measure.child([sys.executable, "-m", "benchmarks.hold", str(folder), "--read"])
         export = builder(folder, "export")
     beyond = export.cpu - read.cpu
-    lines: list[list[object]] = [
+    lines: list[list[Any]] = [
         ["`builder plan`, nothing held", rows, plan.cpu, plan.peak],
         ["`builder plan`, all held and judged", rows, held.cpu, held.peak],
         ["the same read and judged, nothing written", rows, read.cpu, read.peak],
@@ -74,32 +75,46 @@ def sized(rows: int) -> tuple[list[list[object]], list[float]]:
     return lines, [plan.cpu, held.cpu, read.cpu, export.cpu]
 
 
-def section(sizes: tuple[int, ...] = SIZES, times: int = TIMES) -> str:
-    """The table, as Markdown."""
-    lines = [*start(times), first_call(times), nothing(5_000, times)]
-    seconds = {}
+def section(sizes: tuple[int, ...] = SIZES, times: int = TIMES) -> tuple[str, list[Check]]:
+    """The table, as Markdown, and its figures held against their limits."""
+    lines: list[list[Any]] = [*start(times), first_call(times), nothing(5_000, times)]
+    checks = [
+        Check(f"CPU s of {line[0]}", float(line[2]), most=most)
+        for line, most in zip(lines, (0.5, 0.5, 1.0, 0.8), strict=True)
+    ]
+    seconds, peaks = {}, {}
     for size in sizes:
         more, seconds[size] = sized(size)
+        peaks[size] = [line[3] for line in more]
         lines += more
     a, b = sizes[-2:]
     names = ("plan", "plan with all held", "reading", "export")
-    grown = [
-        f"{name} {math.log(seconds[b][i] / seconds[a][i]) / math.log(b / a):.2f}"
-        for i, name in enumerate(names)
+    exponents = [math.log(seconds[b][i] / seconds[a][i]) / math.log(b / a) for i in range(4)]
+    grown = [f"{name} {exponent:.2f}" for name, exponent in zip(names, exponents, strict=True)]
+    checks += [
+        Check(f"CPU s of a plan of {a:,}", seconds[a][0], most=2.5),
+        Check(f"MB of a plan of {b:,} with all held", peaks[b][1], most=300),
+        Check("growth exponent of plans", exponents[0], most=1.05),
+        Check(
+            f"CPU s of an export of {b:,}, beyond reading", seconds[b][3] - seconds[b][2], most=3
+        ),
+        Check(f"MB that it has more than one of {a:,}", peaks[b][3] - peaks[a][3], most=60),
     ]
-    return (
+    text = (
         f"## Around the calls\n\nWhole commands, start-up included; those without a size beside them and the small ones "
         f"are medians of {times}. Held answers were put into the store by `benchmarks/hold.py`, one for each row.\n\n"
         f"{measure.table(['', 'rows', 'CPU s', 'MB'], lines)}\n\n"
         f"Growth of CPU from {a:,} to {b:,} rows, as the exponent of the number of rows: {', '.join(grown)}.\n"
     )
+    return text, checks
 
 
 def main() -> None:
     talk = argparse.ArgumentParser(description=__doc__)
     talk.add_argument("--quick", action="store_true", help="up to 20,000 rows")
     given = talk.parse_args()
-    print(section((5_000, 20_000), 3) if given.quick else section())
+    text, checks = section((5_000, 20_000), 3) if given.quick else section()
+    print(text, measure.checked(checks), sep="\n")
 
 
 if __name__ == "__main__":
