@@ -22,7 +22,7 @@ from builder.plan.samplers.protocol import Arrays, Sampler
 from builder.plan.spread import Source
 from builder.plan.tables import Table
 
-FIT_VERSION = 1
+FIT_VERSION = 2
 """Raised when a sampler learns something else from the same table."""
 
 

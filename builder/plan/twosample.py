@@ -10,12 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from builder import extras
+from builder.plan import threads
 from builder.plan.tables import Table
 
 MOST = 4000
 """Rows of each table that take part."""
 
 
+@threads.single()
 def auc(one: Table, other: Table, rng: np.random.Generator, *, folds: int = 5) -> float:
     """The cross-validated area under the ROC curve, from equally many rows of both tables."""
     with extras.needed("stats"):

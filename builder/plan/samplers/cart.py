@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from builder import extras
+from builder.plan import threads
 from builder.plan.samplers import normal, packed
 from builder.plan.samplers import options as read
 from builder.plan.samplers.packed import Codes
@@ -48,6 +49,7 @@ class Cart:
         return {"leaf": LEAF} | found
 
     @staticmethod
+    @threads.single()
     def fit(table: Table, options: Mapping[str, Any], rng: np.random.Generator) -> Arrays:
         """The packed table and the trees of every column. ValueError under two leaves' rows."""
         leaf = options["leaf"]
@@ -171,7 +173,7 @@ def _grow(
     grown: dict[str, list[NDArray[Any]]] = {}
     nodes = 0
     for t in range(trees):
-        bag = rng.permutation(n)[: int(FRAC * n)] if trees > 1 else np.arange(n)
+        bag = rng.permutation(n)[: int(PART * n)] if trees > 1 else np.arange(n)
         tree, at = _tree(seen, target, np.sort(bag), leaf, int(rng.integers(2**31)))
         count = np.bincount(at, minlength=tree.node_count)
         inner = tree.children_left >= 0
@@ -189,10 +191,6 @@ def _grow(
             grown.setdefault(name, []).append(value)
         nodes += tree.node_count
     return {f"{name}{j}": np.concatenate(values).astype(np.int32) for name, values in grown.items()}
-
-
-FRAC = 0.7
-MF = None
 
 
 def _tree(

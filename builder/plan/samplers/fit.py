@@ -12,7 +12,6 @@ from builder.plan.samplers import compare, packed
 from builder.plan.samplers import options as read
 from builder.plan.samplers.cart import Cart
 from builder.plan.samplers.compare import Way
-from builder.plan.samplers.copula import Copula
 from builder.plan.samplers.gmm import Mixture
 from builder.plan.samplers.protocol import Arrays
 from builder.plan.tables import Column, Table
@@ -20,13 +19,11 @@ from builder.plan.tables import Column, Table
 FEWEST = 40
 """Rows whose halves are large enough to compare."""
 WAYS: Mapping[str, Way] = {
-    "copula": (Copula, {}),
     "cart": (Cart, {"leaf": 5}),
     "gmm raw": (Mixture, {"space": "raw"}),
     "gmm scores": (Mixture, {"space": "scores"}),
-    "gmm scores of 2": (Mixture, {"space": "scores", "components": 2}),
 }
-"""What is tried; `bootstrap` is not, as it copies rows."""
+"""What is tried. `copula` is the second mixture with one component; `bootstrap` copies rows."""
 
 
 class Fit:

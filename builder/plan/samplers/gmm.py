@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from builder.plan import threads
 from builder.plan.samplers import compare, latent, margins, mixture, normal, packed
 from builder.plan.samplers import options as read
 from builder.plan.samplers.margins import Margin
@@ -47,6 +48,7 @@ class Mixture:
         return options
 
     @staticmethod
+    @threads.single()
     def fit(table: Table, options: Mapping[str, Any], rng: np.random.Generator) -> Arrays:
         """Weights, means and triangles of the components. ValueError under 20 rows.
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import warnings
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -14,52 +17,94 @@ from builder.plan.samplers.protocol import Arrays
 
 RIDGE = 1e-5
 """Added to every variance (of columns with variance 1), so that none collapses."""
-MOST = 30
-"""Components that BIC may choose."""
+MOST, ROWS = 30, 4
+"""Components that may be chosen, and the rows a dimension that each has at least."""
+SHY = 2000
+"""Rows below which the criterion is checked with rows held out."""
+FOLDS, ROUNDS = 5, 2
+"""Parts that are held out one after another, and how often the rows are parted anew."""
 
 
 def fit(z: Floats, components: int | None, rng: np.random.Generator) -> Arrays:
     """`cumulative` (k,) weights, `means` (k, d), `factors` (k, d, d) lower triangles of rows (n, d).
 
-    As many components as given, or as the Bayesian information criterion likes best
-    (Schwarz 1978) while each has at least four rows a dimension.
+    As many components as given, or as `_chosen` likes.
     """
+    seed = int(rng.integers(2**31))
+    model = _model(z, components, seed, starts=3) if components else _chosen(z, seed, rng)
+    model = _shrunk(model, *z.shape)
+    order = np.lexsort(model.means_.T[::-1])
+    cumulative = np.cumsum(model.weights_[order])
+    return {
+        "cumulative": cumulative / cumulative[-1],
+        "means": model.means_[order],
+        "factors": np.linalg.cholesky(model.covariances_[order]),
+    }
+
+
+def _chosen(z: Floats, seed: int, rng: np.random.Generator) -> Any:
+    """The mixture that the Bayesian information criterion likes best (Schwarz 1978).
+
+    It counts every covariance as free, which `_shrunk` ones are not, so on few rows it is shy
+    of a second component: there another number takes over where rows that were held out are
+    likelier under it by more than a standard error.
+    """
+    n, d = z.shape
+    models: dict[int, Any] = {}
+    criterion: dict[int, float] = {}
+    for k in _counts(max(1, min(MOST, n // (ROWS * d)))):
+        models[k] = _model(z, k, seed)
+        criterion[k] = float(models[k].bic(z))
+        if min(list(criterion.values())[-3:]) > min(criterion.values()):
+            break  # three in a row were worse
+    best = min(criterion, key=criterion.__getitem__)
+    if n < SHY and len(models) > 1:
+        logs = _held_out(z, list(models), seed, rng)
+        gains = {k: logs[k] - logs[best] for k in models}
+        surely = [k for k in models if gains[k].mean() > gains[k].std() / np.sqrt(n)]
+        best = max(surely, key=lambda k: float(gains[k].mean()), default=best)
+    return models[best]
+
+
+def _held_out(
+    z: Floats, counts: Sequence[int], seed: int, rng: np.random.Generator
+) -> dict[int, Floats]:
+    """For each number of components the log likelihood (n,) of every row, held out of the fit."""
+    found = {k: np.zeros(len(z)) for k in counts}
+    for _ in range(ROUNDS):
+        fold = rng.permutation(len(z)) % FOLDS
+        for k, f in itertools.product(counts, range(FOLDS)):
+            seen, rest = z[fold != f], fold == f
+            model = _shrunk(_model(seen, k, seed), *seen.shape)
+            found[k][rest] += model.score_samples(z[rest]) / ROUNDS
+    return found
+
+
+def _model(z: Floats, k: int, seed: int, starts: int = 1) -> Any:
+    """A fitted mixture of k components."""
     with extras.needed("stats"):
         from sklearn.exceptions import ConvergenceWarning
         from sklearn.mixture import GaussianMixture
 
-    n, d = z.shape
-    seed = int(rng.integers(2**31))
-    best, lowest, worse = None, np.inf, 0
-    for k in [components] if components else _counts(max(1, min(MOST, n // (4 * d)))):
-        model = GaussianMixture(
-            k, reg_covar=RIDGE, random_state=seed, n_init=3 if components else 1, max_iter=300
-        )
-        with warnings.catch_warnings():
-            # A mixture that still moves a little after 300 rounds is good enough to compare.
-            warnings.simplefilter("ignore", ConvergenceWarning)
-            model.fit(z)
-        bic = float(model.bic(z))
-        if bic < lowest:
-            best, lowest, worse = model, bic, 0
-        else:
-            worse += 1
-        if worse == 3:
-            break
-    assert best is not None  # at least one count was tried
-    order = np.lexsort(best.means_.T[::-1])
-    weights, covariances = best.weights_[order], best.covariances_[order]
-    # As if each component had d rows more, of the covariance common to all: a component of few
-    # rows would follow their noise (Fraley and Raftery 2007).
-    common = np.einsum("k,kij->ij", weights, covariances)
-    rows = (weights * n)[:, None, None]
-    covariances = (rows * covariances + d * common) / (rows + d)
-    cumulative = np.cumsum(weights)
-    return {
-        "cumulative": cumulative / cumulative[-1],
-        "means": best.means_[order],
-        "factors": np.linalg.cholesky(covariances),
-    }
+    model = GaussianMixture(k, reg_covar=RIDGE, random_state=seed, n_init=starts, max_iter=300)
+    with warnings.catch_warnings():
+        # A mixture that still moves a little after 300 rounds is good enough.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return model.fit(z)
+
+
+def _shrunk(model: Any, n: int, d: int) -> Any:
+    """The mixture of n rows with each covariance (d, d) drawn towards the one common to all.
+
+    As if a component had d rows more, of the common covariance: one of few rows would follow
+    their noise (Fraley and Raftery 2007).
+    """
+    common = np.einsum("k,kij->ij", model.weights_, model.covariances_)
+    rows = (model.weights_ * n)[:, None, None]
+    model.covariances_ = (rows * model.covariances_ + d * common) / (rows + d)
+    factors = np.linalg.cholesky(model.covariances_)
+    model.precisions_cholesky_ = np.linalg.inv(factors).transpose(0, 2, 1)
+    return model
 
 
 def marginal(margin: Margin, model: Arrays, j: int) -> Margin:
