@@ -4,7 +4,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq install --no-deps
 PIN := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --override requirements/overrides.txt --extra local
 
-.PHONY: demo test test-slow lint bench bench-check bench-draw soak pins wheel clean
+.PHONY: demo test test-slow lint bench bench-check bench-draw pictures soak pins wheel clean
 
 demo: .venv/.demo
 	@$(BIN)/builder run support_messages support_off_topic
@@ -41,6 +41,10 @@ bench-check: .venv/.test
 
 bench-draw: .venv/.test
 	@$(BIN)/python benchmarks/draw.py
+
+# The pictures of docs/samplers.md, by the commands that it names.
+pictures: .venv/.test
+	@sed -n 's|^builder draw .*--plot.*|$(BIN)/&|p' docs/samplers.md | sh -e
 
 # Needs uv; the pins name no index.
 pins:

@@ -280,6 +280,28 @@ def test_too_few_rows_are_said_with_the_number_needed(name: str) -> None:
         fitted(name, mixed(4))
 
 
+def test_values_missing_by_chance_do_not_hide_what_the_others_depend_on() -> None:
+    rng = np.random.default_rng(5)
+    north = rng.random(400) < 0.5
+    noise = [typed(f"noise{i}", rng.normal(size=400).tolist()) for i in range(4)]
+    waited = [None if rng.random() < 0.15 else int(rng.poisson(9 if cold else 3)) for cold in north]
+    table = Table(
+        {"region": typed("region", ["华北" if cold else "华南" for cold in north])}
+        | {column.name: column for column in noise}
+        | {"waited": typed("waited", waited)}
+    )
+    sampler, arrays = fitted("cart", table)
+    u = np.random.default_rng(6).random((20_000, sampler.width(arrays)))
+    drawn = sampler.draw(arrays, u)
+    for region in ("华北", "华南"):
+        means = [
+            np.nanmean(columns["waited"].values[columns["region"].values == region])
+            for columns in (table.columns, drawn)
+        ]
+        assert abs(means[0] - means[1]) < 0.5
+    assert abs(np.isnan(drawn["waited"].values).mean() - 0.15) < 0.05
+
+
 @pytest.mark.slow
 def test_fit_keeps_what_it_tried_and_draws_as_the_chosen_sampler() -> None:
     sampler, arrays = fitted("fit", mixed())

@@ -21,8 +21,8 @@ from builder.plan.tables import Column, Table
 Floats = NDArray[np.float64]
 INK, FAINT, RULE, PAPER = "#1f2733", "#66707d", "#d5dae1", "#ffffff"
 REAL, DRAWN = "#7c8796", "#d9622b"
-MARGINALS, PAIRS, DOTS, BARS = 24, 6, 700, 12
-"""The most panels of either kind, dots in a scatter, bars of a category."""
+MARGINALS, PAIRS, DOTS, BARS, NAMED = 24, 6, 700, 12, 16
+"""The most panels of either kind, dots in a scatter, bars of a category, named rows of a square."""
 WIDTH, GAP, LEFT = 960.0, 24.0, 32.0
 FONT = "ui-sans-serif,system-ui,'Segoe UI','Noto Sans CJK SC','PingFang SC',sans-serif"
 
@@ -43,30 +43,34 @@ def page(
     real, ours = associations(reference, names), associations(drawn, names)
     pairs = _pairs(reference, names, real)
     dots = [table.take(np.sort(rng.permutation(len(table))[:DOTS])) for table in (reference, drawn)]
-    likeness = {one.name: one for one in found.columns} if found else {}
+    notes = {one.name: f"KS {one.ks:.3f}" for one in found.columns} if found else {}
     parts = [_head(title, drawn, reference, found)]
-    top = 96.0
-    columns, high = 4, 150.0
+    columns = min(4, max(2, len(shown)))
     wide = (WIDTH - 2 * LEFT - (columns - 1) * GAP) / columns
-    for i, name in enumerate(shown):
-        x, y = LEFT + (i % columns) * (wide + GAP), top + (i // columns) * (high + GAP)
-        note = f"KS {likeness[name].ks:.3f}" if name in likeness else ""
-        panel = _marginal(drawn.columns[name], reference.columns[name], wide, high)
-        parts.append(_panel(x, y, wide, name, note, panel))
-    top += -(-len(shown) // columns) * (high + GAP)
+    panels = [
+        _panel(
+            wide, name, notes.get(name, ""),
+            _marginal(drawn.columns[name], reference.columns[name], wide, 150),
+        )
+        for name in shown
+    ]  # fmt: skip
+    body, top = _rows(panels, columns, wide, 150, 96)
+    parts.append(body)
     if len(shown) < len(names):
         parts.append(_text(LEFT, top, f"and {len(names) - len(shown)} more columns", FAINT))
         top += 20
-    wide, columns = (WIDTH - 2 * LEFT - 2 * GAP) / 3, 3
-    for i, (one, other) in enumerate(pairs):
-        x, y = LEFT + (i % columns) * (wide + GAP), top + (i // columns) * (210 + GAP)
-        panel = _scatter(dots, one, other, wide, 210)
-        parts.append(_panel(x, y, wide, f"{other} by {one}", "", panel))
-    top += -(-len(pairs) // columns) * (210 + GAP)
+    columns, high = (1, 330) if len(pairs) == 1 else (3, 210)
+    wide = (WIDTH - 2 * LEFT - (columns - 1) * GAP) / columns
+    panels = [
+        _panel(wide, f"{other} by {one}", "", _scatter(dots, one, other, wide, high))
+        for one, other in pairs
+    ]
+    body, top = _rows(panels, columns, wide, high, top)
+    parts.append(body)
     if len(names) > 1:
-        parts.append(_matrices(names, real, ours, top))
-        top += _side(names) + 44
-    return _document(title, "".join(parts), top + GAP)
+        body, top = _matrices(names, real, ours, top)
+        parts.append(body)
+    return _document(title, "".join(parts), top)
 
 
 def associations(table: Table, names: Sequence[str]) -> Floats:
@@ -98,7 +102,10 @@ def _head(title: str, drawn: Table, reference: Table, found: Fidelity | None) ->
         _text(LEFT + 166, 61, f"drawn, {len(drawn):,} rows", FAINT),
     ]
     if found:
-        figures = [f"KS {found.ks:.3f}", f"correlations off by {found.correlation:.3f}"]
+        figures = [
+            f"KS complement {found.ks:.3f} (1 best)",
+            f"correlations off by {found.correlation:.3f}",
+        ]
         if found.auc is not None:
             figures.append(f"classifier AUC {found.auc:.3f} (0.5 best)")
         if found.closest is not None:
@@ -108,12 +115,25 @@ def _head(title: str, drawn: Table, reference: Table, found: Fidelity | None) ->
     return "".join(lines)
 
 
-def _panel(x: float, y: float, wide: float, title: str, note: str, body: str) -> str:
+def _rows(
+    panels: Sequence[str], columns: int, wide: float, high: float, top: float
+) -> tuple[str, float]:
+    """The panels in rows of so many from `top` down, and where they end."""
+    placed = "".join(
+        _at(LEFT + i % columns * (wide + GAP), top + i // columns * (high + GAP), panel)
+        for i, panel in enumerate(panels)
+    )
+    return placed, top + -(-len(panels) // columns) * (high + GAP)
+
+
+def _at(x: float, y: float, body: str) -> str:
+    return f'<g transform="translate({x:.1f} {y:.1f})">{body}</g>'
+
+
+def _panel(wide: float, title: str, note: str, body: str) -> str:
     return (
-        f'<g transform="translate({x:.1f} {y:.1f})">'
         f'<text y="12" font-weight="600" fill="{INK}">{_safe(_short(title, wide / 8))}</text>'
-        f'<text x="{wide:.1f}" y="12" text-anchor="end" fill="{FAINT}">{_safe(note)}</text>'
-        f"{body}</g>"
+        f"{_text(wide, 12, note, FAINT, 'end')}{body}"
     )
 
 
@@ -168,24 +188,46 @@ def _bars(
 
 def _scatter(dots: Sequence[Table], one: str, other: str, wide: float, high: float) -> str:
     """Reference left, draw right, on the same axes."""
-    side, tall = (wide - 8) / 2, high - 34
+    margin, floor = 46.0, high - 16
+    side, tall = (wide - margin - 10) / 2, floor - 20
     scales = [_scale([table.columns[name] for table in dots]) for name in (one, other)]
-    parts = []
+    (low, top), (left_end, right_end) = (
+        _ends([table.columns[name] for table in dots]) for name in (other, one)
+    )
+    parts = [
+        _text(margin - 5, floor, _short(low, 7), FAINT, "end"),
+        _text(margin - 5, 29, _short(top, 7), FAINT, "end"),
+    ]
     for i, colour in enumerate((REAL, DRAWN)):
-        left = i * (side + 8)
+        left = margin + i * (side + 10)
         x, y = scales[0][i], scales[1][i]
         there = ~(np.isnan(x) | np.isnan(y))
+        # Few dots, or few places that hold them all, are drawn larger.
+        size = 5.0 if len(np.unique(x[there])) < 50 else 2.8
         marks = "".join(
-            f"M{left + 3 + a * (side - 6):.1f} {17 + (1 - b) * (tall - 6) + 3:.1f}h0"
+            f"M{left + 5 + a * (side - 10):.1f} {25 + (1 - b) * (tall - 10):.1f}h0"
             for a, b in zip(x[there], y[there], strict=True)
         )
         parts.append(
-            f'<rect x="{left:.1f}" y="17" width="{side:.1f}" height="{tall:.1f}" '
+            f'<rect x="{left:.1f}" y="20" width="{side:.1f}" height="{tall:.1f}" '
             f'fill="none" stroke="{RULE}"/><path d="{marks}" stroke="{colour}" '
-            f'stroke-width="2.6" stroke-linecap="round" stroke-opacity="{(0.7, 0.45)[i]}" fill="none"/>'
-            + _text(left, high - 4, "reference" if i == 0 else "drawn", FAINT)
+            f'stroke-width="{size}" stroke-linecap="round" stroke-opacity=".75" fill="none"/>'
+            + _text(left, high - 2, _short(left_end, side / 15), FAINT)
+            + _text(left + side, high - 2, _short(right_end, side / 15), FAINT, "end")
         )
     return "".join(parts)
+
+
+def _ends(columns: Sequence[Column]) -> tuple[str, str]:
+    """The smallest and the largest value of the columns as text."""
+    every = np.concatenate([column.values for column in columns])
+    if columns[0].kind == "category":
+        known = sorted({value for value in every if value is not None})
+        return (known[0], known[-1]) if known else ("", "")
+    numbers = every[~np.isnan(every)]
+    if not len(numbers):
+        return "", ""
+    return _number(numbers.min(), columns[0]), _number(numbers.max(), columns[0])
 
 
 def _scale(columns: Sequence[Column]) -> list[Floats]:
@@ -215,36 +257,45 @@ def _pairs(table: Table, names: Sequence[str], r: Floats) -> list[tuple[str, str
     return [(names[j], names[i]) for _, j, i in ranked if numeric[i] or numeric[j]][:PAIRS]
 
 
-def _matrices(names: Sequence[str], real: Floats, ours: Floats, top: float) -> str:
-    """Three squares of correlations: reference, drawn, and how far apart they are."""
-    size = _side(names)
-    pitch = (WIDTH - 2 * LEFT - 2 * GAP) / 3 + GAP
+def _matrices(names: Sequence[str], real: Floats, ours: Floats, top: float) -> tuple[str, float]:
+    """Three squares of associations, reference, drawn, and how far apart; and where they end."""
+    few = len(names) <= NAMED
+    margin = 100.0 if few else 0.0
+    pitch = (WIDTH - 2 * LEFT - margin + GAP) / 3
+    size = min(pitch - GAP, 50.0 * len(names))
     cell = size / len(names)
-    parts = []
-    worst = float(np.abs(ours - real).max())
-    kinds = [
-        ("correlations, reference", real, 1.0),
-        ("correlations, drawn", ours, 1.0),
-        (f"difference ×5, at most {worst:.2f}", ours - real, 0.2),
+    parts = [
+        _text(LEFT + margin - 8, top + 22 + (i + 0.5) * cell, _short(name, 13), INK, "end")
+        for i, name in enumerate(names if few else [])
     ]
-    for k, (title, matrix, full) in enumerate(kinds):
-        cells = "".join(
-            f'<rect x="{j * cell:.1f}" y="{18 + i * cell:.1f}" width="{cell:.2f}" '
-            f'height="{cell:.2f}" fill="{_shade(value / full)}"><title>'
-            f"{_safe(names[i])} × {_safe(names[j])}: {value:.3f}</title></rect>"
+    squares = [
+        ("correlations, reference", real, 1.0),
+        ("drawn", ours, 1.0),
+        (f"difference, at most {float(np.abs(ours - real).max()):.2f}", ours - real, 0.2),
+    ]
+    for k, (title, matrix, full) in enumerate(squares):
+        body = "".join(
+            _cell(j * cell, 18 + i * cell, cell, value, full, f"{names[i]} × {names[j]}")
             for i, row in enumerate(matrix.tolist())
             for j, value in enumerate(row)
         )
         frame = f'<rect y="18" width="{size:.1f}" height="{size:.1f}" fill="none" stroke="{RULE}"/>'
-        parts.append(_panel(LEFT + k * pitch, top, pitch - GAP, title, "", cells + frame))
-    order = "columns in order: " + ", ".join(names)
-    parts.append(_text(LEFT, top + size + 36, _short(order, 150), FAINT))
-    return "".join(parts)
+        x = LEFT + margin + k * pitch
+        parts.append(_at(x, top, _panel(pitch - GAP, title, "", body + frame)))
+    order = "columns as the rows" if few else "in order: " + ", ".join(names)
+    parts.append(_text(LEFT + margin, top + size + 34, _short(order, 150), FAINT))
+    return "".join(parts), top + size + 34 + GAP
 
 
-def _side(names: Sequence[str]) -> float:
-    """Pixels of a square's side: the width of a third of the page, for few columns less."""
-    return min((WIDTH - 2 * LEFT - 2 * GAP) / 3, 40.0 * len(names))
+def _cell(x: float, y: float, size: float, value: float, full: float, pair: str) -> str:
+    """A square shaded by its value, which stands in it where there is room."""
+    shown = f"{round(value, 2) + 0.0:.2f}".replace("0.", ".", 1) if size >= 26 else ""
+    ink = PAPER if abs(value) > 0.8 * full else INK
+    return (
+        f'<rect x="{x:.1f}" y="{y:.1f}" width="{size:.2f}" height="{size:.2f}" '
+        f'fill="{_shade(value / full)}"><title>{_safe(pair)}: {value:.3f}</title></rect>'
+        + (_text(x + size / 2, y + size / 2 + 4, shown, ink, "middle") if shown else "")
+    )
 
 
 def _shade(value: float) -> str:

@@ -110,17 +110,22 @@ def _codes(table: Table) -> NDArray[np.int32]:
 
 
 def _target(column: Column, codes: NDArray[np.int32]) -> NDArray[np.float64]:
-    """What a tree predicts, (n, m): normal scores of numbers, indicators of categories."""
+    """What a tree predicts, (n, m): normal scores of numbers, indicators of categories.
+
+    Numbers of which some are missing have two: the score, and whether there is one, which
+    counts less, so that values missing by chance do not hide what the others depend on.
+    """
     if column.kind == "category":
         return np.eye(int(codes.max()) + 1)[codes]
-    order = np.argsort(codes, kind="stable")
-    n = len(codes)
-    scores = np.empty(n)
-    scores[order] = normal.quantile((np.arange(n) + 0.5) / n)
-    means = np.bincount(codes, scores) / np.bincount(codes)
-    # Missing values stand far off, so that the first splits part them from the rest.
-    found = np.where(np.isnan(column.values), 8.0, means[codes])
-    return found[:, None]
+    known = ~np.isnan(column.values)
+    place = codes[known]
+    scores = np.zeros(len(codes))
+    order = np.argsort(place, kind="stable")
+    ranked = np.empty(len(place))
+    ranked[order] = normal.quantile((np.arange(len(place)) + 0.5) / len(place))
+    if len(place):
+        scores[known] = (np.bincount(place, ranked) / np.maximum(np.bincount(place), 1))[place]
+    return scores[:, None] if known.all() else np.column_stack([scores, known])
 
 
 def _places(
@@ -202,12 +207,11 @@ def _tree(
 ) -> tuple[Any, Codes]:
     """A fitted tree on the rows in the bag, and the leaf (n,) of every row."""
     with extras.needed("stats"):
-        from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
+        from sklearn.tree import DecisionTreeRegressor
 
-    single = target.shape[1] == 1
-    kind = DecisionTreeRegressor if single else DecisionTreeClassifier
-    model = kind(min_samples_leaf=leaf, max_depth=DEEPEST, random_state=seed)
-    model.fit(seen[bag], target[bag, 0] if single else target[bag].argmax(axis=1))
+    # On indicators the squared error is Gini's impurity, so one kind of tree serves all.
+    model = DecisionTreeRegressor(min_samples_leaf=leaf, max_depth=DEEPEST, random_state=seed)
+    model.fit(seen[bag], target[bag])
     return model.tree_, model.apply(seen)
 
 
