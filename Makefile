@@ -40,7 +40,7 @@ bench-check: .venv/.test
 	@$(BIN)/python benchmarks/check.py
 
 bench-draw: .venv/.test
-	@$(BIN)/python benchmarks/draw.py
+	@$(BIN)/python -m benchmarks.draw
 
 # The pictures of docs/samplers.md, by the commands that it names.
 pictures: .venv/.test

@@ -120,12 +120,10 @@ def comparison(one: Comparison) -> str:
     ]
     source = one.reference.source.name if one.reference.source else "its table"
     lines = [f"{one.draw.sampler} on {source}, {len(one.drawn):,} rows drawn"]
-    if one.tried:
-        (chosen, score), *others = one.tried
-        lines.append(
-            f"chose {chosen} (AUC {score:.3f}) before "
-            + ", ".join(f"{name} ({value:.3f})" for name, value in others)
-        )
+    for group, ((chosen, score), *others) in one.tried.items():
+        beaten = ", ".join(f"{name} ({value:.3f})" for name, value in others)
+        within = f"{group}: " if group else ""
+        lines.append(f"{within}chose {chosen} (AUC {score:.3f}) before {beaten}")
     lines.append(
         table(["column", "kind", "KS complement", "mean shift (sd)", "out of range"], rows)
     )

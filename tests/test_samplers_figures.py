@@ -2,35 +2,18 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from importlib import metadata
-from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pytest
 
+from benchmarks import draw
 from builder.plan.samplers import registry
 from builder.plan.tables import Table
 
 pytest.importorskip("sklearn")
 pytestmark = pytest.mark.slow
-
-
-def _benchmark() -> ModuleType:
-    path = Path(__file__).parent.parent / "benchmarks" / "draw.py"
-    spec = importlib.util.spec_from_file_location("benchmark_draw", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-draw = _benchmark()
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ import io
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +17,16 @@ from numpy.typing import NDArray
 from builder.errors import InputError, nearest
 from builder.plan import axes
 from builder.plan.draws import EXAMPLES, Draw
-from builder.plan.samplers import registry
+from builder.plan.samplers import packed, registry
 from builder.plan.samplers.protocol import Arrays, Sampler
 from builder.plan.spread import Source
 from builder.plan.tables import Table
 
 FIT_VERSION = 2
 """Raised when a sampler learns something else from the same table."""
+
+WHOLE = "bootstrap"
+"""The sampler of groups too small for the one that was asked for."""
 
 
 @dataclass(slots=True)
@@ -103,7 +106,7 @@ class Drawer:
                 target[name] = item
 
     def _records(self, number: int, draw: Draw, value: Any) -> list[dict[str, Any]]:
-        table = self._rows(draw, value).select(draw.options["columns"])
+        table = self.rows(draw, value).select(draw.options["columns"])
         if len(table) < draw.options["n"]:
             within = f" with {draw.by[1]} {axes.shown(value)}" if draw.by else ""
             raise InputError(
@@ -112,7 +115,8 @@ class Drawer:
             )
         return list(table.records())
 
-    def _rows(self, draw: Draw, value: Any) -> Table:
+    def rows(self, draw: Draw, value: Any) -> Table:
+        """The rows of the line's table that a value of `by` selects; all of them without `by`."""
         assert draw.table is not None
         if draw.by is None:
             return draw.table
@@ -127,9 +131,9 @@ class Drawer:
             )
         return draw.table.take(chosen)
 
-    def learned(self, draw: Draw) -> Arrays:
-        """What the sampler of this line learned from its whole table."""
-        return self._arrays(self.draws.index(draw), replace(draw, by=None), None)[1]
+    def learned(self, draw: Draw, value: Any) -> Arrays:
+        """What the sampler of this line learned from the rows of a value of `by`."""
+        return self._arrays(self.draws.index(draw), draw, value)[1]
 
     def _arrays(self, number: int, draw: Draw, value: Any) -> tuple[type[Sampler], Arrays]:
         key = (number, value)
@@ -141,7 +145,7 @@ class Drawer:
         sampler = registry.sampler(draw.sampler)
         if not sampler.fitted:
             return sampler, sampler.fit(Table({}), draw.options, np.random.default_rng(0))
-        table = self._rows(draw, value).select(draw.columns)
+        table = self.rows(draw, value).select(draw.columns)
         try:
             return sampler, self._fit(draw.sampler, table, draw.options)
         except ValueError as error:
@@ -149,13 +153,15 @@ class Drawer:
                 raise InputError(str(error), place=draw.place) from None
             self.notes.append(
                 f"{draw.by[1]} {axes.shown(value)}: {error}, so its {len(table)} rows are drawn "
-                f"whole (bootstrap) instead of by {draw.sampler}"
+                f"whole ({WHOLE}) instead of by {draw.sampler}"
             )
-        whole = registry.sampler("bootstrap")
-        return whole, self._fit("bootstrap", table, whole.options({}))
+        whole = registry.sampler(WHOLE)
+        return whole, self._fit(WHOLE, table, whole.options({}))
 
     def _fit(self, name: str, table: Table, options: Mapping[str, Any]) -> Arrays:
         """What a sampler learns from a table, kept under its digest. ValueError where it cannot."""
+        # In an order of its own: rows that trade places in the file change nothing.
+        table = packed.canonical(table)
         content = [FIT_VERSION, name, table.digest(), dict(options)]
         digest = hashlib.blake2b(
             json.dumps(content, ensure_ascii=False, sort_keys=True, default=str).encode(),

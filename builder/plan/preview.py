@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from builder.plan import fidelity
+from builder.plan import axes, fidelity, tables
+from builder.plan.drawer import WHOLE
 from builder.plan.draws import Draw
 from builder.plan.fidelity import Fidelity
 from builder.plan.plan import ScenarioPlan
@@ -30,8 +32,8 @@ class Comparison:
     found: Fidelity
     halved: bool
     """Whether half the table was held out; a small table is compared with itself."""
-    tried: list[tuple[str, float]]
-    """What `fit` chose among, with scores, the chosen one first."""
+    tried: dict[str, list[tuple[str, float]]]
+    """What `fit` chose among, with scores, the chosen one first, for each value of `by`."""
 
 
 def rows(scenario: ScenarioPlan) -> list[dict[str, Any]]:
@@ -41,7 +43,7 @@ def rows(scenario: ScenarioPlan) -> list[dict[str, Any]]:
 
 
 def compare(scenario: ScenarioPlan, n: int) -> list[Comparison]:
-    """Each fitted line of `draw` beside its table, `n` rows drawn without regard to `by`.
+    """Each fitted line of `draw` beside its table, `n` rows drawn; `by` groups at their shares.
 
     The sampler learns from one half and is compared with both, so that a classifier and the
     nearest rows meet rows that it never saw. Needs scikit-learn.
@@ -54,24 +56,59 @@ def compare(scenario: ScenarioPlan, n: int) -> list[Comparison]:
 
 
 def _one(scenario: ScenarioPlan, draw: Draw, n: int) -> Comparison:
-    assert draw.table is not None
-    table = draw.table.select(draw.columns)
-    sampler = registry.sampler(draw.sampler)
     rng = np.random.default_rng(scenario.scenario.words.seed)
-    order = rng.permutation(len(table))
-    half, rest = order[: len(table) // 2], order[len(table) // 2 :]
-    halved = len(table) >= FEWEST
-    reference = table.take(np.sort(half)) if halved else table
-    held_out = table.take(np.sort(rest)) if halved else None
-    try:
-        arrays = sampler.fit(reference, draw.options, rng)
-    except ValueError:
-        halved, reference, held_out = False, table, None
-        arrays = scenario.drawer.learned(draw)
-    drawn = Table(sampler.draw(arrays, rng.random((n, sampler.width(arrays)))))
-    found = fidelity.compare(drawn, reference, held_out, rng)
-    tried = fit.choice(scenario.drawer.learned(draw)) if draw.sampler == "fit" else []
-    return Comparison(draw, table, drawn, found, halved, tried)
+    values = _values(scenario, draw)
+    groups = [scenario.drawer.rows(draw, value).select(draw.columns) for value in values]
+    reference = tables.stacked(groups)
+    tried = {
+        "" if value is None else axes.shown(value): chosen
+        for value in values
+        if (chosen := fit.choice(scenario.drawer.learned(draw, value)))
+    }
+    if len(reference) >= FEWEST:
+        ours, theirs = [], []
+        for group in groups:
+            order = rng.permutation(len(group))
+            half = -(-len(group) // 2)
+            ours.append(group.take(np.sort(order[:half])))
+            theirs.append(group.take(np.sort(order[half:])))
+        try:
+            drawn = _drawn(draw, ours, n, rng)
+        except ValueError:
+            pass  # half the table is too small for the sampler
+        else:
+            seen, held_out = tables.stacked(ours), tables.stacked(theirs)
+            found = fidelity.compare(drawn, seen, held_out, rng)
+            return Comparison(draw, reference, drawn, found, True, tried)
+    drawn = _drawn(draw, groups, n, rng)
+    found = fidelity.compare(drawn, reference, None, rng)
+    return Comparison(draw, reference, drawn, found, False, tried)
+
+
+def _values(scenario: ScenarioPlan, draw: Draw) -> list[Any]:
+    """The planned values of the axis that `by` names; None alone where it names none."""
+    if draw.by is None:
+        return [None]
+    combinations = scenario.scenario.grid.combinations(np.unique(scenario.cases.index))
+    return list(dict.fromkeys(combination[draw.by[0]] for combination in combinations))
+
+
+def _drawn(draw: Draw, groups: Sequence[Table], n: int, rng: np.random.Generator) -> Table:
+    """About n rows of what is learned from each group, as many as its share of all."""
+    total = sum(len(group) for group in groups)
+    parts = []
+    for group in groups:
+        sampler, options = registry.sampler(draw.sampler), draw.options
+        try:
+            arrays = sampler.fit(group, options, rng)
+        except ValueError:
+            if draw.by is None:
+                raise
+            sampler = registry.sampler(WHOLE)
+            arrays = sampler.fit(group, sampler.options({}), rng)
+        u = rng.random((max(1, round(n * len(group) / total)), sampler.width(arrays)))
+        parts.append(Table(sampler.draw(arrays, u)))
+    return tables.stacked(parts)
 
 
 def table_of(records: list[dict[str, Any]]) -> Table:

@@ -100,6 +100,18 @@ class Table:
         return whole.hexdigest()
 
 
+def stacked(parts: Sequence[Table]) -> Table:
+    """The rows of all parts, which have the same columns, the first part's first."""
+    first = parts[0]
+    columns = {
+        name: Column(
+            name, column.kind, np.concatenate([part.columns[name].values for part in parts])
+        )
+        for name, column in first.columns.items()
+    }
+    return Table(columns, first.source)
+
+
 def plain(values: NDArray[Any], kind: Kind) -> list[Any]:
     """Drawn or stored values (n,) as n Python scalars, None where missing."""
     if kind == "category":

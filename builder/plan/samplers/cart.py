@@ -49,22 +49,13 @@ class Cart:
         return {"leaf": LEAF} | found
 
     @staticmethod
-    @threads.single()
     def fit(table: Table, options: Mapping[str, Any], rng: np.random.Generator) -> Arrays:
         """The packed table and the trees of every column. ValueError under two leaves' rows."""
         leaf = options["leaf"]
         if len(table) < 2 * leaf:
             raise ValueError(f"cart needs at least {2 * leaf} rows; here are {len(table)}")
         trees = options.get("trees", 30 if len(table) < 2000 else 10)
-        ordered = packed.canonical(table)
-        codes = _codes(ordered)
-        arrays = packed.pack(ordered) | {"codes": codes}
-        for j, column in enumerate(ordered.columns.values()):
-            target = _target(column, codes[:, j])
-            places = _places(ordered, codes, target, j)
-            arrays |= {f"places{j}_{c}": place for c, place in places.items()}
-            arrays |= _grow(codes, places, target, j, leaf, trees, rng)
-        return arrays
+        return _fit(packed.canonical(table), leaf, trees, rng)
 
     @staticmethod
     def width(arrays: Arrays) -> int:
@@ -95,6 +86,18 @@ class Cart:
             before[j] = arrays["codes"][donors, j]
             found[name] = Column(name, kind, packed.values(arrays, j, donors))
         return found
+
+
+@threads.single()
+def _fit(table: Table, leaf: int, trees: int, rng: np.random.Generator) -> Arrays:
+    codes = _codes(table)
+    arrays = packed.pack(table) | {"codes": codes}
+    for j, column in enumerate(table.columns.values()):
+        target = _target(column, codes[:, j])
+        places = _places(table, codes, target, j)
+        arrays |= {f"places{j}_{c}": place for c, place in places.items()}
+        arrays |= _grow(codes, places, target, j, leaf, trees, rng)
+    return arrays
 
 
 def _codes(table: Table) -> NDArray[np.int32]:

@@ -12,7 +12,6 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from builder.plan import threads
 from builder.plan.samplers import latent, margins, normal, packed
 from builder.plan.samplers import options as read
 from builder.plan.samplers.protocol import Arrays
@@ -33,7 +32,6 @@ class Copula:
         return read.named("copula", given, ())
 
     @staticmethod
-    @threads.single()
     def fit(table: Table, options: Mapping[str, Any], rng: np.random.Generator) -> Arrays:
         """Margins and the lower triangle of the correlations. ValueError under 10 rows."""
         if len(table) < FEWEST:

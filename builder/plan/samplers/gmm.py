@@ -48,7 +48,6 @@ class Mixture:
         return options
 
     @staticmethod
-    @threads.single()
     def fit(table: Table, options: Mapping[str, Any], rng: np.random.Generator) -> Arrays:
         """Weights, means and triangles of the components. ValueError under 20 rows.
 
@@ -101,6 +100,7 @@ class Mixture:
         return margins.columns(arrays, dimensions, values)
 
 
+@threads.single()
 def _fit(table: Table, space: str, components: int | None, rng: np.random.Generator) -> Arrays:
     found, low, high = margins.learn(table)
     z, _ = latent.place(low, high, rng)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from builder import extras
+from builder.plan import threads
 from builder.plan.samplers.normal import Floats
 
 RIDGE = 1e-6
@@ -31,6 +32,7 @@ def correlate(independent: Sequence[Floats], factor: Floats) -> list[Floats]:
     return found
 
 
+@threads.single()
 def place(low: Floats, high: Floats, rng: np.random.Generator) -> tuple[Floats, Floats]:
     """Latent rows (n, d) inside their intervals, and the correlations (d, d) they agree with.
 
