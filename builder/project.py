@@ -111,6 +111,8 @@ class DatasetSettings(_Table):
     license: str | None = None
     tasks: list[str] = Field(default_factory=list)
     """Task categories of the Hub; they follow from the shape when left out."""
+    prompts: bool = False
+    """Whether the card quotes the templates."""
     shape: ShapeSettings = ShapeSettings()
     splits: dict[str, Annotated[float, Field(gt=0, le=1)]] = Field(
         default_factory=lambda: {"train": 1.0}

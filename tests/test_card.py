@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from builder.export import card, markdown
-from builder.export.card import Part
+from builder.export.part import Part, report_of
 from tests import projects
 
 SETTINGS = """\
@@ -50,7 +50,7 @@ def folder(tmp_path: Path) -> Path:
 
 def part(folder: Path, **more: Any) -> Part:
     manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
-    return Part(manifest, card.report_of(folder), **more)
+    return Part(manifest, report_of(folder, manifest), **more)
 
 
 def test_the_hub_client_reads_the_metadata(folder: Path) -> None:
@@ -100,7 +100,10 @@ def test_rejects_stand_with_their_reasons(tmp_path: Path) -> None:
 
 
 def test_gates_appear_with_figures_and_a_plot_once_they_were_measured(folder: Path) -> None:
-    report = {"rows": 60, "findings": FINDINGS, "not_looked_for": "names"}
+    records = part(folder).manifest["records"]
+    report = {
+        "rows": 60, "findings": FINDINGS, "not_looked_for": "names", "basis": {"records": records},
+    }  # fmt: skip
     (folder / "report.json").write_text(json.dumps(report), "utf-8")
     assert projects.run(folder.parents[1], "export").code == 0
     text = (folder / "README.md").read_text("utf-8")
@@ -180,4 +183,4 @@ def test_several_datasets_are_one_card(folder: Path) -> None:
     head = yaml.safe_load(text.split("---\n")[1])
     assert [config["config_name"] for config in head["configs"]] == ["letter", "other"]
     assert head["configs"][1]["data_files"][0]["path"].startswith("other/data/")
-    assert "load_dataset('acme/x', 'other')" in text
+    assert 'load_dataset("acme/x", "other")' in text

@@ -74,7 +74,9 @@ def test_gates_stand_side_by_side(releases: tuple[Path, Path]) -> None:
             "gate": "diversity.distinct_2", "what": "", "value": value, "limit": 0.2,
             "verdict": "pass", "advice": "",
         }  # fmt: skip
-        (folder / "report.json").write_text(json.dumps({"rows": 1, "findings": [finding]}), "utf-8")
+        records = json.loads((folder / "manifest.json").read_text("utf-8"))["records"]
+        report = {"basis": {"records": records}, "findings": [finding]}
+        (folder / "report.json").write_text(json.dumps(report), "utf-8")
     found = diff.between(*map(diff.folder, releases))
     assert found.gates == [("diversity.distinct_2", "", 0.5, 0.25)]
 

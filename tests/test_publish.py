@@ -20,10 +20,8 @@ from tests.publishing import FILES, REPO, Desk
 
 pytestmark = pytest.mark.slow
 
-FINDING = {
-    "gate": "diversity.distinct_2", "what": "", "value": 0.1, "limit": 0.2, "verdict": "fail",
-    "advice": "the same words return",
-}  # fmt: skip
+STRICT = "[tool.builder.datasets.letter]\nexpect = {labels = {length = 0.1}}\n"
+"""A limit that chance alone exceeds."""
 
 
 @pytest.fixture(scope="module")
@@ -45,15 +43,6 @@ def desk(tmp_path: Path, filled: Path) -> Iterator[Desk]:
         assert found.told_nobody()
 
 
-def report(desk: Desk, verdict: str = "pass") -> None:
-    content = {
-        "rows": 50,
-        "passed": verdict != "fail",
-        "findings": [{**FINDING, "verdict": verdict}],
-    }
-    (desk.folder / "report.json").write_text(json.dumps(content), "utf-8")
-
-
 def test_a_published_dataset_is_private_has_a_card_and_loads_plain_and_streaming(
     desk: Desk,
 ) -> None:
@@ -62,7 +51,7 @@ def test_a_published_dataset_is_private_has_a_card_and_loads_plain_and_streaming
     assert ran.out.strip() == f"{desk.hub.url}/datasets/{REPO}"
     assert "private, to be made" in ran.err
     assert "50 rows" in ran.err
-    assert "no gate was measured" in ran.err
+    assert "measuring the gates" in ran.err
     assert desk.hub.repos[REPO].private
     assert desk.hub.commits == 1
     counts = desk.load(
@@ -227,21 +216,47 @@ def test_nobody_there_to_ask_is_no_yes(desk: Desk) -> None:
 
 
 def test_a_failing_gate_is_named_and_keeps_the_dataset_at_home(desk: Desk) -> None:
-    report(desk, "fail")
+    settings = desk.project / "pyproject.toml"
+    lenient = settings.read_text("utf-8")
+    settings.write_text(lenient + STRICT, "utf-8")
     ran = desk.publish()
     assert ran.code == 1
     line = next(line for line in ran.err.splitlines() if line.startswith("error:"))
-    assert "diversity.distinct_2 is 0.1, limit 0.2" in line
+    assert "labels.length of mood is 0." in line
+    assert ", limit 0.1" in line
     assert desk.hub.repos == {}
-    report(desk, "pass")
-    os.utime(desk.folder / "report.json", (1, 1))
-    older = desk.publish()
-    assert older.code == 2
-    assert "builder check letter" in older.err
-    report(desk, "pass")
+    settings.write_text(lenient, "utf-8")
     assert desk.publish().code == 0
-    assert b"diversity.distinct" in desk.head["letter/plots/gates.svg"]
+    assert b"labels.length" in desk.head["letter/plots/gates.svg"]
     assert json.loads(desk.head["letter/report.json"])["passed"]
+
+
+def test_gates_are_judged_by_the_rows_and_the_limits_of_now(desk: Desk) -> None:
+    assert desk.builder("check", "letter").code == 0
+    assert "measuring the gates" not in desk.publish().err
+    settings = desk.project / "pyproject.toml"
+    lenient = settings.read_text("utf-8")
+    settings.write_text(lenient + STRICT, "utf-8")
+    stricter = desk.publish()
+    assert stricter.code == 1
+    assert "measuring the gates" in stricter.err
+    settings.write_text(lenient, "utf-8")
+    scenario = desk.project / "scenarios/more.yaml"
+    scenario.write_text(scenario.read_text("utf-8").replace("rows: 10", "rows: 11"), "utf-8")
+    assert desk.builder("run").code == 0
+    assert b"Nobody has run the gates" in (desk.folder / "README.md").read_bytes()
+    grown = desk.publish()
+    assert grown.code == 0
+    assert "measuring the gates" in grown.err
+    assert json.loads(desk.head["letter/report.json"])["rows"] == 51
+
+
+def test_a_report_beside_another_reference_says_nothing_about_publishing(desk: Desk) -> None:
+    other = desk.project / "other.jsonl"
+    other.write_text('{"text": "some other text altogether"}\n' * 60, "utf-8")
+    desk.builder("check", "letter", "--reference", str(other))
+    assert json.loads((desk.folder / "report.json").read_text("utf-8"))["reference_rows"] == 60
+    assert "measuring the gates" in desk.publish().err
 
 
 def test_rows_that_are_not_those_of_the_files_are_refused_by_name(desk: Desk) -> None:

@@ -69,6 +69,23 @@ def test_messages_of_one_question_and_one_answer(tmp_path: Path) -> None:
     assert all(turn["content"] for turn in turns)
 
 
+def test_other_fields_or_roles_make_other_files(tmp_path: Path) -> None:
+    line = '[tool.builder.datasets.{}]\nshape = {{as = "messages", {}}}'
+    swapped = [
+        ("pair", 'user = "question", assistant = "answer"', 'user = "answer", assistant = "question"'),
+        ("talk", 'turns = "turns", role = "speaker", content = "text", roles = {customer = "user", agent = "assistant"}',
+         'turns = "turns", role = "speaker", content = "text", roles = {customer = "assistant", agent = "user"}'),
+    ]  # fmt: skip
+    for dataset, one, other in swapped:
+        found = []
+        for words in (one, other):
+            project(tmp_path, line.format(dataset, words))
+            assert run(tmp_path, "run", "--quiet").code == 0
+            (path,) = (tmp_path / "outputs" / dataset / "data").iterdir()
+            found.append(path.read_bytes())
+        assert found[0] != found[1]
+
+
 def test_a_field_of_turns_becomes_messages_with_the_roles_that_the_project_says(
     tmp_path: Path,
 ) -> None:

@@ -14,7 +14,7 @@ import math
 import os
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from importlib.resources import files
 from pathlib import Path
@@ -39,14 +39,26 @@ _WORDS: dict[Verdict, str] = {
 }
 
 
-def write(folder: Path, name: str, evidence: Evidence, findings: Sequence[Finding]) -> None:
+def write(
+    folder: Path,
+    name: str,
+    evidence: Evidence,
+    findings: Sequence[Finding],
+    basis: Mapping[str, str] | None = None,
+) -> None:
     """Puts `report.html` and `report.json` into the folder, each whole or not at all."""
     _replace(folder / "report.html", html(name, evidence, findings).encode())
-    _replace(folder / "report.json", as_json(name, evidence, findings))
+    _replace(folder / "report.json", as_json(name, evidence, findings, basis))
 
 
-def as_json(name: str, evidence: Evidence, findings: Sequence[Finding]) -> bytes:
-    """Dataset, rows, and every finding; a figure that could not be measured is null."""
+def as_json(
+    name: str,
+    evidence: Evidence,
+    findings: Sequence[Finding],
+    basis: Mapping[str, str] | None = None,
+) -> bytes:
+    """Dataset, rows, and every finding; a figure that could not be measured is null. `basis` is
+    what the verdicts follow from, as the caller names it."""
     listed = [
         {
             "gate": one.gate,
@@ -62,6 +74,7 @@ def as_json(name: str, evidence: Evidence, findings: Sequence[Finding]) -> bytes
     whole = {
         "dataset": name,
         "rows": evidence.rows.rows,
+        "basis": dict(basis or {}),
         "reference_rows": evidence.reference.rows if evidence.reference else None,
         "passed": not counts["fail"],
         "verdicts": {verdict: counts[verdict] for verdict in _WORDS},
@@ -69,6 +82,14 @@ def as_json(name: str, evidence: Evidence, findings: Sequence[Finding]) -> bytes
         "findings": listed,
     }
     return orjson.dumps(whole, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+
+
+def findings(report: Mapping[str, Any]) -> list[Finding]:
+    """The findings that `as_json` wrote down."""
+    return [
+        Finding(**{**one, "value": math.nan if one["value"] is None else one["value"]})
+        for one in report["findings"]
+    ]
 
 
 def html(name: str, evidence: Evidence, findings: Sequence[Finding]) -> str:
@@ -218,7 +239,7 @@ def _combinations(evidence: Evidence) -> str:
         return ""
     values = [[str(cell) for cell in rows.column(axis).values] for axis in axes]
     planned = Counter[tuple[str, str]]()
-    for key, many in context.planned.items():
+    for key, many in context.planned.items() if context.axes else ():
         planned[str(key[0]), str(key[1])] += many
     names = [
         [name for name, _ in Counter([*side, *(key[k] for key in planned)]).most_common(size)]

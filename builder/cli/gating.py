@@ -58,7 +58,7 @@ def check(
     """Measure rows: varied, true to a reference, private? Exit 1 when a gate fails."""
     from builder.check import frame
     from builder.check import report as reports
-    from builder.export import card, checked
+    from builder.export import checked
 
     beside = None if reference is None else frame.read(reference)
     embed = sentence_vectors() if semantic else None
@@ -72,9 +72,8 @@ def check(
     for folder, one in results:
         if folder is not None:
             with written(folder):
-                reports.write(folder, one.name, one.evidence, one.findings)
-                card.renew(folder)
-    whole = [reports.as_json(one.name, one.evidence, one.findings) for _, one in results]
+                checked.write(folder, one)
+    whole = [reports.as_json(r.name, r.evidence, r.findings, r.basis) for _, r in results]
     if json is not None:
         _write(json, whole[0] if name else b"[" + b",".join(whole) + b"]\n")
     for folder, one in results:

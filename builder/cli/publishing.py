@@ -20,6 +20,7 @@ from builder.cli.common import (
     datasets_of,
     planned,
     say,
+    written,
 )
 from builder.errors import InputError
 
@@ -55,7 +56,7 @@ def publish(
             reasons, tallies = datasets.stale(made, one, held)
         _whole(one.name, reasons, sum(tally.open for tally in tallies.values()))
         folder = datasets.folder(made, one)
-        notes = hub.ready(folder)
+        hub.hold(one.name, _measured(made, one, found.store, folder, quiet=quiet))
         token = found.environ().get("HF_TOKEN", "").strip()
         if not token:
             raise InputError(
@@ -64,7 +65,7 @@ def publish(
             )
         with remote.opened(repository, token) as there:
             looked = hub.look(there, folder, public=public, tag=tag)
-            for line in (*_told(looked), *notes, *looked.notes):
+            for line in (*_told(looked), *looked.notes):
                 say(line, quiet=quiet)
             if dry_run:
                 say("nothing was sent", quiet=quiet)
@@ -106,6 +107,22 @@ def diff(
         right = _side(after, here, dataset, project, stack)
         found = diffs.between(left, right)
     print(json.dumps(found.as_dict(), ensure_ascii=False, indent=2) if as_json else _shown(found))
+
+
+def _measured(plan: Any, one: Any, path: Path, folder: Path, *, quiet: bool) -> Any:
+    """What the gates find of the rows that are to be published."""
+    from builder import store
+    from builder.export import checked
+
+    found = checked.current(plan, one, folder)
+    if found is not None:
+        return found
+    say("measuring the gates", quiet=quiet)
+    with store.reading(path) as held:
+        fresh = checked.dataset(plan, one, held)
+    with written(folder):
+        checked.write(folder, fresh)
+    return fresh.findings
 
 
 def _whole(name: str, reasons: list[str], missing: int) -> None:

@@ -1,5 +1,8 @@
 """A dataset as it would be now, or anybody's corpus, held against every gate.
 
+A report says what it was judged by: a digest of the rows, and one of all that decides a verdict.
+While both are those of now, its findings are; nothing is measured twice.
+
 The whole dataset is judged by the default limits under those of its project. What a scenario
 expects is judged over its own rows; where it loosens a limit, the mix is not held to a
 stricter one. Columns drawn from a table are held against that table, line by line, unless
@@ -10,19 +13,25 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 from builder.check import context as contexts
 from builder.check import drawn, features, gates, registry
+from builder.check import report as reports
 from builder.check.findings import Context, Evidence, Finding, Limits, limits_of
 from builder.check.frame import Frame
 from builder.errors import InputError, Place, nearest
 from builder.expect import LIMITS
-from builder.export import rows
+from builder.export import card, files, rows
+from builder.export import manifest as manifests
+from builder.export.part import report_of
 from builder.plan import scenarios
 from builder.plan.plan import DatasetPlan, Plan, ScenarioPlan
-from builder.records import Reject
+from builder.plan.tables import Table
+from builder.records import Reject, digest_of
 from builder.store import Store
 
 
@@ -33,6 +42,8 @@ class Checked:
     name: str
     evidence: Evidence
     findings: list[Finding]
+    basis: Mapping[str, str] = field(default_factory=dict)
+    """What the verdicts follow from; nothing where a caller chose what the rows were held against."""
 
     @property
     def passed(self) -> bool:
@@ -63,7 +74,7 @@ def dataset(
     `reference` goes before those that scenarios and project name.
     """
     named = reference or _named(plan, one)
-    held = evidence(one, store, named, semantic)
+    held, records = _gathered(one, store, named, semantic)
     expected = plan.project.dataset_settings(one.name).expect
     whole = _judged(held, _limits(one, expected))
     own = {s.name: limits_of(s.scenario.words.expect).own for s in one.scenarios}
@@ -73,7 +84,35 @@ def dataset(
             whole += _scenario(one, scenario, held, reference)
     for scenario in one.scenarios:
         whole += _draws(scenario, held, expected)
-    return Checked(one.name, held, whole)
+    judged_by = "" if reference else _judged_by(plan, one)
+    return Checked(one.name, held, whole, {"records": records, "judged_by": judged_by})
+
+
+def write(folder: Path, found: Checked) -> None:
+    """Puts report.html and report.json into a folder, and into the card that is there."""
+    reports.write(folder, found.name, found.evidence, found.findings, found.basis)
+    card.renew(folder)
+
+
+def current(plan: Plan, one: DatasetPlan, folder: Path) -> list[Finding] | None:
+    """The findings in a dataset's folder; None where they are about other rows than the folder's,
+    or were judged by other limits or references than those of now."""
+    manifest = manifests.read(folder)
+    report = report_of(folder, manifest) if manifest else None
+    if report is None or report["basis"]["judged_by"] != _judged_by(plan, one):
+        return None
+    return reports.findings(report)
+
+
+def _judged_by(plan: Plan, one: DatasetPlan) -> str:
+    """A digest of all but the rows that a verdict follows from."""
+    settings = plan.project.dataset_settings(one.name)
+    named = [_reference(plan, one), *(s.scenario.reference for s in one.scenarios)]
+    tables = [files.digest(table.source) if table and table.source else "" for table in named]
+    return digest_of([
+        version("text-dataset-builder"), list(registry.found()), settings.expect, settings.text,
+        manifests.sources(plan, one), tables,
+    ]).hex()  # fmt: skip
 
 
 def evidence(
@@ -83,17 +122,27 @@ def evidence(
     semantic: features.Embed | None = None,
 ) -> Evidence:
     """The rows that plan and store make now, beside a reference."""
+    return _gathered(one, store, reference, semantic)[0]
+
+
+def _gathered(
+    one: DatasetPlan, store: Store, reference: Frame | None, semantic: features.Embed | None
+) -> tuple[Evidence, str]:
+    """The same, with the digest of the rows."""
     records: list[Mapping[str, Any]] = []
     refused: Counter[str] = Counter()
+    content = rows.ContentDigest()
     for item in rows.read(one, store, {"train": 1.0}).records():
         if isinstance(item, Reject):
             refused[f"{item.stage}: {item.reason}"] += 1
         else:
-            records.append(item[1])
+            records.append(item.record)
+            content.add(item.record)
     found = contexts.rows(one, records)
     if reference is not None:
         comparable(found, reference)
-    return Evidence(found, reference, contexts.of_dataset(one, refused, semantic))
+    context = contexts.of_dataset(one, refused, semantic)
+    return Evidence(found, reference, context), content.rows()
 
 
 def comparable(found: Frame, reference: Frame) -> None:
@@ -111,11 +160,16 @@ def comparable(found: Frame, reference: Frame) -> None:
 
 def _named(plan: Plan, one: DatasetPlan) -> Frame | None:
     """The reference that project or, for a dataset of one scenario, the scenario names."""
-    loaded = [scenario.scenario for scenario in one.scenarios]
-    table = scenarios.dataset_reference(plan.project, one.name, loaded)
-    if table is None and len(loaded) == 1:
-        table = loaded[0].reference
+    table = _reference(plan, one)
+    if table is None and len(one.scenarios) == 1:
+        table = one.scenarios[0].scenario.reference
     return None if table is None else contexts.beside(table)
+
+
+def _reference(plan: Plan, one: DatasetPlan) -> Table | None:
+    """The table that the project names."""
+    loaded = [scenario.scenario for scenario in one.scenarios]
+    return scenarios.dataset_reference(plan.project, one.name, loaded)
 
 
 def _limits(one: DatasetPlan, expected: Mapping[str, Any]) -> Limits:

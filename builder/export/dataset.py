@@ -111,7 +111,7 @@ def _write(
     where = folder(plan, dataset)
     counts = dict.fromkeys(reading.splits, 0)
     made = Exported(dataset.name, where, counts, [], reading.tallies)
-    content = _content(reading, shape, form, raw=raw)
+    content = rows.ContentDigest()
     axes = _axes(dataset)
     batch: list[dict[str, Any]] = []
     first: dict[str, Any] | None = None
@@ -129,7 +129,7 @@ def _write(
                 continue
             split, record, block = item
             counts[split] += 1
-            content.add(split, record)
+            content.add(record, split)
             batch.append(record)
             if len(batch) >= files.GROUP:
                 _count(axes, batch)
@@ -140,7 +140,7 @@ def _write(
         _count(axes, batch)
     made.splits = {split: n for split, n in counts.items() if n}
     made.empty_splits = [split for split, n in counts.items() if not n]
-    manifest = _manifest(plan, dataset, made, content.hex(), shape, form, raw=raw)
+    manifest = _manifest(plan, dataset, made, reading, content, shape, form, raw=raw)
     manifest["axes"] = manifests.shares(axes)
     manifest["example"] = manifests.example(first)
     written = {f"data/{name}": path for name, path in out.made().items()}
@@ -217,38 +217,36 @@ def standing(
         return None
     reading, chosen = _reading(plan, dataset, store, shape)
     found = Exported(dataset.name, where, dict.fromkeys(reading.splits, 0), [], reading.tallies)
-    content = _content(reading, chosen, form, raw=raw)
+    content = rows.ContentDigest()
     for item in reading.records():
         if isinstance(item, Reject):
             found.note(item)
         else:
             found.splits[item.split] += 1
-            content.add(item.split, item.record)
+            content.add(item.record, item.split)
     found.empty_splits = [split for split, n in found.splits.items() if not n]
     found.splits = {split: n for split, n in found.splits.items() if n}
-    wanted = _manifest(plan, dataset, found, content.hex(), chosen, form, raw=raw)
+    wanted = _manifest(plan, dataset, found, reading, content, chosen, form, raw=raw)
     found.changed = wanted != {name: manifest.get(name) for name in wanted}
     return found
-
-
-def _content(reading: Reading, shape: Shape, form: Format, *, raw: bool) -> rows.ContentDigest:
-    kinds = [[name, str(kind)] for name, kind in reading.kinds.items()]
-    about = [form, kinds, dict(reading.splits), shape.about(), rows.BLOCK, raw]
-    return rows.ContentDigest(about)
 
 
 def _manifest(
     plan: Plan,
     dataset: DatasetPlan,
     made: Exported,
-    content: str,
+    reading: Reading,
+    content: rows.ContentDigest,
     shape: Shape,
     form: Format,
     *,
     raw: bool,
 ) -> Manifest:
+    kinds = [[name, str(kind)] for name, kind in reading.kinds.items()]
+    whole = content.whole(form, kinds, dict(reading.splits), shape.about(), rows.BLOCK, raw)
+    digests = {"content": whole, "records": content.rows()}
     return manifests.make(
-        plan, dataset, shape, form, content, made.splits, made.tallies, made.reasons, raw=raw
+        plan, dataset, shape, form, digests, made.splits, made.tallies, made.reasons, raw=raw
     )
 
 

@@ -20,7 +20,8 @@ import jsonlines
 import numpy as np
 
 from builder.errors import InputError
-from builder.export import card, files, remote
+from builder.export import files, remote
+from builder.export.part import report_of
 from builder.export.remote import Entry, Remote
 from builder.records import canonical
 
@@ -103,7 +104,7 @@ def folder(path: Path) -> Side:
         same = known.get("bytes") == size and isinstance(known.get("sha256"), str)
         entry = Entry(size, known["sha256"] if same else files.digest(one))
         shards.append(Shard(one.name, entry, _here(one)))
-    return Side(str(path), tuple(shards), manifest, card.report_of(path))
+    return Side(str(path), tuple(shards), manifest, report_of(path, manifest))
 
 
 def revision(repository: Remote, commit: str, dataset: str = "", shown: str = "") -> Side:

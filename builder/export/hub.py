@@ -17,7 +17,7 @@ from builder.check.findings import Finding
 from builder.errors import GateError, HubError, InputError
 from builder.export import card, diff, remote
 from builder.export import manifest as manifests
-from builder.export.card import Part
+from builder.export.part import Part, report_of
 from builder.export.remote import Entry, Remote
 
 
@@ -67,15 +67,6 @@ class Published:
     tagged: bool
 
 
-def findings(report: Mapping[str, Any]) -> list[Finding]:
-    """The findings that report.json holds."""
-    return [
-        Finding(one["gate"], one["what"], float("nan") if one["value"] is None else one["value"],
-                one["limit"], one["verdict"], one.get("advice", ""))
-        for one in report["findings"]
-    ]  # fmt: skip
-
-
 def refusals(found: Iterable[Finding]) -> list[str]:
     """Why these findings keep a dataset from being published: one line for each gate that fails."""
     return [
@@ -86,29 +77,14 @@ def refusals(found: Iterable[Finding]) -> list[str]:
     ]
 
 
-def ready(folder: Path) -> list[str]:
-    """Words about the gates of a dataset's folder. GateError where one fails."""
-    report = card.report_of(folder)
-    if report is None:
-        return [f"no gate was measured: `builder check {folder.name}` does that"]
-    manifest = manifests.read(folder) or {}
-    if report.get("rows") != manifest.get("rows"):
-        raise InputError(
-            f"report.json is about {report.get('rows')} rows, the dataset has {manifest.get('rows')}",
-            hint=f"measure them: `builder check {folder.name}`",
-        )
-    if _age(folder / "report.json") < _age(folder / manifests.NAME):
-        raise InputError(
-            f"the gates of {folder.name} were measured before its rows changed",
-            hint=f"measure them again: `builder check {folder.name}`",
-        )
-    failed = refusals(findings(report))
+def hold(name: str, found: Iterable[Finding]) -> None:
+    """GateError where a gate fails: it holds the dataset back."""
+    failed = refusals(found)
     if failed:
         raise GateError(
-            f"{len(failed)} gate{'s' * (len(failed) > 1)} of {folder.name} failed: {'; '.join(failed)}",
+            f"{len(failed)} gate{'s' * (len(failed) > 1)} of {name} failed: {'; '.join(failed)}",
             hint="nothing was published; report.html shows more",
         )
-    return []
 
 
 def look(repository: Remote, folder: Path, *, public: bool = False, tag: str = "") -> Publication:
@@ -202,7 +178,7 @@ def _files(
 ) -> dict[str, Path | bytes]:
     """All that is to stand in the repository because of this dataset."""
     name = manifest["dataset"]
-    part = Part(manifest, card.report_of(folder), releases, f"{name}/", repository.name)
+    part = Part(manifest, report_of(folder, manifest), releases, f"{name}/", repository.name)
     parts = {name: part}
     for other in diff.datasets_in(entries):
         if other != name:
@@ -291,10 +267,6 @@ def _is(entry: Entry | None, content: Path | bytes) -> bool:
     return entry.git == remote.git_id(
         content if isinstance(content, bytes) else content.read_bytes()
     )
-
-
-def _age(path: Path) -> int:
-    return path.stat().st_mtime_ns
 
 
 def _size(content: Path | bytes) -> int:

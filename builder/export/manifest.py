@@ -50,7 +50,7 @@ def make(
     dataset: DatasetPlan,
     shape: Shape,
     form: Format,
-    content: str,
+    digests: Mapping[str, str],
     splits: Mapping[str, int],
     tallies: Tallies,
     reasons: Reasons,
@@ -62,7 +62,7 @@ def make(
     times = [t for tally in every for t in tally.span if t]
     return {
         "dataset": dataset.name,
-        "content": content,
+        **digests,
         "format": form,
         "raw": raw,
         "shape": shape.name,
@@ -86,6 +86,7 @@ def make(
             {"stage": stage, "reason": reason, "count": count}
             for (stage, reason), count in sorted(reasons.items(), key=lambda r: (-r[1], r[0]))
         ][:REASONS],
+        "prompts": _prompts(plan, dataset),
         "sources": sources(plan, dataset),
         "versions": {
             name: version(name) for name in ("text-dataset-builder", "pydantic", "jinja2")
@@ -182,7 +183,20 @@ def _origins(dataset: DatasetPlan, shape: Shape) -> dict[str, str]:
             found[axis.name] = "an axis"
         for draw in scenario.scenario.draws:
             found.update(dict.fromkeys(draw.columns, f"drawn ({draw.sampler})"))
+    for name, fields in shape.taken.items():
+        found[name] = ", ".join(f"{one}: {found.get(one, 'the answer')}" for one in fields)
     return {name: of for name, of in found.items() if name in shape.kinds}
+
+
+def _prompts(plan: Plan, dataset: DatasetPlan) -> dict[str, str]:
+    """The templates, for a project that wants them quoted."""
+    if not plan.project.dataset_settings(dataset.name).prompts:
+        return {}
+    paths = {path for scenario in dataset.scenarios for path in scenario.scenario.prompt.files}
+    root = plan.project.root
+    return {
+        path.relative_to(root).as_posix(): path.read_text("utf-8-sig") for path in sorted(paths)
+    }
 
 
 def _card(plan: Plan, dataset: DatasetPlan) -> dict[str, Any]:

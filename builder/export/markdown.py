@@ -33,6 +33,11 @@ def fenced(content: str, language: str = "") -> str:
     return f"{fence}{language}\n{clean}\n{fence}"
 
 
+def folded(summary: str, block: str) -> str:
+    """A block that opens at a click."""
+    return f"<details>\n<summary>{text(summary)}</summary>\n\n{block}\n\n</details>"
+
+
 def table(heads: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     """A table; numbers to the right, every cell escaped."""
     cells = [list(row) for row in rows]

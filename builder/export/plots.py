@@ -6,8 +6,12 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
+from builder.export.judged import Gate
+
 WIDTH = 720
-_ROW, _LEFT, _RIGHT = 22, 230, 90
+MOST = 1.25
+"""Bars of gates end at this multiple of the limit."""
+_ROW, _LEFT, _RIGHT = 22, 260, 110
 _COLOURS = {"bar": "#4c78a8", "pass": "#3b8a5a", "warn": "#c28a1b", "fail": "#b3372f"}
 _TEXT = 'font-family="sans-serif" font-size="12" fill="#333333"'
 
@@ -26,20 +30,21 @@ def shares(axes: Mapping[str, Mapping[str, Any]], most: int = 12) -> str:
     return _bars("Rows by axis", lines)
 
 
-def gates(findings: Sequence[Mapping[str, Any]], most: int = 40) -> str:
-    """A bar for each judged figure, as long as its share of the limit; the line is the limit."""
-    judged = [one for one in findings if one["limit"] is not None and one["value"] is not None]
+def gates(found: Sequence[Gate]) -> str:
+    """A bar for each gate, as long as its figure has used up what the limit allows; the line is
+    the limit."""
     lines = []
-    for one in judged[:most]:
-        value, limit = float(one["value"]), float(one["limit"])
-        top = max(value, limit, 1e-9)
-        what = f"{one['gate']} {one['what']}".strip()
-        told = f"{value:.3g} / {limit:.3g}"
-        lines.append((what, min(value / top, 1.0), told, str(one["verdict"])))
-    return _bars("Gates: figure / limit", lines)
+    for one in found:
+        worst = one.worst
+        what = f"{worst.gate} · {worst.what}" if worst.what else worst.gate
+        told = f"{worst.value:.3g} {worst.bound}"
+        lines.append((what, min(worst.strain, MOST) / MOST, told, worst.verdict))
+    return _bars("Gates: how near each figure is to its limit (the line)", lines, mark=1 / MOST)
 
 
-def _bars(title: str, lines: Sequence[tuple[str, float, str, str]]) -> str:
+def _bars(
+    title: str, lines: Sequence[tuple[str, float, str, str]], *, mark: float | None = None
+) -> str:
     height = 34 + _ROW * max(1, len(lines))
     room = WIDTH - _LEFT - _RIGHT
     parts = [
@@ -61,6 +66,12 @@ def _bars(title: str, lines: Sequence[tuple[str, float, str, str]]) -> str:
             f'<rect x="{_LEFT}" y="{y + 3}" width="{max(share * room, 1):.1f}" height="{_ROW - 6}" '
             f'fill="{colour}"/>'
             f'<text x="{_LEFT + room + 8}" y="{y + 15}" {_TEXT}>{escape(told)}</text>'
+        )
+    if mark is not None:
+        x = _LEFT + room * mark
+        parts.append(
+            f'<line x1="{x:.1f}" y1="30" x2="{x:.1f}" y2="{height - 4}" stroke="#333333" '
+            f'stroke-dasharray="3 3"/>'
         )
     return "\n".join([*parts, "</svg>", ""])
 

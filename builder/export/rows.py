@@ -114,13 +114,21 @@ def converted(value: Any, kind: Kind) -> Any:
 
 
 class ContentDigest:
-    """The digest of a dataset's content, fed one record at a time."""
+    """Digests of a dataset's rows, and of them with their splits and form, fed one at a time."""
 
-    def __init__(self, *about: Any) -> None:
-        self._hash = hashlib.blake2b(canonical(about), digest_size=16)
+    def __init__(self) -> None:
+        self._rows = hashlib.blake2b(digest_size=16)
+        self._splits = hashlib.blake2b(digest_size=16)
 
-    def add(self, split: str, values: Mapping[str, Any]) -> None:
-        self._hash.update(canonical([split, values]))
+    def add(self, values: Mapping[str, Any], split: str = "") -> None:
+        self._rows.update(canonical(values))
+        self._splits.update(canonical(split))
 
-    def hex(self) -> str:
-        return self._hash.hexdigest()
+    def rows(self) -> str:
+        """Of the rows alone, whatever form they get."""
+        return self._rows.hexdigest()
+
+    def whole(self, *about: Any) -> str:
+        """Of the rows, their splits, and what else the files follow from."""
+        parts = [self.rows(), self._splits.hexdigest(), *about]
+        return hashlib.blake2b(canonical(parts), digest_size=16).hexdigest()

@@ -36,8 +36,12 @@ class Shape:
     """The class names of a column that holds their numbers."""
     made: Callable[[Record], Record] | None = None
     """From a record to its new columns."""
+    taken: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """The fields that each new column is made of."""
     kept: tuple[str, ...] = ()
     """The columns that stay, behind the new ones."""
+    said: Mapping[str, Any] = field(default_factory=dict)
+    """What the project says of it."""
 
     def record(self, record: Record) -> Record:
         """A record in this shape."""
@@ -51,7 +55,11 @@ class Shape:
     def about(self) -> list[Any]:
         """What the digest of the content holds of it."""
         kinds = [[name, str(kind)] for name, kind in self.kinds.items()]
-        return [self.name, kinds, [[name, list(labels)] for name, labels in self.labels.items()]]
+        parts = [
+            [[name, list(part)] for name, part in parts.items()]
+            for parts in (self.labels, self.taken)
+        ]
+        return [self.name, kinds, *parts, self.said]
 
 
 def of(
@@ -104,7 +112,7 @@ class _Reader:
                 turns.append({"role": role, "content": _present(record, of)})
             return {"messages": turns}
 
-        return self.shape({"messages": TURNS}, made, fields.values())
+        return self.shape({"messages": TURNS}, made, {"messages": [*fields.values()]})
 
     def _turns(self) -> Shape:
         settings = self.settings
@@ -139,7 +147,7 @@ class _Reader:
                 ]
             }
 
-        return self.shape({"messages": TURNS}, made, [taken])
+        return self.shape({"messages": TURNS}, made, {"messages": [taken]})
 
     def role(self, speaker: Any, roles: Mapping[str, str], record: Record) -> str:
         if speaker in roles:
@@ -167,7 +175,7 @@ class _Reader:
             }
 
         columns = {"prompt": STRING, "completion": STRING}
-        return self.shape(columns, made, [prompt, completion])
+        return self.shape(columns, made, {"prompt": [prompt], "completion": [completion]})
 
     def labelled(self) -> Shape:
         classes = self.classes()
@@ -190,7 +198,7 @@ class _Reader:
             return {"text": _present(record, text), "label": number}
 
         columns = {"text": STRING, "label": INTEGER}
-        return self.shape(columns, made, [text, label], {"label": names})
+        return self.shape(columns, made, {"text": [text], "label": [label]}, {"label": names})
 
     def classes(self) -> dict[str, tuple[str, ...]]:
         """The columns with a fixed set of values: axes in file order, and enums of the schemas."""
@@ -213,10 +221,10 @@ class _Reader:
         self,
         new: Mapping[str, Kind],
         made: Callable[[Record], Record],
-        taken: Any,
+        taken: Mapping[str, Sequence[str]],
         labels: Mapping[str, tuple[str, ...]] | None = None,
     ) -> Shape:
-        gone = {*taken}
+        gone = {name for fields in taken.values() for name in fields}
         stays = [name for name in self.kinds if name not in gone]
         if self.settings.keep is not None and self.name == self.settings.kind:
             for name in self.settings.keep:
@@ -230,7 +238,8 @@ class _Reader:
                     hint="rename it, or leave it out: keep = […] lists the columns that stay",
                 )
         kinds = {**new, **{name: self.kinds[name] for name in stays}}
-        return Shape(self.name, kinds, labels or {}, made, tuple(stays))
+        said = self.settings.model_dump()
+        return Shape(self.name, kinds, labels or {}, made, taken, tuple(stays), said)
 
     def texts(self) -> list[str]:
         """The fields of free text: no variables, no enums."""
