@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -20,8 +21,8 @@ from tests.publishing import FILES, REPO, Desk
 
 pytestmark = pytest.mark.slow
 
-STRICT = "[tool.builder.datasets.letter]\nexpect = {labels = {length = 0.1}}\n"
-"""A limit that chance alone exceeds."""
+STRICT = "[tool.builder.datasets.letter]\nexpect = {drift = {table = 'moods.csv'}}\n"
+"""A reference in which every mood is good; among the letters about half are."""
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +42,17 @@ def desk(tmp_path: Path, filled: Path) -> Iterator[Desk]:
         yield found
         assert hub.unknown == []
         assert found.told_nobody()
+
+
+@contextmanager
+def strict(desk: Desk) -> Iterator[None]:
+    """A project whose dataset fails a gate, until the end of the `with`."""
+    settings = desk.project / "pyproject.toml"
+    lenient = settings.read_text("utf-8")
+    (desk.project / "moods.csv").write_text("mood\n" + "good\n" * 200, "utf-8")
+    settings.write_text(lenient + STRICT, "utf-8")
+    yield
+    settings.write_text(lenient, "utf-8")
 
 
 def test_a_published_dataset_is_private_has_a_card_and_loads_plain_and_streaming(
@@ -216,16 +228,13 @@ def test_nobody_there_to_ask_is_no_yes(desk: Desk) -> None:
 
 
 def test_a_failing_gate_is_named_and_keeps_the_dataset_at_home(desk: Desk) -> None:
-    settings = desk.project / "pyproject.toml"
-    lenient = settings.read_text("utf-8")
-    settings.write_text(lenient + STRICT, "utf-8")
-    ran = desk.publish()
+    with strict(desk):
+        ran = desk.publish()
     assert ran.code == 1
     line = next(line for line in ran.err.splitlines() if line.startswith("error:"))
-    assert "labels.length of mood is 0." in line
-    assert ", limit 0.1" in line
+    assert "drift.js of mood is 0." in line
+    assert ", limit 0.1: " in line
     assert desk.hub.repos == {}
-    settings.write_text(lenient, "utf-8")
     assert desk.publish().code == 0
     assert b"labels.length" in desk.head["letter/plots/gates.svg"]
     assert json.loads(desk.head["letter/report.json"])["passed"]
@@ -234,13 +243,10 @@ def test_a_failing_gate_is_named_and_keeps_the_dataset_at_home(desk: Desk) -> No
 def test_gates_are_judged_by_the_rows_and_the_limits_of_now(desk: Desk) -> None:
     assert desk.builder("check", "letter").code == 0
     assert "measuring the gates" not in desk.publish().err
-    settings = desk.project / "pyproject.toml"
-    lenient = settings.read_text("utf-8")
-    settings.write_text(lenient + STRICT, "utf-8")
-    stricter = desk.publish()
+    with strict(desk):
+        stricter = desk.publish()
     assert stricter.code == 1
     assert "measuring the gates" in stricter.err
-    settings.write_text(lenient, "utf-8")
     scenario = desk.project / "scenarios/more.yaml"
     scenario.write_text(scenario.read_text("utf-8").replace("rows: 10", "rows: 11"), "utf-8")
     assert desk.builder("run").code == 0
