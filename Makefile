@@ -4,7 +4,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq install --no-deps
 PIN := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --override requirements/overrides.txt --extra local
 
-.PHONY: demo test test-slow lint bench bench-check bench-draw pictures soak pins wheel clean
+.PHONY: demo test test-slow test-trl lint bench bench-check bench-draw bench-publish pictures soak pins wheel clean
 
 demo: .venv/.demo
 	@$(BIN)/builder run support_messages support_off_topic
@@ -17,6 +17,10 @@ test: .venv/.test
 # The long forms; CI runs both.
 test-slow: .venv/.test
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m slow
+
+# What the trainer trl makes of the shapes; it and torch are too large for every run.
+test-trl: .venv/.trl
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m trl tests/test_trl.py
 
 # The long forms of what README promises; --quick is a short look.
 soak: .venv/.test
@@ -46,6 +50,9 @@ bench-draw: .venv/.test
 pictures: .venv/.test
 	@sed -n 's|^builder draw .*--plot.*|$(BIN)/&|p' docs/samplers.md | sh -e
 
+bench-publish: .venv/.test
+	@$(BIN)/python -m benchmarks.publish
+
 # Needs uv; the pins name no index.
 pins:
 	$(PIN) pyproject.toml requirements/demo.in -o requirements/demo.txt
@@ -61,6 +68,12 @@ pins:
 .venv/.test: requirements/test.txt .venv/.demo
 	@echo "installing what the tests need into .venv (about a minute)" >&2
 	@$(PIP) --require-hashes -r requirements/test.txt
+	@touch $@
+
+.venv/.trl: .venv/.test
+	@echo "installing torch and trl into .venv (some minutes)" >&2
+	@$(BIN)/python -m pip --disable-pip-version-check -qq install torch==2.13.0
+	@$(BIN)/python -m pip --disable-pip-version-check -qq install --no-build-isolation --editable '.[trl]'
 	@touch $@
 
 .venv:

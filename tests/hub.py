@@ -92,6 +92,8 @@ class Hub:
         self.large: dict[str, bytes] = {}
         self.sent = 0
         """Bytes of large files that arrived whole."""
+        self.small = 0
+        """Bytes of commits, small files and all."""
         self.commits = 0
         self.unknown: list[str] = []
         self.cut = 0
@@ -196,7 +198,7 @@ class Hub:
         return repo, commit
 
     async def _stats(self, request: web.Request) -> web.Response:
-        return web.json_response({"sent": self.sent, "commits": self.commits})
+        return web.json_response({"sent": self.sent + self.small, "commits": self.commits})
 
     async def _create(self, request: web.Request) -> web.Response:
         asked = await request.json()
@@ -345,7 +347,9 @@ class Hub:
         if self.before_commit is not None:
             hook, self.before_commit = self.before_commit, None
             hook(found)
-        lines = [json.loads(line) for line in (await request.read()).splitlines()]
+        body = await request.read()
+        self.small += len(body)
+        lines = [json.loads(line) for line in body.splitlines()]
         header = lines[0]["value"]
         last = found.commits[-1]
         if header.get("parentCommit", last.id) != last.id:

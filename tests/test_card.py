@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -73,6 +74,20 @@ def test_the_hub_client_reads_the_metadata(folder: Path) -> None:
     assert info["dataset_size"] == sum(split["num_bytes"] for split in info["splits"])
 
 
+def test_datasets_reads_configs_and_features_off_the_metadata(folder: Path) -> None:
+    import datasets
+    from datasets.info import DatasetInfosDict
+    from datasets.utils.metadata import MetadataConfigs
+    from huggingface_hub import DatasetCard
+
+    data = DatasetCard.load(folder / "README.md").data
+    assert list(MetadataConfigs.from_dataset_card_data(data)) == ["letter"]
+    info = DatasetInfosDict.from_dataset_card_data(data)["letter"]
+    loaded = datasets.load_dataset(str(folder), cache_dir=str(folder.parents[1] / "cache"))
+    assert {name: split.num_examples for name, split in info.splits.items()} == loaded.num_rows
+    assert all(split.features == info.features for split in loaded.values())
+
+
 def test_people_find_what_it_is_and_how_it_was_made(folder: Path) -> None:
     text = (folder / "README.md").read_text("utf-8")
     for part_ in (
@@ -112,6 +127,58 @@ def test_gates_appear_with_figures_and_a_plot_once_they_were_measured(folder: Pa
     assert "Personal data that was not looked for: names." in text
     for name in ("axes", "gates"):
         ElementTree.parse(folder / f"plots/{name}.svg")
+
+
+def test_each_gate_is_shown_by_the_figure_that_is_nearest_to_its_limit(folder: Path) -> None:
+    figures = [
+        ("diversity.distinct_2", 0.6),
+        ("drift.ks", 0.02),
+        ("drift.ks", 0.19),
+        ("drift.ks", 0.1),
+    ]
+    findings = [
+        {"gate": gate, "what": f"c{at}", "value": value, "limit": 0.2, "verdict": "pass", "advice": ""}
+        for at, (gate, value) in enumerate(figures)
+    ]  # fmt: skip
+    text = card.render([Part(part(folder).manifest, {"rows": 60, "findings": findings})])
+    shown, _, every = text.partition("<details>")
+    assert "| drift.ks | c2 | 0.19 | ≤0.2 | pass | 3 |" in shown
+    assert "| diversity.distinct\\_2 | c0 | 0.6 | ≥0.2 | pass | 1 |" in shown
+    assert "| drift.ks | c1 |" not in shown
+    assert "All 4 figures" in every
+    assert all(f"| c{at} |" in every for at in range(4))
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda text: text[:200],
+        lambda _: "",
+        lambda _: "[]",
+        lambda text: text.replace('"verdict"', '"verdicu"'),
+        lambda text: text.replace('"pass"', '"pasr"'),
+        lambda text: text.replace('"records"', '"recorer"'),
+        lambda text: text.replace('"records": "', '"records": "0'),
+    ],
+)
+def test_a_damaged_report_is_no_report(folder: Path, damage: Callable[[str], str]) -> None:
+    projects.run(folder.parents[1], "check", "letter")
+    manifest = part(folder).manifest
+    report = folder / "report.json"
+    assert report_of(folder, manifest) is not None
+    report.write_text(damage(report.read_text("utf-8")), "utf-8")
+    assert report_of(folder, manifest) is None
+
+
+def test_figures_of_gates_over_other_rows_are_taken_away(folder: Path) -> None:
+    project = folder.parents[1]
+    projects.run(project, "check", "letter")
+    assert (folder / "plots/gates.svg").is_file()
+    scenario = project / "scenarios/letters.yaml"
+    scenario.write_text(scenario.read_text("utf-8").replace("glad, ", "glad, calm, "), "utf-8")
+    assert projects.run(project, "run").code == 0
+    assert "Nobody has run the gates" in (folder / "README.md").read_text("utf-8")
+    assert not (folder / "plots/gates.svg").exists()
 
 
 def test_checking_a_dataset_brings_its_card_up_to_date(folder: Path) -> None:
@@ -170,8 +237,23 @@ def test_a_readme_that_was_not_asked_for_again_stays(folder: Path) -> None:
     assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
 
 
-def test_prompts_are_not_quoted(folder: Path) -> None:
+def test_prompts_are_quoted_where_the_project_asks_for_it_and_nowhere_else(folder: Path) -> None:
     assert "Write letter" not in (folder / "README.md").read_text("utf-8")
+    settings = folder.parents[1] / "pyproject.toml"
+    settings.write_text(settings.read_text("utf-8") + "prompts = true\n", "utf-8")
+    assert projects.run(folder.parents[1], "export").code == 0
+    quoted = "```jinja\nWrite letter {{ n }}, {{ tone }}.\n```"
+    assert quoted in (folder / "README.md").read_text("utf-8")
+
+
+def test_columns_of_a_shape_say_what_they_are_made_of(folder: Path) -> None:
+    settings = folder.parents[1] / "pyproject.toml"
+    shape = 'shape = {as = "text-label", label = "tone"}\n'
+    settings.write_text(settings.read_text("utf-8") + shape, "utf-8")
+    assert projects.run(folder.parents[1], "export").code == 0
+    text = (folder / "README.md").read_text("utf-8")
+    assert "| text | string | text: the answer |" in text
+    assert "| tone: an axis |" in text
 
 
 def test_several_datasets_are_one_card(folder: Path) -> None:

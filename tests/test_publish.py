@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import projects
+from tests import projects, sites
 from tests.hub import TOKEN, Hub
 from tests.publishing import FILES, REPO, Desk
 
@@ -294,6 +294,21 @@ def test_a_wrong_token_or_none_is_one_line_that_names_the_variable(desk: Desk) -
     assert desk.hub.repos == {}
 
 
+def test_a_token_is_told_to_nobody_whatever_goes_wrong(desk: Desk) -> None:
+    assert desk.publish("--debug", HF_DEBUG="1").code == 0
+    desk.hub.down = 503
+    down = desk.publish("--debug")
+    assert down.code == 75
+    assert "Traceback" in down.err
+    desk.hub.down = 0
+    assert desk.publish("--debug", HF_ENDPOINT="http://127.0.0.1:9").code == 75
+    for wrong in ("hf_wrongwrongwrongwrong", "hf_broken\nwrongwrong", "hf_密wrongwrong"):
+        ran = desk.publish("--debug", HF_TOKEN=wrong)
+        assert ran.code == 2
+        assert "HF_TOKEN" in ran.err
+        assert "wrongwrong" not in ran.err + ran.out
+
+
 def test_the_token_may_stand_in_the_projects_env_file(tmp_path: Path, filled: Path) -> None:
     with Hub() as hub:
         desk = Desk(tmp_path, hub)
@@ -356,16 +371,24 @@ def test_a_new_column_is_said_to_rewrite_every_file(desk: Desk) -> None:
     assert "2 of them data; 0 data files stay" in ran.err
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root writes where nobody may")
 def test_a_folder_that_cannot_be_written_is_named(desk: Desk) -> None:
     outputs = desk.project / "outputs"
-    outputs.chmod(0o500)
-    try:
+    kept = desk.root / "kept"
+    shutil.move(outputs, kept)
+    with sites.tmpfs(outputs, "16m") as mounted:
+        shutil.copytree(kept, outputs, dirs_exist_ok=True)
+        if mounted:
+            sites.remount(outputs, "ro")
+        elif os.geteuid() == 0:
+            pytest.skip("root writes where nobody may, and this machine mounts nothing")
+        else:
+            outputs.chmod(0o500)
         ran = desk.publish()
-    finally:
-        outputs.chmod(0o700)
+        if not mounted:
+            outputs.chmod(0o700)
     assert ran.code == 75
     assert "outputs" in ran.err
+    assert ran.err.count("error:") == 1
     assert desk.hub.repos == {}
 
 

@@ -197,22 +197,3 @@ def test_a_column_that_would_mislead_a_trainer_is_refused(tmp_path: Path) -> Non
     ran = run(tmp_path, "export", "pair", "--as", "prompt-completion")
     assert ran.code == 2
     assert "'chosen' stays beside" in ran.err
-
-
-@pytest.mark.trl
-def test_trl_takes_the_conversations_as_they_are(tmp_path: Path) -> None:
-    trl = pytest.importorskip("trl", reason="trl is not installed: pip install 'text-dataset-builder[trl]'")  # fmt: skip
-    project(
-        tmp_path,
-        "[tool.builder.datasets.pair]\n"
-        'shape = {as = "messages", user = "question", assistant = "answer"}',
-    )
-    assert run(tmp_path, "run").code == 0
-    rows = made(tmp_path)
-    assert all(trl.is_conversational(row) for row in rows)
-    data_utils = pytest.importorskip("trl.data_utils")
-    for row in rows:
-        data_utils.prepare_multimodal_messages(row["messages"])
-    run(tmp_path, "export", "pair", "--as", "prompt-completion")
-    pairs = made(tmp_path)
-    assert not any(trl.is_conversational(row) for row in pairs)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import sys
+import traceback
 
 from builder.cli import asking, gating, publishing, reading, releasing, topping
 from builder.cli.common import Interrupted, Twice, app, heeding, say
@@ -25,7 +26,7 @@ def main() -> None:
             app(standalone_mode=True)
     except BuilderError as error:
         if debug:
-            raise
+            traceback.print_exc()
         say(f"error: {error}")
         sys.exit(error.exit_code)
     except Twice:

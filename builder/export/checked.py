@@ -12,7 +12,7 @@ another reference is named.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -129,16 +129,18 @@ def _gathered(
     one: DatasetPlan, store: Store, reference: Frame | None, semantic: features.Embed | None
 ) -> tuple[Evidence, str]:
     """The same, with the digest of the rows."""
-    records: list[Mapping[str, Any]] = []
     refused: Counter[str] = Counter()
     content = rows.ContentDigest()
-    for item in rows.read(one, store, {"train": 1.0}).records():
-        if isinstance(item, Reject):
-            refused[f"{item.stage}: {item.reason}"] += 1
-        else:
-            records.append(item.record)
-            content.add(item.record)
-    found = contexts.rows(one, records)
+
+    def records() -> Iterator[Mapping[str, Any]]:
+        for item in rows.read(one, store, {"train": 1.0}).records():
+            if isinstance(item, Reject):
+                refused[f"{item.stage}: {item.reason}"] += 1
+            else:
+                content.add(item.record)
+                yield item.record
+
+    found = contexts.rows(one, records())
     if reference is not None:
         comparable(found, reference)
     context = contexts.of_dataset(one, refused, semantic)

@@ -20,6 +20,9 @@ from builder.export import manifest as manifests
 from builder.export.part import Part, report_of
 from builder.export.remote import Entry, Remote
 
+SHOWN = 5
+"""Failed gates that are named in one line."""
+
 
 @dataclass(frozen=True, slots=True)
 class Publication:
@@ -67,24 +70,23 @@ class Published:
     tagged: bool
 
 
-def refusals(found: Iterable[Finding]) -> list[str]:
-    """Why these findings keep a dataset from being published: one line for each gate that fails."""
-    return [
-        f"{one.gate}{f' of {one.what}' * bool(one.what)} is {one.value:.4g}, limit {one.limit:.4g}"
-        + (f": {one.advice}" if one.advice else "")
-        for one in found
-        if one.verdict == "fail" and one.limit is not None
-    ]
-
-
 def hold(name: str, found: Iterable[Finding]) -> None:
     """GateError where a gate fails: it holds the dataset back."""
-    failed = refusals(found)
+    failed = [_failed(one) for one in found if one.verdict == "fail"]
     if failed:
+        more = f"; and {len(failed) - SHOWN} more" if len(failed) > SHOWN else ""
         raise GateError(
-            f"{len(failed)} gate{'s' * (len(failed) > 1)} of {name} failed: {'; '.join(failed)}",
+            f"{len(failed)} gate{'s' * (len(failed) > 1)} of {name} failed: "
+            f"{'; '.join(failed[:SHOWN])}{more}",
             hint="nothing was published; report.html shows more",
         )
+
+
+def _failed(one: Finding) -> str:
+    what = f" of {one.what}" if one.what else ""
+    limit = "" if one.limit is None else f", limit {one.limit:.4g}"
+    advice = f": {one.advice}" if one.advice else ""
+    return f"{one.gate}{what} is {one.value:.4g}{limit}{advice}"
 
 
 def look(repository: Remote, folder: Path, *, public: bool = False, tag: str = "") -> Publication:

@@ -59,7 +59,7 @@ def _cell(value: Any) -> str:
         return str(value)
     if isinstance(value, int) and not isinstance(value, bool):
         return f"{value:,}"
-    return f"{value:g}" if isinstance(value, float) else text(value)
+    return f"{value:.4g}" if isinstance(value, float) else text(value)
 
 
 class Raw(str):

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+FINDING = {"gate", "what", "value", "limit", "verdict", "advice"}
+VERDICTS = ("pass", "fail", "warn", "too-few-rows")
+
 
 @dataclass(frozen=True, slots=True)
 class Part:
@@ -45,6 +48,9 @@ def report_of(folder: Path, manifest: Mapping[str, Any] | None) -> dict[str, Any
     try:
         report: dict[str, Any] = json.loads((folder / "report.json").read_text("utf-8"))
         about = report["basis"]["records"]
-    except (OSError, ValueError, KeyError, TypeError):
+        whole = all(
+            one.keys() == FINDING and one["verdict"] in VERDICTS for one in report["findings"]
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
-    return report if manifest is not None and about == manifest.get("records") else None
+    return report if whole and manifest is not None and about == manifest.get("records") else None

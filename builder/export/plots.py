@@ -37,7 +37,7 @@ def gates(found: Sequence[Gate]) -> str:
     for one in found:
         worst = one.worst
         what = f"{worst.gate} · {worst.what}" if worst.what else worst.gate
-        told = f"{worst.value:.3g} {worst.bound}"
+        told = f"{worst.value:.3g} ({worst.bound})"
         lines.append((what, min(worst.strain, MOST) / MOST, told, worst.verdict))
     return _bars("Gates: how near each figure is to its limit (the line)", lines, mark=1 / MOST)
 

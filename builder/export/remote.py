@@ -21,6 +21,8 @@ from builder.errors import BuilderError, HubError, InputError
 
 BRANCH = "main"
 REPOSITORY = re.compile(r"[\w.-]{1,96}/[\w.-]{1,96}\Z", re.ASCII)
+TOKEN = re.compile(r"[!-~]*\Z")
+"""What a header can carry; the client would quote anything else in its complaint."""
 REVISION = re.compile(r"[\w][\w.+/-]{0,127}\Z", re.ASCII)
 SECONDS = {"connect": 20.0, "read": 300.0, "write": 60.0, "pool": 60.0}
 """Limits of a wait on the network; a large commit is answered late."""
@@ -211,6 +213,10 @@ def opened(name: str, token: str) -> Iterator[Remote]:
         raise InputError(
             f"{name[:120]!r} is no name of a repository", hint="write owner/name, e.g. acme/support-messages"
         )  # fmt: skip
+    if not TOKEN.match(token):
+        raise InputError(
+            "HF_TOKEN holds characters that are in no token", hint="copy it again: hf_ and letters"
+        )
 
     def client() -> Any:
         return httpx2.Client(

@@ -139,13 +139,11 @@ class _Reader:
         roles = {**{role: role for role in ROLES}, **settings.roles}
 
         def made(record: Record) -> Record:
-            turns = _present(record, taken)
-            return {
-                "messages": [
-                    {"role": self.role(turn[inner[0]], roles, record), "content": turn[inner[1]]}
-                    for turn in turns
-                ]
-            }
+            turns = []
+            for turn in _present(record, taken):
+                role = self.role(turn[inner[0]], roles, record)
+                turns.append({"role": role, "content": _content(record, turn, inner[1])})
+            return {"messages": turns}
 
         return self.shape({"messages": TURNS}, made, {"messages": [taken]})
 
@@ -193,9 +191,10 @@ class _Reader:
         numbers = {name: number for number, name in enumerate(names)}
 
         def made(record: Record) -> Record:
-            value = record[label]
-            number = None if value is None else numbers[_label(value)]
-            return {"text": _present(record, text), "label": number}
+            return {
+                "text": _present(record, text),
+                "label": numbers[_label(_present(record, label))],
+            }
 
         columns = {"text": STRING, "label": INTEGER}
         return self.shape(columns, made, {"text": [text], "label": [label]}, {"label": names})
@@ -286,12 +285,21 @@ class _Reader:
 
 
 def _present(record: Record, name: str) -> Any:
-    if record[name] is None:
+    if record[name] is None or record[name] == []:
         raise InputError(
             f"row {record['_case']} of scenario {record['_scenario']!r} has no {name!r}, which the shape needs",
             hint="take a field that every scenario of the dataset has",
         )
     return record[name]
+
+
+def _content(record: Record, turn: Record, name: str) -> Any:
+    if turn[name] is None:
+        raise InputError(
+            f"a turn of row {record['_case']} has no {name!r}, which a trainer reads",
+            hint="a schema that requires it refuses such answers",
+        )
+    return turn[name]
 
 
 def _label(value: Any) -> str:
