@@ -197,3 +197,28 @@ def test_a_column_that_would_mislead_a_trainer_is_refused(tmp_path: Path) -> Non
     ran = run(tmp_path, "export", "pair", "--as", "prompt-completion")
     assert ran.code == 2
     assert "'chosen' stays beside" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("shape", "schema", "told"),
+    [
+        ('{as = "text-label", text = "question", label = "tone"}', SCHEMA, "has no 'tone'"),
+        ('{as = "messages", turns = "turns", role = "speaker", content = "text", '
+         'roles = {customer = "user", agent = "assistant"}}',
+         SCHEMA.replace("Field(min_length=2, max_length=4)", "Field(max_length=0)"), "has no 'turns'"),
+        ('{as = "messages", turns = "turns", role = "speaker", content = "text", '
+         'roles = {customer = "user", agent = "assistant"}}',
+         SCHEMA.replace("text: str = Field(min_length=3, max_length=40)", "text: str | None = Field(max_length=0)"),
+         "has no 'text'"),
+    ],
+)  # fmt: skip
+def test_a_row_that_a_trainer_would_stumble_over_is_named(
+    tmp_path: Path, shape: str, schema: str, told: str
+) -> None:
+    dataset = "talk" if "turns" in shape else "pair"
+    more = {"scenarios/plain.yaml": "prompt: letters\nschema: Pair\nrows: 2\n"}
+    settings = f"[tool.builder.datasets.{dataset}]\nshape = {shape}"
+    project(tmp_path, settings, **{"schemas/letters.py": schema}, **more)
+    ran = run(tmp_path, "run")
+    assert ran.code == 2
+    assert told in ran.err

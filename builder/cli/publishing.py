@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated, Any
@@ -51,30 +51,24 @@ def publish(
 
     found, made = planned(project, None)
     (one,) = datasets_of(made, [dataset])
-    with store.locked(found.outputs):
+    token = _token(found.environ())
+    with store.locked(found.outputs), remote.opened(repository, token) as there:
         with store.reading(found.store, check=True) as held:
             reasons, tallies = datasets.stale(made, one, held)
         _whole(one.name, reasons, sum(tally.open for tally in tallies.values()))
         folder = datasets.folder(made, one)
         hub.hold(one.name, _measured(made, one, found.store, folder, quiet=quiet))
-        token = found.environ().get("HF_TOKEN", "").strip()
-        if not token:
-            raise InputError(
-                "no token: HF_TOKEN is not set",
-                hint="it holds a token with the right to write, from https://huggingface.co/settings/tokens",
-            )
-        with remote.opened(repository, token) as there:
-            looked = hub.look(there, folder, public=public, tag=tag)
-            for line in (*_told(looked), *looked.notes):
-                say(line, quiet=quiet)
-            if dry_run:
-                say("nothing was sent", quiet=quiet)
-                return
-            if looked.empty and (not looked.tag or looked.tagged):
-                say("nothing changed", quiet=quiet)
-            else:
-                _confirm(looked, yes=yes)
-            done = hub.send(there, looked)
+        looked = hub.look(there, folder, public=public, tag=tag)
+        for line in (*_told(looked), *looked.notes):
+            say(line, quiet=quiet)
+        if dry_run:
+            say("nothing was sent", quiet=quiet)
+            return
+        if looked.empty and (not looked.tag or looked.tagged):
+            say("nothing changed", quiet=quiet)
+        else:
+            _confirm(looked, yes=yes)
+        done = hub.send(there, looked)
     if done.made:
         say(f"committed {done.commit[:10]}", quiet=quiet)
     if done.tagged:
@@ -107,6 +101,17 @@ def diff(
         right = _side(after, here, dataset, project, stack)
         found = diffs.between(left, right)
     print(json.dumps(found.as_dict(), ensure_ascii=False, indent=2) if as_json else _shown(found))
+
+
+def _token(environ: Mapping[str, str]) -> str:
+    """The token in HF_TOKEN; InputError where it is not set."""
+    token = environ.get("HF_TOKEN", "").strip()
+    if not token:
+        raise InputError(
+            "no token: HF_TOKEN is not set",
+            hint="it holds a token with the right to write, from https://huggingface.co/settings/tokens",
+        )
+    return token
 
 
 def _measured(plan: Any, one: Any, path: Path, folder: Path, *, quiet: bool) -> Any:
