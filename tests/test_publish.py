@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import shutil
 import signal
 import subprocess
@@ -225,6 +226,27 @@ def test_nobody_there_to_ask_is_no_yes(desk: Desk) -> None:
     assert ran.code == 2
     assert "--yes" in ran.err
     assert desk.hub.repos == {}
+
+
+@pytest.mark.parametrize("answer", ["n", "y"])
+def test_on_a_terminal_it_asks_and_takes_no_for_an_answer(desk: Desk, answer: str) -> None:
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "builder", "publish", "letter", REPO, "--quiet"],
+        cwd=desk.project, env=desk.environ(), stdin=theirs, stderr=theirs, stdout=subprocess.PIPE,
+    )  # fmt: skip
+    os.close(theirs)
+    asked = b""
+    while b"?" not in asked:
+        asked += os.read(ours, 4096)
+    assert desk.hub.repos == {}
+    os.write(ours, answer.encode() + b"\n")
+    process.communicate(timeout=60)
+    os.close(ours)
+    for told in (REPO, "private", "50 rows", "bytes"):
+        assert told in asked.decode()
+    assert process.returncode == (0 if answer == "y" else 2)
+    assert desk.hub.commits == (answer == "y")
 
 
 def test_a_failing_gate_is_named_and_keeps_the_dataset_at_home(desk: Desk) -> None:

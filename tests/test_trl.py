@@ -16,6 +16,7 @@ from tests.test_shapes import made, project, run
 
 pytestmark = [
     pytest.mark.trl,
+    pytest.mark.slow,
     pytest.mark.filterwarnings("default"),  # those of the trainer are not ours to mend
 ]
 WITH_TURNS = (

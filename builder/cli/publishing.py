@@ -175,7 +175,8 @@ def _confirm(looked: Any, *, yes: bool) -> None:
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise InputError("nobody is here to be asked", hint="say --yes to publish")
     seen = "private" if looked.private else "public"
-    if not typer.confirm(f"publish to {looked.repository} ({seen})?", err=True):
+    what = f"{looked.rows:,} rows, {looked.sent:,} bytes to send"
+    if not typer.confirm(f"publish to {looked.repository} ({seen}; {what})?", err=True):
         raise InputError("not published")
 
 
