@@ -105,6 +105,19 @@ def test_other_formats_are_compared_with_their_like(
         diff.between(diff.folder(before), diff.folder(after))
 
 
+@pytest.mark.parametrize(
+    "manifest", ["[1]", "{", '{"axes": {"tone": 3}}', '{"axes": [], "files": 1}']
+)
+def test_a_manifest_that_somebody_else_wrote_tells_no_shares(
+    releases: tuple[Path, Path], manifest: str
+) -> None:
+    before, after = releases
+    (before / "manifest.json").write_text(manifest, "utf-8")
+    found = diff.between(diff.folder(before), diff.folder(after))
+    assert found.total.as_dict() == {"added": 9, "removed": 5, "changed": 0}
+    assert {value for value, then, _ in found.axes["tone"] if then is None} == {"glad", "calm"}
+
+
 def test_what_is_no_release_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="holds no dataset"):
         diff.folder(tmp_path)

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from tests import projects, sites
-from tests.hub import TOKEN, Hub
+from tests.hub import TOKEN, File, Hub
 from tests.publishing import FILES, REPO, Desk
 
 pytestmark = pytest.mark.slow
@@ -154,6 +154,17 @@ def test_a_release_is_tagged_and_says_what_changed_since_the_one_before(desk: De
     assert taken.code == 2
     assert "v1" in taken.err
     assert desk.hub.commits == commits
+
+
+def test_a_list_of_releases_that_somebody_else_wrote_is_named(desk: Desk) -> None:
+    desk.publish()
+    repo = desk.hub.repos[REPO]
+    for content in (b'["v1"]', b'{"tag": "v1"}', b"7"):
+        repo.commits[-1].files["letter/releases.json"] = File(content, large=False)
+        ran = desk.publish("--tag", "v2")
+        assert ran.code == 2
+        assert "letter/releases.json that cannot be read" in ran.err
+    assert desk.hub.commits == 1
 
 
 def test_a_tag_that_an_interruption_left_out_is_made_later(desk: Desk) -> None:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import jsonlines
 import numpy as np
@@ -25,6 +25,8 @@ from builder.export.part import report_of
 from builder.export.remote import Entry, Remote
 from builder.records import canonical
 
+K = TypeVar("K")
+V = TypeVar("V")
 BATCH = 4096
 UNREAD = "_key"
 """The address of an answer: another one with the same content is no other row."""
@@ -45,8 +47,10 @@ class Side:
 
     name: str
     shards: tuple[Shard, ...]
-    manifest: Mapping[str, Any] | None = None
-    report: Mapping[str, Any] | None = None
+    axes: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    """The share of each value of an axis."""
+    gates: Mapping[tuple[str, str], float | None] = field(default_factory=dict)
+    """Figures by gate and what it measured."""
 
 
 @dataclass(slots=True)
@@ -95,16 +99,11 @@ def folder(path: Path) -> Side:
     found = sorted(one for one in (path / "data").glob("*") if one.suffix in files.ENDINGS)
     if not found:
         raise InputError(f"{path} holds no dataset", hint="name a folder with a data/ in it")
+    shards = tuple(
+        Shard(one.name, Entry(one.stat().st_size, files.digest(one)), _here(one)) for one in found
+    )
     manifest = _json(path / "manifest.json")
-    listed = (manifest or {}).get("files", {})
-    shards = []
-    for one in found:
-        known = listed.get(f"data/{one.name}", {})
-        size = one.stat().st_size
-        same = known.get("bytes") == size and isinstance(known.get("sha256"), str)
-        entry = Entry(size, known["sha256"] if same else files.digest(one))
-        shards.append(Shard(one.name, entry, _here(one)))
-    return Side(str(path), tuple(shards), manifest, report_of(path, manifest))
+    return Side(str(path), shards, _axes(manifest), _gates(report_of(path, manifest)))
 
 
 def revision(repository: Remote, commit: str, dataset: str = "", shown: str = "") -> Side:
@@ -125,12 +124,12 @@ def revision(repository: Remote, commit: str, dataset: str = "", shown: str = ""
         for path, entry in sorted(entries.items())
         if path.startswith(prefix) and path.endswith(files.ENDINGS)
     )
-    parts = {
-        name: repository.json(f"{dataset}/{name}.json", commit)
+    manifest, report = (
+        repository.json(path, commit) if (path := f"{dataset}/{name}.json") in entries else None
         for name in ("manifest", "report")
-        if f"{dataset}/{name}.json" in entries
-    }
-    return Side(shown or f"{repository.name}@{commit[:10]}", shards, **parts)
+    )
+    name = shown or f"{repository.name}@{commit[:10]}"
+    return Side(name, shards, _axes(manifest), _gates(report))
 
 
 def datasets_in(entries: Iterable[str]) -> list[str]:
@@ -152,7 +151,9 @@ def between(before: Side, after: Side) -> Difference:
     changes = {name: Change(*counts[number].tolist()) for name, number in sorted(names.items())}
     return Difference(
         before, after, changes, len(left) + len(right),
-        _axes(before.manifest, after.manifest), _gates(before.report, after.report),
+        {name: [(value, *pair) for value, pair in _beside(*axis).items()]
+         for name, axis in _beside(before.axes, after.axes).items()},
+        [(*key, *pair) for key, pair in _beside(before.gates, after.gates).items()],
     )  # fmt: skip
 
 
@@ -255,35 +256,39 @@ def _equal(one: Shard, other: Shard) -> bool:
     return same(one.entry, other.entry, content)
 
 
-def _axes(
-    before: Mapping[str, Any] | None, after: Mapping[str, Any] | None
-) -> dict[str, list[tuple[str, float | None, float | None]]]:
-    sides = [(one or {}).get("axes", {}) for one in (before, after)]
-    found = {}
-    for name in {**sides[0], **sides[1]}:
-        shares = [_shares(side.get(name)) for side in sides]
-        found[name] = [
-            (value, shares[0].get(value), shares[1].get(value)) for value in {**shares[0], **shares[1]}
-        ]  # fmt: skip
-    return found
+def _beside(
+    before: Mapping[K, V] | None, after: Mapping[K, V] | None
+) -> dict[K, tuple[V | None, V | None]]:
+    """Both sides of every key, those of the first side first."""
+    one, other = before or {}, after or {}
+    return {key: (one.get(key), other.get(key)) for key in {**one, **other}}
 
 
-def _shares(axis: Mapping[str, Any] | None) -> dict[str, float]:
-    if axis is None:
+def _axes(manifest: Any) -> dict[str, dict[str, float]]:
+    """The shares that a manifest tells; none where somebody else wrote it."""
+    try:
+        return {str(name): _shares(axis) for name, axis in manifest["axes"].items()}
+    except (TypeError, KeyError, AttributeError, ValueError):
         return {}
+
+
+def _shares(axis: Mapping[str, Any]) -> dict[str, float]:
     total = sum(axis["values"].values()) + axis["other"] or 1
-    shares = {value: n / total for value, n in axis["values"].items()}
-    return {**shares, "others": axis["other"] / total} if axis["other"] else shares
+    shares = {str(value): float(n / total) for value, n in axis["values"].items()}
+    return {**shares, "others": float(axis["other"] / total)} if axis["other"] else shares
 
 
-def _gates(
-    before: Mapping[str, Any] | None, after: Mapping[str, Any] | None
-) -> list[tuple[str, str, Any, Any]]:
-    sides = [
-        {(one["gate"], one["what"]): one["value"] for one in (side or {}).get("findings", [])}
-        for side in (before, after)
-    ]
-    return [(*key, sides[0].get(key), sides[1].get(key)) for key in {**sides[0], **sides[1]}]
+def _gates(report: Any) -> dict[tuple[str, str], float | None]:
+    """The figures that a report tells; none where somebody else wrote it."""
+    try:
+        return {
+            (str(one["gate"]), str(one["what"])): None
+            if one["value"] is None
+            else float(one["value"])
+            for one in report["findings"]
+        }
+    except (TypeError, KeyError, AttributeError, ValueError):
+        return {}
 
 
 def _word(content: bytes) -> int:

@@ -20,6 +20,8 @@ from builder.export import manifest as manifests
 from builder.export.part import Part, report_of
 from builder.export.remote import Entry, Remote
 
+RELEASE = {"tag", "date", "rows", "changes"}
+"""What releases.json says at least of each release."""
 SHOWN = 5
 """Failed gates that are named in one line."""
 
@@ -227,8 +229,13 @@ def _released(
     """The release that is being made, and all of them, oldest first."""
     name = manifest["dataset"]
     path = f"{name}/releases.json"
-    held = repository.json(path, head) if path in entries else None
-    releases = [one for one in held or [] if one["tag"] != tag]
+    held = repository.json(path, head) if path in entries else []
+    if not isinstance(held, list) or not all(map(_told, held)):
+        raise InputError(
+            f"{repository.name} holds a {path} that cannot be read",
+            hint="take it away there, then publish again",
+        )
+    releases = [one for one in held if one["tag"] != tag]
     if not tag:
         return None, releases
     changes: dict[str, dict[str, int]] = {}
@@ -248,6 +255,11 @@ def _released(
         "changes": changes,
     }
     return release, [*releases, release]
+
+
+def _told(release: Any) -> bool:
+    """Whether it is a release as they are written down here."""
+    return isinstance(release, dict) and release.keys() >= RELEASE
 
 
 def _columns(

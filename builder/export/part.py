@@ -43,14 +43,14 @@ class Part:
         return stored, sum(about.get("unpacked", about["bytes"]) for about in chosen)
 
 
-def report_of(folder: Path, manifest: Mapping[str, Any] | None) -> dict[str, Any] | None:
+def report_of(folder: Path, manifest: Any) -> dict[str, Any] | None:
     """What the gates found of the rows that this manifest is about; None where nobody looked."""
     try:
         report: dict[str, Any] = json.loads((folder / "report.json").read_text("utf-8"))
-        about = report["basis"]["records"]
+        same = report["basis"]["records"] == manifest["records"]
         whole = all(
             one.keys() == FINDING and one["verdict"] in VERDICTS for one in report["findings"]
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
-    return report if whole and manifest is not None and about == manifest.get("records") else None
+    return report if whole and same else None
