@@ -126,7 +126,7 @@ def _made(manifest: Mapping[str, Any]) -> Iterator[str]:
         yield fenced("\n".join(
             f"{one['count']:>8,} × {one['stage']}: {' '.join(one['reason'].split())[:200]}"
             for one in manifest["reject_reasons"]))  # fmt: skip
-    for name, template in manifest["prompts"].items():
+    for name, template in manifest.get("prompts", {}).items():
         yield f"The prompt {text(name)}:"
         yield fenced(template.strip("\n"), "jinja")
 
