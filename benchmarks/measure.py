@@ -181,8 +181,12 @@ def slope(few: Ran, many: Ran, rows: int) -> float:
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
     """A Markdown table; numbers with as many digits as mean something."""
-    lines = [heads, ["---"] * len(heads), *([shown(cell) for cell in row] for row in rows)]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    return "\n".join(map(line, [heads, ["---"] * len(heads), *rows]))
+
+
+def line(cells: Sequence[Any]) -> str:
+    """One line of such a table."""
+    return "| " + " | ".join(map(shown, cells)) + " |"
 
 
 def shown(value: Any) -> str:
