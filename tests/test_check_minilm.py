@@ -15,7 +15,7 @@ def installed() -> bool:
         importlib.metadata.version(minilm.PACKAGE)
     except importlib.metadata.PackageNotFoundError:
         return False
-    return importlib.util.find_spec("tokenizers") is not None
+    return all(importlib.util.find_spec(name) for name in ("tokenizers", "onnx", "onnxruntime"))
 
 
 @pytest.mark.skipif(installed(), reason="the extra is installed")
@@ -23,6 +23,28 @@ def test_without_the_extra_the_error_says_what_to_install() -> None:
     with pytest.raises(InputError, match="semantic") as caught:
         minilm.load()
     assert minilm.PACKAGE in str(caught.value)
+
+
+@pytest.mark.skipif(not installed(), reason="the extra `semantic` is not installed")
+def test_vectors_are_those_that_the_model_is_known_for() -> None:
+    # As sentence-transformers prints them for the two sentences of the model's card.
+    known = [
+        [0.06765693, 0.06349593, 0.04871314, 0.07930495, 0.03744806, 0.00265273],
+        [0.08643859, 0.10276],
+    ]
+    found = minilm.load()(["This is an example sentence", "Each sentence is converted"])
+    for vector, start in zip(found, known, strict=True):
+        assert vector[: len(start)] == pytest.approx(start, abs=2e-5)
+
+
+@pytest.mark.skipif(not installed(), reason="the extra `semantic` is not installed")
+def test_a_vector_does_not_depend_on_its_neighbours_nor_on_what_is_cut_off() -> None:
+    embed = minilm.load()
+    texts = ["one short text", "a text of another length, and of more words", "word " * 400]
+    together = embed([*texts, "word " * 900])
+    for at, text in enumerate(texts):
+        assert embed([text])[0] == pytest.approx(together[at], abs=1e-5)
+    assert together[3] == pytest.approx(together[2], abs=1e-5)
 
 
 @pytest.mark.skipif(not installed(), reason="the extra `semantic` is not installed")

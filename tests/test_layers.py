@@ -41,6 +41,8 @@ HOMES = {
     "jinja2": ("plan/prompts.py", "plan/sandbox.py"),
     "json_repair": ("run/judge.py",),
     "jsonlines": ("export/",),
+    "onnx": ("check/minilm.py",),
+    "onnxruntime": ("check/minilm.py",),
     "openai": ("run/engines/openai.py",),
     "pyarrow": ("export/", "plan/tables.py", "check/frame.py"),
     "rich": ("cli/", "view.py"),

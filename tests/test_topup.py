@@ -1,72 +1,20 @@
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
-from aiohttp import web
 
 from builder import store
-from builder.check import context, frame, topup
+from builder.check import context, topup
 from builder.export import checked
 from builder.project import Project
 from builder.run import ask
-from tests import projects
-from tests.provider import Provider, completion, prompts
+from tests import complaints, projects
+from tests.complaints import PROMPT, ROWS, SCENARIO, Follows, quoted, share_of_ceiling
+from tests.provider import Provider
 
 pytestmark = pytest.mark.slow
-
-TOPICS = {
-    "late": "parcel courier delayed warehouse tracking doorstep shipment address delivery window",
-    "money": "invoice charged twice refund bank statement currency receipt cashback balance",
-}
-COMMON = "i have been waiting since and nobody tells me what will happen with my order please"
-ROWS = 120
-SETTINGS = """\
-[tool.builder]
-model = "mine:follows"
-params = {{max_tokens = 20}}
-[tool.builder.providers.mine]
-base_url = "{url}/v1"
-"""
-SCHEMA = """\
-from pydantic import BaseModel, Field
-
-
-class Complaint(BaseModel):
-    text: str = Field(min_length=5, max_length=400)
-"""
-SCENARIO = f"""\
-schema: Complaint
-rows: {ROWS}
-given: {{shop: an online shop}}
-vary:
-  tone: [angry, calm]
-draw:
-  - days: {{integer: [1, 100000]}}
-"""
-PROMPT = "A {{ tone }} complaint to {{ shop }} after {{ days }} days.\n"
-
-
-def text(topic: str, rng: np.random.Generator) -> str:
-    words = [*rng.choice(TOPICS[topic].split(), 5), *rng.choice(COMMON.split(), 7)]
-    return " ".join(rng.permutation(words).tolist())
-
-
-class Follows(Provider):
-    """Writes about late parcels, or about the topic whose words the prompt holds most of."""
-
-    def _reply(
-        self, request: web.Request, body: Mapping[str, Any], mark: bytes, fault: str | None
-    ) -> bytes:
-        asked = set(re.findall(r"\w+", " ".join(prompts(body))))
-        topic = max(TOPICS, key=lambda name: len(asked & set(TOPICS[name].split())))
-        made = text(topic, np.random.default_rng(list(mark)))
-        return completion(body, json.dumps({"text": made}), fault, self.usage, 9, 9)
 
 
 @pytest.fixture
@@ -77,30 +25,7 @@ def provider() -> Iterator[Provider]:
 
 @pytest.fixture
 def site(tmp_path: Path, provider: Provider) -> Path:
-    """A project whose scenario covers one of the two topics of its reference."""
-    rng = np.random.default_rng(1)
-    reference = [text(topic, rng) for topic in TOPICS for _ in range(ROWS)]
-    folder = projects.write(
-        tmp_path,
-        {
-            "pyproject.toml": SETTINGS.format(url=provider.url),
-            "prompts/letters.j2": PROMPT,
-            "schemas/letters.py": SCHEMA,
-            "scenarios/letters.yaml": SCENARIO,
-            "real.jsonl": "".join(json.dumps({"text": line}) + "\n" for line in reference),
-        },
-    )
-    assert projects.run(folder, "run", "--quiet").code == 0
-    return folder
-
-
-def share_of_ceiling(site: Path) -> float:
-    made = ask.plan(Project.find(site), ["letters"])
-    with store.reading(made.project.store) as held:
-        found = checked.evidence(made.datasets[0], held, frame.read(site / "real.jsonl"))
-    rng = np.random.default_rng(9)
-    proposal = topup.propose(found.texts, found.reference_texts, rng)
-    return proposal.coverage / proposal.ceiling
+    return complaints.site(tmp_path, provider.url)
 
 
 def test_rounds_reach_the_ceiling_and_quote_nothing(site: Path, provider: Provider) -> None:
@@ -113,9 +38,7 @@ def test_rounds_reach_the_ceiling_and_quote_nothing(site: Path, provider: Provid
     assert "round 1: " in ran.err
     assert "round 4: " not in ran.err
     assert provider.calls - before <= 3 * ROWS
-    written = (site / "scenarios" / "letters_topup.yaml").read_text("utf-8")
-    reference = frame.read(site / "real.jsonl").texts()
-    assert not any(topup.quotes(line, reference) for line in written.splitlines())
+    assert not quoted(site)
     # The base scenario and its rows are as they were; the new rows say what they are about.
     assert projects.run(site, "run", "letters", "--quiet").code == 0
     made = ask.plan(Project.find(site), ["letters"])

