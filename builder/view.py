@@ -141,6 +141,8 @@ def comparison(one: Comparison) -> str:
 
 def findings(found: Sequence[Finding]) -> str:
     """What failed, what warns, what could not be told for want of rows; how many passed."""
+    if not found:
+        return "nothing to judge: no column of texts, and no reference to hold the others against"
     order = ("fail", "warn", "too-few-rows")
     urgent = sorted(
         (one for one in found if one.verdict in order), key=lambda one: order.index(one.verdict)

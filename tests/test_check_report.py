@@ -99,6 +99,21 @@ def test_a_report_without_texts_or_reference_is_still_one() -> None:
     assert "Every gate holds" in page
 
 
+def test_the_verdict_stands_on_top_in_all_and_by_family(page: str) -> None:
+    head = page[page.index("<header>") : page.index("<main>")]
+    assert re.search(r'<p class="outcome fail">\d+ gates failed: not to be published', head)
+    for family in ("Diversity", "Coverage", "Drift", "Privacy", "Labels"):
+        assert f"<li><b>{family}</b>" in head
+    assert re.search(r'<b>Privacy</b><span class="verdict fail">\d failed</span>', head)
+
+
+def test_too_few_rows_are_not_called_a_pass() -> None:
+    held = findings.Evidence(frame.build({"text": ["a b c d e f g"] * 3}), None, findings.Context())
+    found = [f for f in gates.judge(held, findings.limits_of()) if f.verdict != "fail"]
+    page = report.html("few", held, found)
+    assert '<p class="outcome pass">No gate failed; 1 gate had too few rows to tell.</p>' in page
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(not shutil.which("chromium"), reason="no Chromium here")
 def test_a_browser_shows_the_page_and_runs_none_of_it(tmp_path: Path, page: str) -> None:

@@ -155,6 +155,61 @@ def test_anybodys_corpus_is_gated_without_a_project(ending: str, tmp_path: Path)
     )
 
 
+TEXTS = [f"the {a} {b} came back {c} again" for a in "abcdef" for b in "ghijk" for c in "lmno"]
+LINES = "".join(json.dumps({"text": text, "n": len(text)}) + "\n" for text in TEXTS)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("bom.jsonl", "\ufeff" + LINES),
+        ("crlf.jsonl", LINES.replace("\n", "\r\n\r\n")),
+        ("ragged.jsonl", LINES + '{"n": "n/a"}\n{}\n{"other": [[["x"]]]}\n'),
+        ("deep.jsonl", LINES + '{"text": ' + "[" * 400 + '"x"' + "]" * 400 + "}\n"),
+        ("semicolons.csv", "text;n\n" + "".join(f"{text};{len(text)}\n" for text in TEXTS)),
+        ("tabs.csv", "text\tn\n" + "".join(f"{text}\t{len(text)}\n" for text in TEXTS)),
+        ("row_numbers.csv", ",text\n" + "".join(f"{k},{text}\n" for k, text in enumerate(TEXTS))),
+        ("set/data/train.jsonl", LINES),
+        ("set/train.json", json.dumps([json.loads(line) for line in LINES.splitlines()])),
+    ],
+)
+def test_rows_are_read_as_people_write_them(name: str, content: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content.encode())
+    (path.parent / ".hidden.jsonl").write_text("no rows", "utf-8")
+    (path.parent / "report.json").write_text("{}", "utf-8")
+    target = path if path.parent == tmp_path else tmp_path / "set"
+    found = projects.run(tmp_path, "check", str(target), "--json", "-")
+    assert found.code in (0, 1), found.err
+    assert json.loads(found.out)["rows"] in (len(TEXTS), len(TEXTS) + 1, len(TEXTS) + 3)
+    assert ("diversity.distinct_2", "") in verdicts(found)
+
+
+def test_numbers_that_only_count_the_rows_are_held_against_nothing(tmp_path: Path) -> None:
+    for name, first in (("ours.csv", 1), ("theirs.csv", 5000)):
+        listed = rows(200, first)
+        corpus(tmp_path / name, [{"id": first + k, **row} for k, row in enumerate(listed)])
+    ran = projects.run(tmp_path, "check", "ours.csv", "--reference", "theirs.csv", "--json", "-")
+    assert ran.code == 0, ran.out
+    assert {what for gate, what in verdicts(ran) if gate == "drift.js"} == {"amount", "label"}
+
+
+def test_a_column_of_numbers_may_say_that_one_is_missing(tmp_path: Path) -> None:
+    for name, seed in (("ours.csv", 1), ("theirs.csv", 2)):
+        listed: list[dict[str, Any]] = rows(200, seed)
+        for k, word in enumerate(("", "NA", "n/a", "NaN", "null", "None", "-")):
+            listed[20 * k]["amount"] = word
+        corpus(tmp_path / name, listed)
+    ran = projects.run(tmp_path, "check", "ours.csv", "--reference", "theirs.csv", "--json", "-")
+    assert verdicts(ran)["drift.mean_shift", "amount"] == "pass"
+
+
+def test_rows_that_no_gate_can_judge_are_said_to_be_so(tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text("n\n1.5\n2.5\n", "utf-8")
+    assert "nothing to judge" in projects.run(tmp_path, "check", "rows.csv").out
+
+
 def test_a_folder_is_a_corpus_and_its_report_goes_where_it_is_told(tmp_path: Path) -> None:
     (tmp_path / "set" / "data").mkdir(parents=True)
     for split, seed in (("train", 1), ("test", 2)):
@@ -349,7 +404,7 @@ def test_bad_input_is_named_with_its_place(
 def test_a_missing_package_is_one_line_that_names_its_extra(tmp_path: Path) -> None:
     corpus(tmp_path / "rows.jsonl", rows(120, 1))
     hidden = tmp_path / "hidden"
-    for name in ("scipy", "tokenizers"):
+    for name in ("scipy", "onnxruntime"):
         (hidden / name).mkdir(parents=True)
         (hidden / name / "__init__.py").write_text(
             f"raise ModuleNotFoundError('none', name={name!r})\n", "utf-8"

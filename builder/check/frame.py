@@ -2,7 +2,8 @@
 
 A column is text, a number, a category or an id by what it holds, unless the caller says so:
 strings that are long are texts, short ones that repeat are categories, short ones that do not
-are ids and are left alone. Conversations and other nested values are read as the text in them.
+are ids and are left alone, as are numbers that only count the rows. Conversations and other
+nested values are read as the text in them.
 """
 
 from __future__ import annotations
@@ -27,8 +28,14 @@ Kind = Literal["text", "number", "category", "id"]
 LIMIT = 2**30
 """Bytes of the largest input, as stored, or as unpacked from Parquet."""
 ENDINGS = (".parquet", ".jsonl", ".ndjson", ".json", ".csv", ".tsv")
+BESIDE = ("report.json", "manifest.json", "dataset_info.json", "dataset_infos.json")
+"""What lies beside the data of a folder and is no data."""
 BIGGEST = 1e60
 """Numbers further from 0 count as this one: their fourth power is still a number."""
+MISSING = frozenset(("", "na", "n/a", "nan", "null", "none", "-"))
+"""What a column of numbers may hold where it holds none."""
+FEW = 20
+"""Rows up to which a run of whole numbers may be a measurement."""
 SCENARIO = "_scenario"
 _LONG, _SHORT, _WORDS = 40, 20, 6
 """Mean characters from which strings are texts, and from which varied ones are, half for CJK; mean words."""
@@ -147,7 +154,7 @@ def typed(name: str, cells: Sequence[Any], kind: Kind | None = None) -> Column:
     """A column of the given kind, or of the one that its values show."""
     if kind in (None, "number"):
         numbers = _numbers(cells)
-        if numbers is not None:
+        if numbers is not None and not (kind is None and _counts_rows(numbers)):
             return Column(name, "number", numbers)
         if kind == "number":
             wrong = next(cell for cell in cells if _numbers([cell]) is None)
@@ -158,13 +165,17 @@ def typed(name: str, cells: Sequence[Any], kind: Kind | None = None) -> Column:
 
 def flat(cell: Any) -> str:
     """The text of a value; of a list or mapping, the strings in it, one a line."""
-    if isinstance(cell, str):
-        return cell
-    if isinstance(cell, Mapping):
-        cell = list(cell.values())
-    if isinstance(cell, list | tuple | np.ndarray):
-        return "\n".join(flat(part) for part in cell if part is not None)
-    return str(cell)
+    found: list[str] = []
+    left = [cell]
+    while left:
+        part = left.pop()
+        if isinstance(part, Mapping):
+            left.extend(reversed(list(part.values())))
+        elif isinstance(part, list | tuple | np.ndarray):
+            left.extend(reversed(part))
+        elif part is not None:
+            found.append(str(part))
+    return "\n".join(found)
 
 
 def _kind(cells: list[str | None]) -> Kind:
@@ -181,12 +192,19 @@ def _kind(cells: list[str | None]) -> Kind:
     return "id" if varied and distinct > len(present) // 2 else "category"
 
 
+def _counts_rows(numbers: NDArray[np.float64]) -> bool:
+    """Whether a column only numbers its rows, in whatever order: an id, whose drift means nothing."""
+    first, last = numbers.min(), numbers.max()
+    whole = len(numbers) > FEW and last - first == len(numbers) - 1
+    return bool(whole and (np.sort(numbers) == np.arange(first, last + 1)).all())
+
+
 def _numbers(cells: Sequence[Any]) -> NDArray[np.float64] | None:
     """(n,) when every present cell is a number or an ISO date (as days), else None."""
     found = np.full(len(cells), np.nan)
     present = 0
     for at, cell in enumerate(cells):
-        if cell is None or cell == "" or (isinstance(cell, float) and math.isnan(cell)):
+        if _missing(cell):
             continue
         value = _number(cell)
         if value is None:
@@ -194,6 +212,13 @@ def _numbers(cells: Sequence[Any]) -> NDArray[np.float64] | None:
         found[at] = value
         present += 1
     return found if present else None
+
+
+def _missing(cell: Any) -> bool:
+    """Whether a cell holds no number: nothing, NaN, or a word that people write for nothing."""
+    if isinstance(cell, str):
+        return cell.strip().casefold() in MISSING
+    return cell is None or (isinstance(cell, float) and math.isnan(cell))
 
 
 def _number(cell: Any) -> float | None:
@@ -238,10 +263,9 @@ def _files(path: Path) -> list[Path]:
         siblings = [p.name for p in path.parent.glob("*")] if path.parent.is_dir() else []
         raise InputError(f"{path} not found.{nearest(path.name, siblings)}")
     for folder in (path / "data", path):
+        held = [p for p in folder.glob("[!.]*") if p.is_file() and p.name not in BESIDE]
         for ending in ENDINGS:
-            found = sorted(p for p in folder.glob(f"*{ending}") if p.is_file())
-            # A report or manifest beside the data is no data.
-            if found and (ending != ".json" or folder != path):
+            if found := sorted(p for p in held if p.suffix.lower() == ending):
                 return found
     raise InputError(f"{path} holds no {', '.join(ENDINGS)} file", hint="name a file or a dataset")
 
@@ -311,14 +335,18 @@ def _parsed(path: Path, line: int, text: str) -> Any:
 
 
 def _csv(path: Path) -> dict[str, list[Any]]:
-    separator = "\t" if path.suffix.lower() == ".tsv" else ","
-    text = io.StringIO("".join(line for _, line in _lines(path)), newline="")
-    reader = csv.reader(text, delimiter=separator, strict=True)
+    whole = "".join(line for _, line in _lines(path))
+    if not whole.strip():
+        return {}
+    separator = "\t" if path.suffix.lower() == ".tsv" else _separator(whole)
     csv.field_size_limit(LIMIT)
+    reader = csv.reader(io.StringIO(whole, newline=""), delimiter=separator, strict=True)
     try:
         names = [name.strip() for name in next(reader, [])]
-        if len(set(names)) < len(names) or not all(names):
-            raise InputError("the heading has an empty or repeated name", place=Place(path, 1, 1))
+        if len(set(filter(None, names))) < len(list(filter(None, names))) or not any(names):
+            raise InputError("the heading repeats a name or has none", place=Place(path, 1, 1))
+        # A column without a name is the row numbers that some programs write: bookkeeping.
+        names = [name or f"_{at}" for at, name in enumerate(names, 1)]
         found: dict[str, list[Any]] = {name: [] for name in names}
         for row in reader:
             if row and len(row) != len(names):
@@ -331,6 +359,12 @@ def _csv(path: Path) -> dict[str, list[Any]]:
     except csv.Error as error:
         raise InputError(f"not CSV: {error}", place=Place(path, reader.line_num, 1)) from None
     return found
+
+
+def _separator(text: str) -> str:
+    """Of commas, tabs and semicolons the one that the heading has most of."""
+    heading = text.partition("\n")[0]
+    return max(",\t;", key=heading.count)
 
 
 def _parquet(path: Path) -> dict[str, list[Any]]:

@@ -193,7 +193,9 @@ def kept_private(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
     if evidence.texts:
         found = pii.scan(_strings(evidence.rows))
         placeholders = found.pop("placeholder", [])
-        kinds = ", ".join(f"{kind} in {len(rows)}" for kind, rows in found.items())
+        kinds = ", ".join(
+            f"{kind} in {len(rows)} (row {rows[0] + 1})" for kind, rows in found.items()
+        )
         rows = len(set().union(*found.values())) if found else 0
         yield limits.judge(
             "privacy.pii", "", rows, f"{kinds}: mask them, or forbid them in the prompt"
@@ -285,13 +287,15 @@ def _points(evidence: Evidence) -> tuple[features.Vectors, features.Vectors, str
 
 
 def _shared(evidence: Evidence) -> list[str]:
-    """Names of number and category columns on both sides."""
+    """Names of number and category columns on both sides; ids of either side are none."""
     if evidence.reference is None:
         return []
+    known = {column.name: column.kind for column in evidence.reference.columns.values()}
     return [
-        name
-        for name, column in evidence.rows.columns.items()
-        if column.kind in ("number", "category") and name in evidence.reference.columns
+        column.name
+        for column in evidence.rows.columns.values()
+        if (column.kind == "category" and column.name in known)
+        or (column.kind == "number" and known.get(column.name, "id") != "id")
     ]
 
 

@@ -39,7 +39,7 @@ def number(value: float) -> str:
 def marginal(values: NDArray[np.float64], reference: NDArray[np.float64], *, bins: int = 24) -> str:
     """A histogram of values (n,) as bars, over that of the reference (m,) as a line."""
     both, half = np.concatenate((values, reference)), 0.0
-    low, high = np.quantile(both, (0.002, 0.998)) if len(both) else (0.0, 1.0)
+    low, high = np.quantile(both, (0.002, 0.99)) if len(both) else (0.0, 1.0)
     if high - low < 2 * bins and np.abs(both).max(initial=0) < 2**31 and (both % 1 == 0).all():
         # Whole numbers get a bar each, or the bins beat against them.
         low, high, half = np.floor(low) - 0.5, np.ceil(high) + 0.5, 0.5

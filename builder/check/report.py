@@ -97,38 +97,65 @@ def html(name: str, evidence: Evidence, findings: Sequence[Finding]) -> str:
     style = (files("builder.check") / "report.css").read_text("utf-8")
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
-    counts = Counter(one.verdict for one in findings)
-    tally = "".join(
-        f'<li class="{verdict}"><b>{counts[verdict]}</b> {word}</li>'
-        for verdict, word in _WORDS.items()
-        if counts[verdict]
-    )
     page = Template((files("builder.check") / "report.html").read_text("utf-8"))
     return page.substitute(
         policy=policy,
         style=style,
         title=plots.shown(name, 120),
-        summary=_summary(evidence, counts),
-        tally=tally,
+        summary=_summary(evidence),
+        outcome=_outcome(findings),
+        families="".join(_families(findings)),
         sections="\n".join(_sections(evidence, findings)),
         footer=f"Personal data that is not looked for: {escape(pii.NOT_LOOKED_FOR)}.",
     )
 
 
-def _summary(evidence: Evidence, counts: Counter[Verdict]) -> str:
+def _summary(evidence: Evidence) -> str:
     rows = f"{evidence.rows.rows:,} rows"
     if evidence.scenarios:
         rows += f" from {len(evidence.scenarios)} scenarios"
     if evidence.reference:
         rows += f", beside {evidence.reference.rows:,} rows of reference"
-    held = "At least one gate failed: it is not to be published as it stands."
-    return f"{rows}. {held if counts['fail'] else 'Every gate holds.'}"
+    return f"{rows}."
+
+
+def _outcome(findings: Sequence[Finding]) -> str:
+    """Whether the dataset may be published, in one line."""
+    failed = sum(one.verdict == "fail" for one in findings)
+    few = sum(one.verdict == "too-few-rows" for one in findings)
+    verdict: Verdict = "fail" if failed else "pass"
+    told = f"{_many(failed, 'gate')} failed: not to be published" if failed else "Every gate holds"
+    if few:
+        told = told if failed else "No gate failed"
+        told += f"; {_many(few, 'gate')} had too few rows to tell"
+    return f'<p class="outcome {verdict}">{told}.</p>'
+
+
+def _families(findings: Sequence[Finding]) -> Iterator[str]:
+    """A card for each family of gates, with its worst verdict."""
+    judged: dict[str, Counter[Verdict]] = {}
+    for one in findings:
+        if one.limit is not None or one.verdict != "pass":
+            judged.setdefault(one.gate.partition(".")[0], Counter())[one.verdict] += 1
+    for family, counts in judged.items():
+        worst = next(verdict for verdict in _WORDS if counts[verdict])
+        told = _WORDS[worst] if worst == "pass" else f"{counts[worst]} {_WORDS[worst]}"
+        yield (
+            f'<li><b>{plots.shown(family).capitalize()}</b><span class="verdict {worst}">{told}'
+            f"</span><small>of {_many(counts.total(), 'gate')}</small></li>"
+        )
+
+
+def _many(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def _sections(evidence: Evidence, findings: Sequence[Finding]) -> Iterator[str]:
     yield _section("Findings", "", _table(findings))
     if body := _marginals(evidence):
-        yield _section("Columns", "Each column's values, over those of the reference.", body)
+        known = evidence.reference or evidence.context.drawn
+        beside = ", over those of the reference" if known else ""
+        yield _section("Columns", f"Each column's values{beside}.", body)
     if body := _map(evidence):
         note = (
             "Each text is a point; near points are alike. Ringed points of the reference have no "
@@ -143,7 +170,7 @@ def _sections(evidence: Evidence, findings: Sequence[Finding]) -> Iterator[str]:
         yield _section("Length and diversity", note, body)
     if evidence.context.rejects:
         note = "Why answers were refused, most frequent first."
-        yield _section("Rejects", note, plots.bars(evidence.context.rejects))
+        yield _section("Rejects", note, _wide(plots.bars(evidence.context.rejects)))
     if body := _pairs(evidence):
         note = "The most alike texts of the dataset; what differs is underlined."
         yield _section("Nearest pairs", note, body)
@@ -152,6 +179,11 @@ def _sections(evidence: Evidence, findings: Sequence[Finding]) -> Iterator[str]:
 def _section(title: str, note: str, body: str) -> str:
     told = f'<p class="note">{escape(note)}</p>' if note else ""
     return f"<section><h2>{escape(title)}</h2>{told}{body}</section>"
+
+
+def _wide(plot: str) -> str:
+    """A plot that keeps its size on a narrow screen and scrolls sideways there."""
+    return f'<div class="scroll">{plot}</div>'
 
 
 def _table(findings: Sequence[Finding]) -> str:
@@ -172,18 +204,19 @@ def _table(findings: Sequence[Finding]) -> str:
 
 def _rows(findings: Sequence[Finding]) -> str:
     head = (
-        '<tr><th>Verdict</th><th>Gate</th><th>Where</th><th class="figure">Value</th>'
+        '<tr class="head"><th>Verdict</th><th>Gate</th><th>Where</th><th class="figure">Value</th>'
         '<th class="figure">Limit</th><th>What to do</th></tr>'
     )
     body = "".join(
-        f'<tr><td><span class="verdict {one.verdict}">{_WORDS[one.verdict]}</span></td>'
-        f'<td class="name">{plots.shown(one.gate)}</td><td>{plots.shown(one.what)}</td>'
-        f'<td class="figure">{plots.number(one.value)}</td>'
-        f'<td class="figure">{"" if one.limit is None else plots.number(one.limit)}</td>'
+        f'<tr><td class="state"><span class="verdict {one.verdict}">{_WORDS[one.verdict]}</span></td>'
+        f'<td class="name">{plots.shown(one.gate)}</td>'
+        f'<td class="where">{plots.shown(one.what) or "all rows"}</td>'
+        f'<td class="figure value">{plots.number(one.value)}</td>'
+        f'<td class="figure limit">{"" if one.limit is None else plots.number(one.limit)}</td>'
         f'<td class="advice">{plots.shown(one.advice, 300)}</td></tr>'
         for one in findings
     )
-    return f'<div class="scroll"><table>{head}{body}</table></div>'
+    return f"<table>{head}{body}</table>"
 
 
 def _legend(*names: tuple[str, str]) -> str:
@@ -250,7 +283,7 @@ def _combinations(evidence: Evidence) -> str:
         np.array([[count[a, b] for b in names[1]] for a in names[0]], dtype=np.float64)
         for count in (counts, planned)
     ]
-    return plots.heat(names[0], names[1], grids[0], grids[1] if planned else None)
+    return _wide(plots.heat(names[0], names[1], grids[0], grids[1] if planned else None))
 
 
 def _by_scenario(evidence: Evidence, findings: Sequence[Finding]) -> str:
@@ -262,7 +295,7 @@ def _by_scenario(evidence: Evidence, findings: Sequence[Finding]) -> str:
     if not evidence.scenarios and "" in found:
         found[names[0]] = found[""]
     lengths = labels.lengths(names, evidence.texts)
-    return plots.boxes(dict(list(lengths.items())[:20]), found)
+    return _wide(plots.boxes(dict(list(lengths.items())[:20]), found))
 
 
 def _pairs(evidence: Evidence) -> str:
