@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from builder.plan.preview import Comparison
     from builder.records import Reject
     from builder.run.progress import Progress
+    from builder.run.results import Tally
     from builder.run.survey import Line, Survey
 
 
@@ -88,9 +89,7 @@ def _notes(line: Line) -> list[str]:
         found.append(f"{line.scenario}: keep let {line.kept_draws:.0%} of the draws pass.")
     found += [f"{line.scenario}: {note}." for note in line.draw_notes]
     if line.displaced:
-        shown = "; ".join(line.displaced[:5])
-        more = f"; and {len(line.displaced) - 5} more" if len(line.displaced) > 5 else ""
-        found.append(f"{line.scenario}: {len(line.displaced)} rows were displaced: {shown}{more}.")
+        found.append(_displaced(line.scenario, line.displaced))
     if line.other_hosts:
         found.append(f"{line.scenario}: some held answers came from {', '.join(line.other_hosts)}.")
     if line.short:
@@ -255,6 +254,19 @@ def progress(state: Progress) -> str:
     if left and rate:
         parts.append(f"about {duration(left / rate)} left")
     return " · ".join(parts)
+
+
+def displaced(before: Mapping[str, Tally], after: Mapping[str, Tally]) -> list[str]:
+    """The rows that were there before a run and that others have pushed out in it."""
+    lost = {name: tally.lost(before[name]) for name, tally in after.items() if name in before}
+    return [_displaced(name, keys) for name, keys in lost.items() if keys]
+
+
+def _displaced(scenario: str, keys: Sequence[str]) -> str:
+    shown = "; ".join(keys[:5])
+    more = f"; and {len(keys) - 5} more, all among the rejects" if len(keys) > 5 else ""
+    rows = "row was" if len(keys) == 1 else "rows were"
+    return f"{scenario}: {len(keys)} {rows} displaced: {shown}{more}."
 
 
 def summary(state: Progress, made: Sequence[Exported]) -> str:

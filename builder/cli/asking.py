@@ -142,6 +142,8 @@ def run(
     for key in held.dropped:
         say(f"{found.store}: the answer {key} was damaged; it was dropped and is asked again")
     say(view.summary(state, folders), quiet=quiet)
+    for line in view.displaced(looked.by_scenario(), tallies):
+        say(line, quiet=quiet)
     if failure is not None:
         raise failure
     for one in folders:

@@ -122,6 +122,10 @@ class Tally:
     """Times of the first and the last answer."""
     displaced: list[str] = field(default_factory=list)
     """Cases that want another answer, for theirs is near to a row accepted before: which to which."""
+    rows: set[Key] = field(default_factory=set)
+    """The answers that are rows; kept only where rows are held against one another."""
+    similar: dict[Key, str] = field(default_factory=dict)
+    """The answers that are none for they are near to a row: which to which."""
     short: dict[int, int] = field(default_factory=dict)
     """Combination number to the rows that it lacks and cannot get within its tries."""
     raisable: dict[int, int] = field(default_factory=dict)
@@ -154,6 +158,10 @@ class Tally:
         """Rows that a run would ask for."""
         harder = (min(lack, self.raisable.get(c, 0)) for c, lack in self.short.items())
         return self.open + sum(harder)
+
+    def lost(self, before: Tally) -> list[str]:
+        """The rows of `before` that rows accepted before them have pushed out since."""
+        return [f"{key} ({self.similar[key]})" for key in sorted(before.rows & self.similar.keys())]
 
 
 Tallies = dict[str, Tally]

@@ -44,7 +44,11 @@ class Rounds:
     def settled(self) -> Iterator[Outcome]:
         """The cases that hold answers, each once, as far as its answers settle it."""
         for outcome, _ in self._walk(whole=False):
-            self.tallies[outcome.scenario.name].add(outcome)
+            tally = self.tallies[outcome.scenario.name]
+            tally.add(outcome)
+            if outcome.row is not None:
+                tally.rows.add(outcome.row.key)
+            tally.similar |= {r.key: r.reason for r in outcome.rejects if r.stage == "similar"}
             yield outcome
 
     def missing(self, wanted: frozenset[str], left: set[Key]) -> Iterator[Outcome]:
