@@ -74,6 +74,20 @@ def test_psi_of_small_samples_of_one_distribution_is_near_zero() -> None:
     assert np.mean(found) < 0.12
 
 
+def test_many_rare_categories_drift_when_none_is_shared_and_by_chance_only_by_chance() -> None:
+    ours, theirs = ([f"{side}{k % 150}" for k in range(400)] for side in ("here ", "there "))
+    shift = drift.categories("city", ours, theirs)
+    assert shift.effects["cramer"] > 0.2
+    assert shift.p["cramer"] < 1e-6
+    weight = 1 / np.arange(1, 301)
+    rng = np.random.default_rng(5)
+    p = []
+    for _ in range(400):
+        a, b = (rng.choice(300, n, p=weight / weight.sum()).astype(str) for n in (400, 700))
+        p.append(drift.categories("city", a.tolist(), b.tolist()).p["cramer"])
+    assert 0.02 < np.mean(np.array(p) < 0.05) < 0.08
+
+
 def test_categories_drift_by_share_and_a_constant_column_never() -> None:
     moved = drift.categories("c", ["a"] * 700 + ["b"] * 300, ["a"] * 500 + ["b"] * 500)
     assert drift.drifted([moved])[0][1] in {"cramer", "js", "psi"}
@@ -230,3 +244,14 @@ def test_a_classifier_tells_what_differs_and_nothing_else() -> None:
     assert alike.auc == pytest.approx(0.5, abs=0.06)
     assert apart.auc > 0.85
     assert apart.p < 1e-9
+
+
+def test_rows_that_repeat_as_often_as_the_reference_does_are_not_too_close() -> None:
+    rng = np.random.default_rng(8)
+    used, fresh = (rng.integers(0, 12, size=(900, 2)).astype(np.float64) for _ in range(2))
+    fair = privacy.too_close(fresh, used)
+    assert fair.share == pytest.approx(fair.expected, abs=0.05)
+    single = rng.normal(size=(500, 2))
+    copied = privacy.too_close(np.vstack((single, used[:500])), np.vstack((single, used[:500])))
+    assert copied.share > 0.5
+    assert copied.p < 1e-6

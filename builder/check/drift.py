@@ -8,6 +8,7 @@ were made (Holm 1979), is below alpha as well.
 from __future__ import annotations
 
 import math
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -74,7 +75,7 @@ def numbers(column: str, values: NDArray[np.float64], reference: NDArray[np.floa
 
 
 def categories(column: str, values: Sequence[Any], reference: Sequence[Any]) -> Shift:
-    """A category column against its reference; None is left out, rare values count as one."""
+    """A category column against its reference; None is left out, rare values are grouped."""
     x, y = ([str(v) for v in side if v is not None] for side in (values, reference))
     a, b = _counted(x, y)
     if min(len(x), len(y)) < 2 or len(a) < 1:
@@ -232,12 +233,19 @@ def _smoothed(counts: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _counted(x: list[str], y: list[str]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Counts of each value, those expected less than five times on a side taken together."""
+    """Counts of each value; those expected less than five times on a side are taken together.
+
+    Into as many groups as keep ten on each side, by a digest of the value: one group for all would
+    hide that none of a thousand values is shared.
+    """
     names, codes = np.unique(np.array(x + y, dtype=object).astype(str), return_inverse=True)
     a = np.bincount(codes[: len(x)], minlength=len(names)).astype(np.float64)
     b = np.bincount(codes[len(x) :], minlength=len(names)).astype(np.float64)
     least = (a + b) * (min(len(x), len(y)) / max(1, len(x) + len(y)))
     rare = least < 5
     if rare.sum() > 1:
-        a, b = (np.append(v[~rare], v[rare].sum()) for v in (a, b))
+        many = min(100, max(1, int(least[rare].sum() // 10)))
+        coded = (name.encode("utf-8", "surrogatepass") for name in names[rare].tolist())
+        group = np.array([zlib.crc32(name) % many for name in coded])
+        a, b = (np.append(v[~rare], np.bincount(group, v[rare], many)) for v in (a, b))
     return a, b

@@ -316,22 +316,20 @@ def _columns(
 
 
 def _shift(x: frame.Column, y: frame.Column) -> drift.Shift:
-    if x.kind == y.kind == "number":
-        both = np.unique(np.concatenate((x.values, y.values)))
-        if (~np.isnan(both)).sum() > FEW:
-            return drift.numbers(x.name, x.values, y.values)
-        shift = drift.numbers(x.name, x.values, y.values)
-        counted = drift.categories(x.name, _names(x), _names(y))
-        mean = shift.effects.get("mean_shift")
-        if mean is None:
-            return counted
-        # Distances between distributions assume few ties; the mean does not.
-        return replace(
-            counted,
-            effects={"mean_shift": mean, **counted.effects},
-            p={"mean_shift": shift.p["mean_shift"], **counted.p},
-        )
-    return drift.categories(x.name, _names(x), _names(y))
+    if not x.kind == y.kind == "number":
+        return drift.categories(x.name, _names(x), _names(y))
+    shift = drift.numbers(x.name, x.values, y.values)
+    both = np.unique(np.concatenate((x.values, y.values)))
+    if (~np.isnan(both)).sum() > FEW or not shift.effects:
+        return shift
+    # Distances between distributions assume few ties; the mean does not.
+    counted = drift.categories(x.name, _names(x), _names(y))
+    mean = "mean_shift"
+    return replace(
+        counted,
+        effects={mean: shift.effects[mean], **counted.effects},
+        p={mean: shift.p[mean], **counted.p},
+    )
 
 
 def _names(column: frame.Column) -> list[str | None]:

@@ -140,14 +140,17 @@ def too_close(
     """The share of rows nearer to a reference row than all but 5 % of its own rows are.
 
     That is, than the quantile of the distances between reference rows and their nearest others.
-    Used where nothing was held out.
+    Where more than 5 % of reference rows have a twin, the rows that have one count instead, as
+    far as they are more than among the reference. Used where nothing was held out.
     """
-    own = _nearest(reference, reference, others_only=True)
+    own, nearest = _nearest(reference, reference, others_only=True), _nearest(vectors, reference)
     bound = float(np.quantile(own, quantile))
-    nearest = _nearest(vectors, reference)
-    share = float((nearest < bound).mean() if bound > 0 else (nearest <= 0).mean())
-    expected = quantile if bound > 0 else float((own <= 0).mean())
-    return Closeness(share, expected, _above(share, expected, len(vectors)))
+    if bound > 0:
+        share = float((nearest < bound).mean())
+        return Closeness(share, quantile, _above(share, quantile, len(vectors)))
+    twins, share = float((own <= 0).mean()), float((nearest <= 0).mean())
+    p = _above(share, twins, len(vectors))
+    return Closeness(quantile + max(0.0, share - twins), quantile, p)
 
 
 def _above(share: float, expected: float, n: int) -> float:
