@@ -247,5 +247,6 @@ def _counted(x: list[str], y: list[str]) -> tuple[NDArray[np.float64], NDArray[n
         many = min(100, max(1, int(least[rare].sum() // 10)))
         coded = (name.encode("utf-8", "surrogatepass") for name in names[rare].tolist())
         group = np.array([zlib.crc32(name) % many for name in coded])
-        a, b = (np.append(v[~rare], np.bincount(group, v[rare], many)) for v in (a, b))
+        grouped = (np.append(v[~rare], np.bincount(group, v[rare], many)) for v in (a, b))
+        a, b = (np.asarray(v, dtype=np.float64) for v in grouped)
     return a, b
