@@ -170,7 +170,9 @@ def moved(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
 
 def kept_private(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
     """Copies and verbatim runs of the reference, rows too close to it, personal data."""
-    known = [*evidence.reference_texts, *evidence.context.examples]
+    reference = evidence.reference
+    theirs = [] if reference is None or reference.released else evidence.reference_texts
+    known = [*theirs, *evidence.context.examples]
     if evidence.texts and known:
         copied = privacy.copies(evidence.texts, known, evidence.context.similarity)
         yield limits.judge(
@@ -210,7 +212,9 @@ def kept_private(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
 
 def _rows_too_near(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
     reference, names = evidence.reference, _shared(evidence)
-    if reference is None or not any(evidence.rows.columns[n].kind == "number" for n in names):
+    if reference is None or reference.released:
+        return
+    if not any(evidence.rows.columns[name].kind == "number" for name in names):
         return
     ours, theirs = (_tuples(side, names) for side in (evidence.rows, reference))
     copied, chance = privacy.copied_rows(ours, theirs)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -64,9 +65,9 @@ def check(
     embed = sentence_vectors() if semantic else None
     path = _path(name, project)
     if path is not None:
-        results: list[tuple[Path | None, Any]] = [
-            (report, checked.corpus(path.name, frame.read(path), beside, semantic=embed))
-        ]
+        against = _known(_released(path), beside)
+        found = checked.corpus(path.name, frame.read(path), against, semantic=embed)
+        results: list[tuple[Path | None, Any]] = [(report, found)]
     else:
         results = list(_datasets(name, project, report, beside, embed))
     for folder, one in results:
@@ -110,8 +111,23 @@ def _datasets(
     with store.reading(found.store) as held:
         for one in chosen:
             own = report if report is None or len(chosen) == 1 else report / one.name
-            result = checked.dataset(made, one, held, reference=beside, semantic=embed)
+            against = _known(one.name, beside)
+            result = checked.dataset(made, one, held, reference=against, semantic=embed)
             yield own or dataset.folder(made, one), result
+
+
+def _known(name: str, reference: Any) -> Any:
+    """The reference, marked where it is an earlier release of the dataset of that name."""
+    if reference is None or not name or _released(reference.source) != name:
+        return reference
+    return replace(reference, released=True)
+
+
+def _released(folder: Path) -> str:
+    """The dataset that a folder is a whole export of; empty for any other path."""
+    from builder.export import manifest
+
+    return str((manifest.read(folder) or {}).get("dataset", ""))
 
 
 def _path(name: str | None, project: Path) -> Path | None:
