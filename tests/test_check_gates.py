@@ -111,6 +111,14 @@ def test_reserved_addresses_warn_only() -> None:
     assert (found["privacy.pii"], found["privacy.placeholders"]) == ("pass", "warn")
 
 
+@pytest.mark.parametrize("name", ["text", "备注"])
+def test_personal_data_is_found_in_short_strings_of_any_column(name: str) -> None:
+    values = {name: [f"电话1381234{at:04}" for at in range(60)]}
+    rows = frame.build(values)
+    assert rows.columns[name].kind == ("text" if name == "text" else "id")
+    assert verdicts(gates.run(rows))["privacy.pii"] == "fail"
+
+
 def test_few_rows_are_a_finding_of_their_own() -> None:
     ours, theirs = both(4, 20)
     found = gates.run(frame.build(ours), frame.build(theirs))

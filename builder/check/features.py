@@ -22,6 +22,8 @@ SLOTS = 1 << 16
 """Hashed n-grams that are told apart."""
 MOST = 2_000
 """Characters of a text that count."""
+BLOCK = 8_192
+"""Texts whose n-grams are counted together."""
 FITTED = 4_000
 """Texts of each side that the singular vectors are made from."""
 Vectors = NDArray[np.float32]
@@ -92,19 +94,27 @@ def plane(points: Vectors, reference: Vectors) -> tuple[Vectors, Vectors]:
 
 
 def _lexical(texts: list[str], chosen: NDArray[np.bool_], split: int) -> Vectors:
-    """(n, D) unit vectors of the chosen texts, zeros for the others; texts[:split] are ours."""
-    grams = _counts([text if take else "" for text, take in zip(texts, chosen, strict=True)])
+    """(n, D) unit vectors of the chosen texts, zeros for the others; texts[:split] are ours.
+
+    The n-grams of a block of texts are in memory at a time, beside those that the axes are from.
+    """
+    plain = [text if take else "" for text, take in zip(texts, chosen, strict=True)]
     sample = np.concatenate([_spaced(0, split, FITTED), _spaced(split, len(texts), FITTED)]).astype(
         np.int64
     )
-    fitted = grams[sample]
+    fitted = _counts([plain[at] for at in sample.tolist()])
     often = np.bincount(fitted.indices, minlength=SLOTS)
     kept = np.flatnonzero(often > 1) if (often > 1).any() else np.flatnonzero(often)
     weight = (np.log((1 + len(sample)) / (1 + often[kept])) + 1).astype(np.float32)
-    scaled = _rows_of_length_one(grams[:, kept].multiply(weight[None, :]).tocsr())
-    axes = _singular(scaled[sample], min(D, len(kept), len(sample)))
+
+    def scaled(grams: Any) -> Any:
+        return _rows_of_length_one(grams[:, kept].multiply(weight[None, :]).tocsr())
+
+    axes = _singular(scaled(fitted), min(D, len(kept), len(sample)))
     found = np.zeros((len(texts), D), dtype=np.float32)
-    found[:, : axes.shape[1]] = scaled @ axes
+    for start in range(0, len(texts), BLOCK):
+        block = slice(start, start + BLOCK)
+        found[block, : axes.shape[1]] = scaled(_counts(plain[block])) @ axes
     lengths = np.linalg.norm(found, axis=1, keepdims=True)
     return np.where(lengths > 1e-9, found / np.maximum(lengths, 1e-9), 0).astype(np.float32)
 

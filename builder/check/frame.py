@@ -1,8 +1,9 @@
 """Anybody's rows as typed columns: a JSONL, JSON, CSV, TSV or Parquet file, or a dataset folder.
 
 A column is text, a number, a category or an id by what it holds, unless the caller says so:
-strings that are long are texts, short ones that repeat are categories, short ones that do not
-are ids and are left alone, as are numbers that only count the rows. Conversations and other
+strings that are long are texts, as are varied ones in a column that is named like one; other
+short ones are categories where they repeat and ids where they do not, and ids are left alone, as
+are numbers that only count the rows. Conversations and other
 nested values are read as the text in them.
 """
 
@@ -36,6 +37,12 @@ MISSING = frozenset(("", "na", "n/a", "nan", "null", "none", "-"))
 """What a column of numbers may hold where it holds none."""
 FEW = 20
 """Rows up to which a run of whole numbers may be a measurement."""
+TEXTS = frozenset((
+    "answer", "comment", "completion", "content", "input", "instruction", "message", "messages", "output",
+    "prompt", "question", "query", "response", "review", "sentence", "text", "utterance",
+    "内容", "句子", "回答", "文本", "正文", "评论", "问题",
+))  # fmt: skip
+"""Names of columns that hold texts, however short."""
 SCENARIO = "_scenario"
 _LONG, _SHORT, _WORDS = 40, 20, 6
 """Mean characters from which strings are texts, and from which varied ones are, half for CJK; mean words."""
@@ -163,7 +170,7 @@ def typed(name: str, cells: Sequence[Any], kind: Kind | None = None) -> Column:
             wrong = next(cell for cell in cells if _numbers([cell]) is None)
             raise InputError(f"column {name!r} holds {wrong!r}, which is no number")
     found = [None if cell is None or cell == "" else flat(cell) for cell in cells]
-    return Column(name, kind or _kind(found), np.array(found, dtype=object))
+    return Column(name, kind or _kind(name, found), np.array(found, dtype=object))
 
 
 def flat(cell: Any) -> str:
@@ -181,7 +188,7 @@ def flat(cell: Any) -> str:
     return "\n".join(found)
 
 
-def _kind(cells: list[str | None]) -> Kind:
+def _kind(name: str, cells: list[str | None]) -> Kind:
     present = [cell for cell in cells if cell]
     if not present:
         return "category"
@@ -190,7 +197,8 @@ def _kind(cells: list[str | None]) -> Kind:
     words = sum(cell.count(" ") for cell in sample) / len(sample) + 1
     distinct = len(set(present))
     varied = distinct > max(20, len(present) // 20)
-    if mean >= _LONG or words >= _WORDS or (mean >= _SHORT and varied):
+    short = 0 if name.casefold() in TEXTS else _SHORT
+    if mean >= _LONG or words >= _WORDS or (mean >= short and varied):
         return "text"
     return "id" if varied and distinct > len(present) // 2 else "category"
 

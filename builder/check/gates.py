@@ -192,8 +192,9 @@ def kept_private(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
             else "",
         )
     yield from _rows_too_near(evidence, limits)
-    if evidence.texts:
-        found = pii.scan(_strings(evidence.rows))
+    strings = _strings(evidence.rows)
+    if strings:
+        found = pii.scan(strings)
         placeholders = found.pop("placeholder", [])
         kinds = ", ".join(
             f"{kind} in {len(rows)} (row {rows[0] + 1})" for kind, rows in found.items()
