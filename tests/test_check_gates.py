@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from builder import expect
-from builder.check import findings, frame, gates, pii, report
+from builder.check import findings, frame, gates, labels, pii, report
 from builder.errors import InputError
 
 pytestmark = pytest.mark.slow
@@ -102,6 +102,15 @@ def test_a_label_told_by_length_warns_until_somebody_sets_a_limit() -> None:
     rows = frame.build(ours)
     assert verdicts(gates.run(rows))["labels.length"] == "warn"
     assert verdicts(gates.run(rows, None, [{"labels": {"length": 0.8}}]))["labels.length"] == "fail"
+
+
+def test_rows_without_a_label_are_no_label_of_their_own() -> None:
+    values = [None] * 60 + ["a", "b"] * 40
+    texts = ["x" * 200] * 60 + ["y" * 20] * 80
+    assert not [
+        leak for leak in labels.leaks(values, texts, np.random.default_rng(0)) if leak.auc > 0.9
+    ]
+    assert list(labels.lengths(values, texts)) == ["a", "b"]
 
 
 def test_reserved_addresses_warn_only() -> None:

@@ -64,10 +64,11 @@ def off_plan(values: Sequence[object], weights: Mapping[str, float]) -> tuple[fl
 
 
 def lengths(labels: Sequence[object], texts: Sequence[str]) -> dict[str, Lengths]:
-    """Quantiles of the characters of each label's texts."""
+    """Quantiles of the characters of each label's texts; rows without a label are left out."""
     by: dict[str, list[int]] = {}
     for label, text in zip(labels, texts, strict=True):
-        by.setdefault(str(label), []).append(len(text))
+        if label is not None:
+            by.setdefault(str(label), []).append(len(text))
     return {
         label: Lengths(*np.quantile(sizes, (0, 0.25, 0.5, 0.75, 1)).tolist())
         for label, sizes in sorted(by.items())
@@ -78,10 +79,12 @@ def leaks(labels: Sequence[object], texts: Sequence[str], rng: np.random.Generat
     """For each label, how well a classifier of length alone finds it; the best told first.
 
     The classifier is the label's share in each of 20 quantile bins of length, made from one
-    half of the rows and scored on the other, and the reverse.
+    half of the rows and scored on the other, and the reverse. Rows without a label are left out.
     """
-    names = np.array([str(label) for label in labels])
-    sizes = np.array([len(text) for text in texts], dtype=np.float64)
+    pairs = zip(labels, texts, strict=True)
+    labelled = [(str(label), len(text)) for label, text in pairs if label is not None]
+    names = np.array([label for label, _ in labelled])
+    sizes = np.array([size for _, size in labelled], dtype=np.float64)
     half = rng.permutation(len(sizes)) % 2 == 0
     if not len(sizes):
         return []
