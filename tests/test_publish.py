@@ -232,6 +232,15 @@ def test_a_dry_run_says_what_would_be_sent_and_sends_nothing(desk: Desk) -> None
     assert desk.hub.sent == 0
 
 
+def test_a_dry_run_without_a_token_looks_at_what_is_here(desk: Desk) -> None:
+    ran = desk.publish("--dry-run", HF_TOKEN="")
+    assert ran.code == 0
+    assert "HF_TOKEN is not set" in ran.err
+    assert "data files" in ran.err
+    assert desk.hub.repos == {}
+    assert desk.publish(HF_TOKEN="").code == 2
+
+
 def test_nobody_there_to_ask_is_no_yes(desk: Desk) -> None:
     ran = desk.builder("publish", "letter", REPO)
     assert ran.code == 2

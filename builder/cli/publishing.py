@@ -51,13 +51,17 @@ def publish(
 
     found, made = planned(project, None)
     (one,) = datasets_of(made, [dataset])
-    token = _token(found.environ())
-    with store.locked(found.outputs), remote.opened(repository, token) as there:
+    token = _token(found.environ(), needed=not dry_run)
+    with store.locked(found.outputs), ExitStack() as stack:
+        there = stack.enter_context(remote.opened(repository, token)) if token else None
         with store.reading(found.store, check=True) as held:
             reasons, tallies = datasets.stale(made, one, held)
         _whole(one.name, reasons, sum(tally.open for tally in tallies.values()))
         folder = datasets.folder(made, one)
         hub.hold(one.name, _measured(made, one, found.store, folder, quiet=quiet))
+        if there is None:
+            say(_here(folder), quiet=quiet)
+            return
         looked = hub.look(there, folder, public=public, tag=tag)
         for line in (*_told(looked), *looked.notes):
             say(line, quiet=quiet)
@@ -103,10 +107,22 @@ def diff(
     print(json.dumps(found.as_dict(), ensure_ascii=False, indent=2) if as_json else _shown(found))
 
 
-def _token(environ: Mapping[str, str]) -> str:
-    """The token in HF_TOKEN; InputError where it is not set."""
+def _here(folder: Path) -> str:
+    """What a dry run can say without a token."""
+    from builder.export import manifest
+
+    found = manifest.read(folder) or {}
+    data = [path.stat().st_size for path in (folder / "data").iterdir()]
+    return (
+        f"{folder.name}: {found['rows']:,} rows, {sum(data):,} bytes in {len(data)} data files\n"
+        "HF_TOKEN is not set: what the Hub has was not looked at\nnothing was sent"
+    )
+
+
+def _token(environ: Mapping[str, str], *, needed: bool) -> str:
+    """The token in HF_TOKEN; InputError where one is needed and not set."""
     token = environ.get("HF_TOKEN", "").strip()
-    if not token:
+    if needed and not token:
         raise InputError(
             "no token: HF_TOKEN is not set",
             hint="it holds a token with the right to write, from https://huggingface.co/settings/tokens",
