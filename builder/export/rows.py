@@ -25,6 +25,10 @@ REST = -1
 """The block of rows that came from reserves."""
 
 
+EXACT = {"string": str, "number": float, "integer": int, "boolean": bool}
+"""The type of a value that its column holds as it is: most of them, so that few are converted."""
+
+
 class Placed(NamedTuple):
     """A record with the split and the block of its scenario's plan that it belongs to."""
 
@@ -94,8 +98,12 @@ def record(row: Row, kinds: Mapping[str, Kind]) -> dict[str, Any]:
         "_case": case.id,
         "_key": str(row.key),
     }
-    values = {**row.fields, **case.columns, **own}
-    return {name: converted(values.get(name), kind) for name, kind in kinds.items()}
+    get = {**row.fields, **case.columns, **own}.get
+    return {
+        name: value if type(value) is EXACT.get(kind.name) else converted(value, kind)
+        for name, kind in kinds.items()
+        for value in (get(name),)
+    }
 
 
 def converted(value: Any, kind: Kind) -> Any:
@@ -122,7 +130,7 @@ class ContentDigest:
 
     def add(self, values: Mapping[str, Any], split: str = "") -> None:
         self._rows.update(canonical(values))
-        self._splits.update(canonical(split))
+        self._splits.update(split.encode() + b"\n")
 
     def rows(self) -> str:
         """Of the rows alone, whatever form they get."""
