@@ -74,14 +74,13 @@ def fill(
 ) -> Progress:
     """What was asked and accepted: every missing row of these scenarios, asked for.
 
-    Nothing is confirmed and nothing exported. Raises InputError, ProviderError, StoreError or
-    BusyError; what was answered before is in the store.
+    Nothing is confirmed and nothing exported. Raises InputError, ProviderError, RefusedError,
+    StoreError or BusyError; what was answered before is in the store.
     """
     plan = _plan(project, scenarios, rows, model, tries)
-    state = Progress()
     with store.locked(project.outputs), store.writing(project.store) as held:
         looked = surveys.make(plan, held, whole=False)
-        state.wanted, state.to_ask = looked.wanted, looked.to_ask
+        state = looked.progress()
         state.dropped = held.dropped
         if looked.to_ask:
             cap = budget or project.settings.budget

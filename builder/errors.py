@@ -5,6 +5,7 @@ BuilderError                 a message, a hint, an exit code; never a traceback 
 ├── StoreError               the store cannot be read or written (exit 75: run again)
 ├── BusyError                another process holds the project's lock (exit 4)
 ├── GateError                a gate failed (exit 1)
+├── RefusedError             the first answers were all refused, for one reason (exit 75: mend it, run again)
 ├── HubError                 the Hub cannot be reached, or somebody else moved (exit 75: run again)
 └── EngineError              a call brought no reply
     ├── TransportError       worth trying again: overload, timeouts, broken replies
@@ -82,6 +83,12 @@ class BusyError(BuilderError):
     """Another process is writing to this project's outputs."""
 
     exit_code = 4
+
+
+class RefusedError(BuilderError):
+    """The first answers were all refused, for one reason; they are kept, and judged anew for free."""
+
+    exit_code = 75
 
 
 class GateError(BuilderError):

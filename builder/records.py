@@ -17,6 +17,8 @@ from typing import Any, Literal, NamedTuple
 
 import orjson
 
+from builder.errors import Place
+
 Role = Literal["system", "user", "assistant"]
 Stop = Literal["end", "length", "refusal", "filter"]
 
@@ -170,6 +172,8 @@ class Reject:
     reason: str
     """One line: where in the answer, what was expected."""
     raw: str
+    fault: Place | None = None
+    """Where the schema's own code failed, which is no fault of the answer."""
 
 
 def canonical(value: Any) -> bytes:

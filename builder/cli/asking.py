@@ -116,17 +116,15 @@ def run(
     from builder import store
     from builder.project import Budget
     from builder.run import survey
-    from builder.run.progress import Progress
 
     found, made = planned(project, names, rows=rows, model=model, tries=tries)
     cap = Budget.parse(budget or found.settings.budget) if budget or found.settings.budget else None
-    state = Progress()
     with store.locked(found.outputs), store.writing(found.store) as held:
         there = _standing(made, held, format) if export else {}
         counted = {name: one.tallies for name, one in there.items()}
         looked = survey.make(made, held, whole=not names, known=counted)
         say(view.plan(looked, drift_of(made)), quiet=quiet)
-        state.wanted, state.to_ask = looked.wanted, looked.to_ask
+        state = looked.progress()
         failure = filled(
             made, held, state, looked.usd, cap, concurrency=concurrency, yes=yes, quiet=quiet
         )

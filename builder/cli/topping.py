@@ -265,13 +265,11 @@ def _put(path: Path, text: str) -> None:
 def _fill(site: Site, held: Any, purse: _Purse, *, yes: bool, quiet: bool) -> Any:
     """Asks for the rows that the written scenario lacks: its progress, and the error that ended it."""
     from builder.run import survey
-    from builder.run.progress import Progress
 
     made = planned(site.project, [site.own])[1]
     looked = survey.make(made, held, whole=False)
     say(view.plan(looked), quiet=quiet)
-    state = Progress()
-    state.wanted, state.to_ask = looked.wanted, looked.to_ask
+    state = looked.progress()
     failure = filled(made, held, state, looked.usd, purse.cap, yes=yes, quiet=quiet)
     purse.spend(state)
     if failure is not None:

@@ -19,6 +19,7 @@ from builder.plan.plan import Plan
 from builder.project import Budget
 from builder.records import Message, Reject, Row
 from builder.run import lanes
+from builder.run.breaker import Breaker
 from builder.run.budget import Spent
 from builder.run.calm import calm
 from builder.run.feed import Feed
@@ -31,8 +32,6 @@ from builder.store import Store
 
 GRACE = 2.0
 """Seconds that calls in flight get to end when their endpoint is found to be gone."""
-PROSE = 20
-"""An endpoint whose first so many answers are all no JSON is not what the project means."""
 WORKERS = 4
 """Workers for each call that may be in flight: one that waits out a Retry-After calls nobody,
 and others take its place."""
@@ -49,10 +48,13 @@ class Fill:
     budget: Budget | None = None
     _halt: Halt = field(default_factory=Halt)
     _failure: BuilderError | None = None
-    _prose: dict[str, tuple[int, int]] = field(default_factory=dict)
+    _breaker: Breaker = field(init=False)
     _had_attempts: bool = False
     _workers: list[asyncio.Task[None]] = field(default_factory=list)
     _abandoned: bool = False
+
+    def __post_init__(self) -> None:
+        self._breaker = Breaker(self.progress.holding)
 
     def stop(self, why: str) -> None:
         """No new calls; those in flight are kept. Safe from a signal handler of the loop."""
@@ -62,8 +64,8 @@ class Fill:
     async def run(self) -> Progress:
         """Fills until every combination has its rows or nothing more can be asked.
 
-        Raises InputError before the first call, ProviderError or StoreError after what came
-        before is safe in the store.
+        Raises InputError before the first call, ProviderError, RefusedError or StoreError after
+        what came before is safe in the store.
         """
         self._had_attempts = self.store.count("attempts") > 0
         async with AsyncExitStack() as stack:
@@ -149,7 +151,7 @@ class Fill:
                     self.progress.unfilled += 1
                     return
                 continue
-            self._count(outcome.take(reply, limit), lane, once=outcome.once)
+            self._count(outcome.take(reply, limit), outcome, lane)
             if outcome.once:
                 return
 
@@ -158,26 +160,15 @@ class Fill:
         state = self.progress
         state.accepted = max(0, min(state.to_ask, state.accepted + more))
 
-    def _count(self, verdict: Row | Reject, lane: Lane, *, once: bool) -> None:
+    def _count(self, verdict: Row | Reject, outcome: Outcome, lane: Lane) -> None:
         if isinstance(verdict, Row):
-            self.progress.accepted += not once
+            self.progress.accepted += not outcome.once
         else:
             self.progress.rejects += 1
-        if self.progress.to_ask < self.progress.wanted:
-            return  # rows are held already: the model can do it
-        provider = lane.endpoint.provider
-        answers, prose = self._prose.get(provider, (0, 0))
-        if answers >= PROSE:
-            return
-        prose += isinstance(verdict, Reject) and verdict.stage == "parse"
-        self._prose[provider] = (answers + 1, prose)
-        if prose == PROSE:
-            self._failure = ProviderError(
-                f"the first {PROSE} answers of {provider} were all no JSON",
-                hint='does this model follow instructions? structured = "json_object" or "prompt" under '
-                f"[tool.builder.providers.{provider}] asks in another way; `answer: text` takes prose",
-            )
-            self.stop(self._failure.message)
+        refused = self._breaker.note(verdict, outcome, lane.endpoint.provider)
+        if refused is not None:
+            self._failure = self._failure or refused
+            self.stop(refused.message)
 
 
 def reask(outcome: Outcome) -> tuple[Message, ...]:

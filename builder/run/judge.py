@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable
+import traceback
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails, from_json
 
 from builder import limits
+from builder.errors import Place, nearest
 from builder.plan.plan import Planned, ScenarioPlan
+from builder.plan.schemas import Schema
 from builder.records import Completion, Key, Reject, Row
 
 LIMIT = 1.0
@@ -29,9 +33,9 @@ def verdict(
 ) -> Row | Reject:
     """The row that this answer is, or the reject with its stage and reason."""
 
-    def reject(stage: str, reason: str) -> Reject:
+    def reject(stage: str, reason: str, fault: Place | None = None) -> Reject:
         kind: Any = stage
-        return Reject(planned.case, key, answer.model, kind, reason, answer.text)
+        return Reject(planned.case, key, answer.model, kind, reason, answer.text, fault)
 
     schema = scenario.scenario.schema
     field = scenario.scenario.text_field
@@ -59,16 +63,37 @@ def verdict(
     except ValidationError as error:
         alarm(0)
         return reject("validate", _reasons(error))
-    except limits.TooLong:
+    except limits.TooLong as error:
         alarm(0)
-        return reject("validate", f"a validator took over {LIMIT:g} s")
+        return reject("validate", f"a validator took over {LIMIT:g} s", _raised(error, schema))
     except Exception as error:  # noqa: BLE001  (a validator is the user's code and may raise anything)
         alarm(0)
-        return reject("validate", f"a validator raised {type(error).__name__}: {error}")
+        return reject("validate", _said(error, context), _raised(error, schema))
     wrong = unfit(fields)
     if wrong:
         return reject("validate", wrong)
     return Row(planned.case, key, answer.model, fields)
+
+
+def _said(error: Exception, context: Mapping[str, Any]) -> str:
+    """What a validator raised, in one line; with the names it could have had of its context."""
+    said = " ".join(f"a validator raised {type(error).__name__}: {error}".split())
+    missing = error.args[0] if isinstance(error, KeyError) and error.args else None
+    if not isinstance(missing, str) or missing in context:
+        return said
+    return (
+        f"{said}, which is no name of info.context.{nearest(missing, context)} "
+        f"Its names: {', '.join(context)}"
+    )
+
+
+def _raised(error: BaseException, schema: Schema) -> Place:
+    """The line of the schema's folder that raised this, or that was running."""
+    folder = schema.file.parent
+    frames = traceback.walk_tb(error.__traceback__)
+    lines = [(Path(frame.f_code.co_filename), line) for frame, line in frames]
+    own = [Place(file, line) for file, line in lines if file.is_relative_to(folder)]
+    return own[-1] if own else schema.place()
 
 
 def unfit(value: Any, where: str = "") -> str:

@@ -20,6 +20,8 @@ class Progress:
     """Rows that the plan wants."""
     to_ask: int = 0
     """Rows that were missing when the run began."""
+    holding: frozenset[str] = frozenset()
+    """Scenarios that held rows by then."""
     accepted: int = 0
     """Rows accepted in this run."""
     calls: int = 0

@@ -10,6 +10,7 @@ from builder.plan.plan import Plan, ScenarioPlan
 from builder.run import ask, budget, results
 from builder.run.engines import prices
 from builder.run.engines.protocol import Endpoint
+from builder.run.progress import Progress
 from builder.run.results import Tallies, Tally
 from builder.store import Store
 
@@ -56,6 +57,11 @@ class Survey:
     def by_scenario(self) -> dict[str, Tally]:
         """The counts of every scenario, those of the same datasets among them."""
         return {name: one for found in self.tallies.values() for name, one in found.items()}
+
+    def progress(self) -> Progress:
+        """Where a run of this plan begins."""
+        holding = frozenset(line.scenario for line in self.lines if line.held)
+        return Progress(wanted=self.wanted, to_ask=self.to_ask, holding=holding)
 
     @property
     def to_ask(self) -> int:
