@@ -69,7 +69,8 @@ class InputErrors(InputError):
     """Several wrong inputs at once, one message each."""
 
     def __init__(self, errors: Iterable[InputError]) -> None:
-        self.errors = tuple(errors)
+        # Two scenarios of one broken schema meet the same fault: once is enough.
+        self.errors = tuple({str(error): error for error in errors}.values())
         super().__init__("\n".join(str(error) for error in self.errors))
 
 

@@ -335,8 +335,9 @@ def _locate(file: Path, path: tuple[str, ...]) -> Place:
         if header:
             parts = tuple(re.findall(r"[^.\s\"']+", header[1]))
             table = parts[2:] if parts[:2] == ("tool", "builder") else ("?",)
-            if path[: len(table)] == table and len(table) > depth:
-                best, depth = Place(file, number, 1), len(table)
+            shared = min(len(table), len(path))  # [tool.builder.provider.x] holds `provider` too
+            if path[:shared] == table[:shared] and shared > depth:
+                best, depth = Place(file, number, 1), shared
             continue
         key = re.match(r"\s*[\"']?([^\"'=\s.]+)[\"']?[\w.\s]*=", line)
         if key and path[: len(table) + 1] == (*table, key[1]) and len(table) + 1 > depth:

@@ -54,6 +54,18 @@ def hint(found: Any) -> str:
     return ""
 
 
+def model(name: str) -> str:
+    """The model with the provider that its name tells of; empty where it tells of none.
+
+    >>> model("gpt-5-mini")
+    'openai:gpt-5-mini'
+    """
+    for provider, beginning in (("openai", r"gpt-|o\d"), ("anthropic", "claude-")):
+        if re.match(beginning, name):
+            return f"{provider}:{name}"
+    return ""
+
+
 def wide_colon(text: str) -> int:
     """Where in a text a full-width colon stands for the one behind a key, -1 where none does."""
     found = re.match(r"""[^\s:："']+(：)""", text)

@@ -228,7 +228,7 @@ TABLE: Mapping[str, Files] = {
         "pyproject.toml": f"# 设置\n[project]\nname = 'x'\n[tool.other]\nx = 1\n{SETTINGS}"
         'budget = "5 usd"\nconfirm_above = "200000tok"\n[tool.builder.params]\nmax_tokens = 99\n'
         "[tool.builder.providers.fake]\nlatency = 0\n[tool.builder.providers.mine]\n"
-        'base_url = "http://localhost:1/v1"\nslots = 2\n[tool.builder.datasets.letter]\ntext = ["text"]\n'
+        'base_url = "http://localhost:1/v1"\ntimeout = 5\n[tool.builder.datasets.letter]\ntext = ["text"]\n'
         'languages = ["zh"]\nlicense = "cc-by-4.0"\nsplits = {train = 0.9, "test.small" = 0.1}\n'
     },
     "expectations of every kind": {

@@ -162,3 +162,29 @@ def test_an_error_names_paths_from_where_the_command_was_given(tmp_path: Path) -
     elsewhere.mkdir()
     ran = projects.run(elsewhere, "plan", "--project", str(folder))
     assert f"error: {folder}{os.sep}scenarios{os.sep}letters.yaml:1:1: " in ran.err
+
+
+def test_a_scenario_may_be_named_by_the_path_of_its_file(tmp_path: Path) -> None:
+    folder = projects.write(tmp_path)
+    assert projects.run(folder, "plan", "scenarios/letters.yaml").code == 0
+    assert projects.run(folder / "scenarios", "plan", "letters.yaml").code == 0
+    ran = projects.run(folder, "plan", "scenarios/leters.yaml")
+    assert "no scenario 'leters'. Did you mean 'letters'?" in ran.err
+
+
+@pytest.mark.parametrize("verb", ["show", "export"])
+def test_the_name_of_a_scenario_where_a_dataset_belongs_tells_which_it_fills(
+    verb: str, tmp_path: Path
+) -> None:
+    ran = projects.run(projects.write(tmp_path), verb, "letters")
+    assert ran.code == 2
+    assert "'letters' is a scenario; its rows are in the dataset 'letter'" in ran.err
+
+
+def test_a_fault_that_two_scenarios_share_is_told_once(tmp_path: Path) -> None:
+    files = {
+        "schemas/letters.py": "class Letter(BaseModel)\n",
+        "scenarios/again.yaml": f"prompt: letters\n{projects.SCENARIO}",
+    }
+    ran = projects.run(projects.write(tmp_path, files), "plan")
+    assert ran.err.count("schemas/letters.py:1:24: not Python") == 1

@@ -111,8 +111,14 @@ def datasets_of(made: Any, wanted: Sequence[str]) -> list[Any]:
     """The datasets named, by dataset or by class."""
     known = {dataset.name: dataset for dataset in made.datasets}
     classes = {s.scenario.schema.name: d for d in made.datasets for s in d.scenarios}
+    fills = {s.name: d.name for d in made.datasets for s in d.scenarios}
     chosen = []
     for name in wanted:
+        if name in fills and name not in known and name not in classes:
+            raise InputError(
+                f"{name!r} is a scenario; its rows are in the dataset {fills[name]!r}",
+                hint=f"name that: {fills[name]}",
+            )
         if name not in known and name not in classes:
             raise InputError(
                 f"no dataset {name!r}.{nearest(name, [*known, *classes])}",

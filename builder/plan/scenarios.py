@@ -87,6 +87,13 @@ def names(project: Project) -> list[str]:
     return sorted(found)
 
 
+def named(project: Project, word: str) -> str:
+    """The scenario that a word of a command means: its name, or the path of its file."""
+    file = Path(word)
+    of_project = file.parent.resolve() == project.scenarios.resolve()
+    return file.stem if of_project and file.suffix in (".yaml", ".yml") else word
+
+
 def load_all(project: Project, wanted: Sequence[str] = ()) -> list[Scenario]:
     """The wanted scenarios (all, when none is named) and those that share a dataset with them,
     by name. Every broken file is in the one InputErrors that is raised."""
@@ -198,6 +205,8 @@ def _problems(document: Document, error: ValidationError) -> InputError:
             named = ".".join(str(part) for part in path)
             message = f"{named}: {_expected(problem)}, found {axes.shown(given)}"
             place, hint = document.place(path), slips.hint(given)
+            if word == "model" and isinstance(given, str) and slips.model(given):
+                hint = f"write {slips.model(given)}"
             wide = slips.wide_colon(given) if isinstance(given, str) else -1
             if wide >= 0:
                 place = Place(place.file, place.line, document.text_place(path).column + wide)

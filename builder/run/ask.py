@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
+from builder import slips
 from builder.errors import InputError, Place
 from builder.plan import plan as plans
 from builder.plan import scenarios
@@ -25,7 +26,13 @@ def plan(project: Project, wanted: Sequence[str] = (), overrides: Overrides | No
     InputError for whatever is wrong in a file, a setting or a flag.
     """
     changed = overrides or Overrides()
+    wanted = [scenarios.named(project, name) for name in wanted]
     loaded = scenarios.load_all(project, wanted)
+    for provider in project.settings.providers:
+        try:
+            registry.check_words(provider, _settings(project, provider))
+        except InputError as error:
+            raise _placed(project, provider, error, None) from None
     ask = {scenario.name: _asked(project, scenario, changed) for scenario in loaded}
     return plans.make(project, loaded, ask, wanted, changed)
 
@@ -34,14 +41,17 @@ def endpoint(
     project: Project, provider: str, *, require_key: bool = False, concurrency: int | None = None
 ) -> Endpoint:
     """Where a provider of this project is. InputError for a provider that is not known."""
-    settings = project.provider_settings(provider).model_dump(exclude_none=True, exclude={"params"})
     return registry.endpoint(
         provider,
-        settings,
+        _settings(project, provider),
         project.environ(),
         require_key=require_key,
         concurrency=concurrency or project.settings.concurrency,
     )
+
+
+def _settings(project: Project, provider: str) -> dict[str, Any]:
+    return project.provider_settings(provider).model_dump(exclude_none=True, exclude={"params"})
 
 
 def host(where: Endpoint) -> str:
@@ -73,16 +83,17 @@ def _asked(project: Project, scenario: Scenario, changed: Overrides) -> tuple[As
 def _one(project: Project, scenario: Scenario, model: str, place: Place | None) -> Asked:
     provider, colon, name = model.partition(":")
     if not colon or not provider or not name:
+        known = f"provider:model; providers: {', '.join(registry.PRESETS)}"
         raise InputError(
-            f"model {model!r}: expected provider:model, e.g. openai:gpt-5-mini", place=place
+            f"model {model!r}: expected provider:model",
+            place=place,
+            hint=f"write {slips.model(model) or known}",
         )
     try:
         where = endpoint(project, provider)
         engine = registry.engine_class(where.protocol)
     except InputError as error:
-        setting = re.match(r"\[tool\.builder\.providers\.[\w-]+\] (\w+)", error.message)
-        spot = project.place(("providers", provider, setting[1])) if setting else place
-        raise InputError(error.message, place=error.place or spot, hint=error.hint) from None
+        raise _placed(project, provider, error, place) from None
     canonical = getattr(engine, "canonical_model", None)
     asked_model = canonical(model) if canonical else model
     params = _params(project, scenario, provider, engine.defaults(where, name))
@@ -90,8 +101,16 @@ def _one(project: Project, scenario: Scenario, model: str, place: Place | None) 
     probe = Request(model, (Message("user", "…"),), params, asked.schema)
     for problem in engine.problems(where, probe):
         spot = _spot(project, scenario, provider, problem) or place
-        raise InputError(f"{model}: {problem}", place=spot)
+        said = problem if repr(model) in problem else f"{model}: {problem}"
+        raise InputError(said, place=spot)
     return asked
+
+
+def _placed(project: Project, provider: str, error: InputError, place: Place | None) -> InputError:
+    """The error at the setting that it begins with, else at `place`."""
+    setting = re.match(r"\[tool\.builder\.providers\.[\w-]+\] (\w+)", error.message)
+    spot = project.place(("providers", provider, setting[1])) if setting else place
+    return InputError(error.message, place=error.place or spot, hint=error.hint)
 
 
 def _spot(project: Project, scenario: Scenario, provider: str, problem: str) -> Place | None:

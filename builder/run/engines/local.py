@@ -47,7 +47,7 @@ class Local:
             if importlib.util.find_spec("xllamacpp") is None:
                 raise _missing_engine()
         except InputError as error:
-            lines.append(" ".join(str(error).split()))
+            lines.append(f"{error.message}. {error.hint}" if error.hint else error.message)
         return lines + params.problems("local", request.params, params.LOCAL, extras=False)
 
     @classmethod

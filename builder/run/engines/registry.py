@@ -104,7 +104,7 @@ def endpoint(
     a key that is not set.
     """
     where = f"[tool.builder.providers.{provider}]"
-    _check_words(provider, settings, where)
+    check_words(provider, settings)
     preset = PRESETS.get(provider) or _unknown(provider, settings, where)
     protocol = settings.get("protocol", preset.protocol)
     if protocol not in protocols():
@@ -134,8 +134,8 @@ def endpoint(
     )
 
 
-def _check_words(provider: str, settings: Mapping[str, Any], where: str) -> None:
-    """Raises for a setting that nobody reads."""
+def check_words(provider: str, settings: Mapping[str, Any]) -> None:
+    """InputError for a setting that nobody reads."""
     usual = PRESETS[provider].protocol if provider in PRESETS else "openai"
     own = OPTIONS.get(settings.get("protocol") or usual)
     if own is None or (provider not in PRESETS and provider in protocols()):
@@ -144,7 +144,7 @@ def _check_words(provider: str, settings: Mapping[str, Any], where: str) -> None
     for word in settings:
         if word not in known and word != "api_key":
             raise InputError(
-                f"{where} {word}: unknown setting.{nearest(word, known)}",
+                f"[tool.builder.providers.{provider}] {word}: unknown setting.{nearest(word, known)}",
                 hint=f"expected one of {', '.join(known)}",
             )
 
