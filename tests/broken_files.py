@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.broken import Broken, prompt, scenario, schema, settings
 
 MODEL = "from pydantic import BaseModel\n\n\n"
+NUMBERS = "city,amount\n" + "".join(f'"Nr. {n}",{n * 10}\n' for n in range(11))
 TABLE_DRAW = "draw:\n  - bootstrap: {table: tables/orders.csv}\n"
 BUILDER = '[tool.builder]\nmodel = "fake:any"\n'
 
@@ -51,7 +52,9 @@ PROMPTS = [
     prompt("system alone", "▸{% system %}{{ tone }}{% endsystem %}\n", "a model answers the user"),
     prompt("a message within a message", "{% user %}{{ tone }}▸{% system %}a{% endsystem %}{% enduser %}\n", "a system block stands inside a user block"),
     prompt("a message within a filter", "{{ tone }}\n▸{% filter upper %}{% user %}a{% enduser %}{% endfilter %}\n", "put the message around it"),
-    prompt("an attribute that is not there in a template", "{{ tone }}\n▸{{ tone.mood }}\n", "has no attribute 'mood'"),
+    prompt("an attribute that is not there in a template", "{{ tone }}\n{{ tone.▸mood }}\n", "has no attribute 'mood'"),
+    Broken("a column that a shot lacks", {"scenarios/letters.yaml": "schema: Letter\nvary:\n  tone: [glad]\ndraw:\n  - examples: {table: tables/e.csv, columns: [text], by: {tone: mood}, n: 1}\n", "scenarios/tables/e.csv": "mood,text\nglad,hello\n", "prompts/letters.j2": "{{ tone }}\n{% for shot in shots %}{{ shot.text }} {{ shot.▸txet }}{% endfor %}\n"}, "has no attribute 'txet'. Did you mean 'text'? It has: text"),
+    prompt("a text that % would format", "{{ tone }}\n▸{{ '%d of' % 3 }}\n", "write '%d'|format(n), or join with ~"),
     prompt("a division by zero in a template", "{{ tone }}\n▸{{ 1 / 0 }}\n", "division by zero"),
     prompt("a change of a variable", "{{ tone }}\n▸{% do schema.properties.update({'a': 1}) %}\n", "not allowed in a template"),
     Broken("a template that is no UTF-8", {"prompts/letters.j2": b"Be {{ tone }}.\n\xc4\xe3\xba\xc3\n"}, "not UTF-8", at="prompts/letters.j2:2:1"),
@@ -91,6 +94,11 @@ TABLES = [
     scenario("a heading with a name twice", TABLE_DRAW, "column 2 of the heading is 'city' again", table_orders="▸city,city\nRome,1\n"),
     scenario("a heading with a gap", TABLE_DRAW, "column 2 of the heading is empty", table_orders="▸city,\nRome,1\n"),
     scenario("an unclosed quote in a table", TABLE_DRAW, "not CSV", table_orders='city,amount\n▸"Rome,1\n'),
+    scenario("a number in words", TABLE_DRAW, "the other 11 cells are numbers", table_orders=NUMBERS + "Rome,▸四百\n"),
+    scenario("a number with its unit", TABLE_DRAW, "a unit goes: write 250", table_orders=NUMBERS + "Rome,▸250元\n"),
+    scenario("a number with its currency", TABLE_DRAW, "a unit goes: write 1250.5", table_orders=NUMBERS + '"Rome, Italy", ▸"$1,250.50"\n'.replace(", ▸", ",▸")),
+    scenario("a mark for what is missing", TABLE_DRAW, "leave the cell empty", table_orders=NUMBERS + "Rome,▸N/A \nOslo,8\n"),
+    scenario("a number in words in a reference", "vary:\n  amount: [10, 20]\nexpect:\n  drift: {table: tables/orders.csv}\n", "write it in digits", table_orders=NUMBERS + "Rome,▸四百\n", prompt_letters="{{ amount }}"),
     scenario("full-width commas in a table", TABLE_DRAW, "separates its columns with ',', not '，'", table_orders="▸city，amount\nRome，1\n"),
     scenario("semicolons in a table", TABLE_DRAW, "separates its columns with ',', not ';'", table_orders="▸city;amount\nRome;1\n"),
     Broken("a table that is no UTF-8", {"scenarios/letters.yaml": "schema: Letter\n" + TABLE_DRAW, "scenarios/tables/orders.csv": "city\n北京\n".encode("gb18030")}, "save the file as UTF-8", at="scenarios/tables/orders.csv:2:1"),
@@ -132,6 +140,8 @@ SETTINGS = [
     settings("a dataset's reference outside of the project", BUILDER + '[tool.builder.datasets.letter]\nexpect = {drift = {▸table = "../gone.csv"}}\n', "lies outside the project"),
     settings("languages that are a text", BUILDER + '[tool.builder.datasets.letter]\n▸languages = "zh"\n', "languages: expected a list, found 'zh'"),
     settings("a text field that is not there", BUILDER + '[tool.builder.datasets.letter]\n▸text = ["txt"]\n', "Did you mean 'text'?"),
+    settings("a table of settings that is misspelt", BUILDER + "\n▸[tool.builder.provider.lab]\nbase_url = 'http://localhost:1/v1'\n", "Did you mean 'providers'?"),
+    settings("a misspelt setting of a provider that nobody uses", BUILDER + "[tool.builder.providers.lab]\n▸baseurl = 'http://localhost:1/v1'\n", "Did you mean 'base_url'?"),
     settings("broken TOML", '[tool.builder]\nmodel = ▸fake:any\n', "texts stand in quotes"),
     settings("a setting twice", BUILDER + "▸model = 'fake:any'\n", "not TOML: model stands here again"),
     settings("a table twice", BUILDER + "▸[tool.builder]\n", "[tool.builder] stands here again"),
@@ -140,8 +150,6 @@ SETTINGS = [
     settings("providers that are no tables", BUILDER + "[tool.builder.providers]\n▸mine = 3\n", "providers.mine"),
     settings("a key in the file", BUILDER + '[tool.builder.providers.openai]\n▸api_key = "sk-123"\n', "a key does not belong into a file"),
     settings("a key for the name of a variable", BUILDER + '[tool.builder.providers.openai]\n▸api_key_env = "sk-123"\n', "the name of an environment variable"),
-    settings("a table of settings that is misspelt", BUILDER + "\n▸[tool.builder.provider.lab]\nbase_url = 'http://localhost:1/v1'\n", "Did you mean 'providers'?"),
-    settings("a misspelt setting of a provider that nobody uses", BUILDER + "[tool.builder.providers.lab]\n▸baseurl = 'http://localhost:1/v1'\n", "Did you mean 'base_url'?"),
     settings("an unknown way of structure", BUILDER + '[tool.builder.providers.openai]\n▸structured = "yaml"\n', "expected 'json_schema', 'json_object' or 'prompt'"),
     settings("a price below nothing", BUILDER + "[tool.builder.providers.openai]\nusd_per_million = {▸input = -1, output = 2}\n", "expected at least 0"),
     settings("a price that is half given", BUILDER + "[tool.builder.providers.openai]\n▸usd_per_million = {input = 1}\n", "usd_per_million: output is missing"),

@@ -7,6 +7,7 @@ from tests.broken import Broken, scenario
 
 ORDERS = "city,amount,waited\nBeijing,10,1\nShanghai,20,2\nBeijing,30,3\n"
 AXIS = "vary:\n  tone: [glad, sad]\n"
+TABLE_DRAW = "draw:\n  - bootstrap: {table: tables/orders.csv}\n"
 
 # fmt: off
 YAML = [
@@ -53,6 +54,11 @@ FULL_WIDTH = [
     scenario("full-width brackets", "vary:\n  tone: ▸［生气, 难过］\n", "write [生气, 难过]"),
     scenario("full-width braces", "vary:\n  tone: ▸｛生气: 3, 难过: 1｝\n", "'｛'"),
     scenario("ideographic commas in a list", "vary:\n  tone: [生气▸、难过、失望]\n", "'、'"),
+    scenario("an ideographic comma among others", "vary:\n  tone: [平静, 生气▸、难过]\n", "'、' joins '生气、难过' into one value"),
+    scenario("a full-width semicolon in a list", "vary:\n  tone: [生气▸；难过]\n", "write ', ' to separate, or quote the text"),
+    scenario("curly quotes around a value", "vary:\n  tone: [▸“生气”, “难过”]\n", "plain quotes: \"生气\""),
+    scenario("curly quotes around a value in a block", "vary:\n  tone:\n    - glad\n    - ▸‘sad’\n", "plain quotes: \"sad\""),
+    scenario("curly quotes around a weighed value", "rows: 4\nvary:\n  tone: {▸“生气”: 3, 难过: 1}\n", "plain quotes: \"生气\""),
     scenario("a full-width number of rows", "rows: ▸２００\n" + AXIS, "write 200"),
     scenario("a full-width weight", "rows: 10\nvary:\n  tone: {生气: ▸３, 难过: 1}\n", "full-width"),
     scenario("full-width rows each", "rows: ▸５ each\n" + AXIS, "write 5 each"),
@@ -187,9 +193,11 @@ DRAWS = [
     scenario("bootstrap of a missing column", "draw:\n  - bootstrap: {table: tables/orders.csv, columns: [city, ▸amout]}\n", "Did you mean 'amount'?", table_orders=ORDERS),
     scenario("bootstrap of columns that are a text", "draw:\n  - bootstrap: {table: tables/orders.csv, columns: ▸city}\n", "expected a list of names", table_orders=ORDERS),
     scenario("bootstrap with an unknown option", "draw:\n  - bootstrap: {table: tables/orders.csv, ▸colums: [city]}\n", "Did you mean 'columns'?", table_orders=ORDERS),
-    scenario("by that is no axis", AXIS + "draw:\n  - bootstrap: {table: tables/orders.csv, columns: [amount], by: ▸town}\n", "is no axis", table_orders=ORDERS),
+    scenario("by that is no axis", AXIS + "draw:\n  - bootstrap: {table: tables/orders.csv, columns: [amount], by: ▸town}\n", "axes: tone", table_orders=ORDERS),
     scenario("by a column that is missing", AXIS + "draw:\n  - bootstrap: {table: tables/orders.csv, columns: [amount], by: ▸tone}\n", "no column 'tone'", table_orders=ORDERS),
-    scenario("by a value that the table lacks", "vary:\n  tone: [Beijing, Rome]\ndraw:\n  - ▸bootstrap: {table: tables/orders.csv, columns: [amount], by: {tone: city}}\n", "no row whose city is 'Rome'", table_orders=ORDERS),
+    scenario("by a value that the table lacks", "vary:\n  tone: [Beijing, Rome]\ndraw:\n  - ▸bootstrap: {table: tables/orders.csv, columns: [amount], by: {tone: city}}\n", "orders.csv has no row whose city is 'Rome'", table_orders=ORDERS),
+    scenario("by a value that the table spells otherwise", "vary:\n  tone: [Beijing, shanghai]\ndraw:\n  - ▸bootstrap: {table: tables/orders.csv, columns: [amount], by: {tone: city}}\n", "Did you mean 'Shanghai'?\n  its values of city: Beijing, Shanghai", table_orders=ORDERS),
+    scenario("by a column that is misspelt", AXIS + "draw:\n  - bootstrap: {table: tables/orders.csv, columns: [amount], by: {tone: ▸ctiy}}\n", "orders.csv has no column 'ctiy'. Did you mean 'city'?", table_orders=ORDERS),
     scenario("more examples than rows", "draw:\n  - ▸examples: {table: tables/orders.csv, n: 9}\n", "the table has 3 rows", table_orders=ORDERS),
     scenario("examples with a wrong n", "draw:\n  - examples: {table: tables/orders.csv, n: ▸0}\n", "expected a whole number from 1", table_orders=ORDERS),
     scenario("examples with an unknown option", "draw:\n  - examples: {table: tables/orders.csv, ▸count: 2}\n", "unknown word 'count'", table_orders=ORDERS),
@@ -204,6 +212,20 @@ DRAWS = [
 KEEP = [
     scenario("an unknown name", AXIS + "keep:\n  - ▸tune == 'glad'\n", "Did you mean 'tone'?"),
     scenario("one equals sign", AXIS + "keep:\n  - tone ▸= 'glad'\n", "compare with =="),
+    scenario("a misspelt value", AXIS + "keep:\n  - tone != ▸'gald'\n", "'gald' is no value of 'tone'. Did you mean 'glad'?"),
+    scenario("a value that the axis lacks", AXIS + "keep:\n  - \"'furious' ▸== tone\"\n".replace("▸", "").replace("'furious'", "▸'furious'"), "values of 'tone': 'glad', 'sad'"),
+    scenario("a misspelt value among others", AXIS + "keep:\n  - tone not in ('glad', ▸'sda')\n", "Did you mean 'sad'?"),
+    scenario("a text for a number", "vary:\n  tone: [1, 2]\nkeep:\n  - tone != ▸'1'\n", "values of 'tone': 1, 2"),
+    scenario("a value of a dependent axis", "vary:\n  product: {phone: {faults: [screen]}, lamp: {faults: [bulb]}}\n  tone: {of: product.faults}\nkeep:\n  - tone != ▸'bulp'\n", "Did you mean 'bulb'?", prompt_letters="{{ product }}{{ tone }}"),
+    scenario("a value without quotes", AXIS + "keep:\n  - tone == ▸glad\n", "'glad' is a value of 'tone': write 'glad' with its quotes"),
+    scenario("a field of the answer", AXIS + "keep:\n  - ▸text != tone\n", "'text' is a field of the answer"),
+    scenario("a sign for at most", "draw:\n  - wait: {uniform: [0, 1]}\nkeep:\n  - wait ▸≤ 3\n", "write wait <= 3"),
+    scenario("a sign for unequal", AXIS + "keep:\n  - tone ▸≠ 'glad'\n", "write tone != 'glad'"),
+    scenario("a sign for times", "draw:\n  - wait: {uniform: [0, 1]}\nkeep:\n  - 2 ▸× wait ÷ 3 ≥ 1\n", "write 2 * wait / 3 >= 1"),
+    scenario("none in small letters", AXIS + "keep:\n  - tone is not ▸none\n", "write None"),
+    scenario("true in small letters", AXIS + "keep:\n  - ▸true\n".replace("▸true", "tone == ▸true"), "write True"),
+    scenario("a sum with a text of a table", TABLE_DRAW + "keep:\n  - ▸amount * waited <= 90\n", "'amount' is a column of orders.csv that was read as text, for '四百' at scenarios/tables/orders.csv:3:1 is no number", table_orders="amount,waited\n10,1\n四百,2\n30,3\n"),
+    scenario("a text of a table below a number", TABLE_DRAW + "keep:\n  - ▸amount < 90\n", "'amount' is a column of orders.csv that was read as text", table_orders="amount,waited\n10,1\n四百,2\n30,3\n"),
     scenario("two ampersands", AXIS + "keep:\n  - tone == 'glad' &▸& tone == 'sad'\n", "write and, or"),
     scenario("a call", AXIS + "keep:\n  - ▸len(tone) > 3\n", "call is not allowed"),
     scenario("a dunder", AXIS + "keep:\n  - ▸tone.__class__ == 1\n", "not an attribute"),
@@ -213,7 +235,7 @@ KEEP = [
     scenario("a mapping", AXIS + "keep:\n  - ▸tone: glad\n", "quote the whole expression"),
     scenario("a number", "keep:\n  - ▸5\n", "expected an expression"),
     scenario("keep that is a text", AXIS + "keep: ▸tone == 'glad'\n", "keep: expected a list"),
-    scenario("nothing kept", AXIS + "keep:\n  ▸- tone == 'angry'\n", "`keep` leaves no combination"),
+    scenario("nothing kept", AXIS + "keep:\n  ▸- tone == 'glad' and tone == 'sad'\n", "`keep` leaves no combination"),
     scenario("draws that are never kept", "draw:\n  - wait: {uniform: [0, 1]}\nkeep:\n  - ▸wait > 2\n", "loosen the rule"),
     scenario("a text below a number", AXIS + "keep:\n  - ▸tone < 3\n", "cannot be decided"),
     scenario("an attribute that is not there", "vary:\n  tone: {glad: {n: 1}, sad: {n: 2}}\nkeep:\n  - ▸tone.m > 1\n", "has no attribute 'm'"),

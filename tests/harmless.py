@@ -121,10 +121,10 @@ TABLE: Mapping[str, Files] = {
         "given:\n  role: |\n    one，two：three\n\n    {{ not a template }}\n  rule: >-\n    folded\n    text\n"
     ),
     "Chinese punctuation where it belongs": scenario(
-        'given:\n  role: 主管，语气克制：讲依据、不争辩\n  rule: "［重要］，｛务必｝"\nvary:\n  tone: ["生气，难过", 高兴、满意, 平静]\n'
+        'given:\n  role: 主管，语气克制：讲依据、不争辩\n  rule: "［重要］，｛务必｝"\nvary:\n  tone: ["生气，难过", "高兴、满意", 平静]\n  mood:\n    - 又惊、又喜；难言\n    - "“好”"\n    - 说“好”\nunused: [mood]\n'
     ),
     "Chinese names": {
-        "scenarios/信件.yaml": "schema: 信件\nvary:\n  语气: [生气, 难过]\nkeep:\n  - 语气 != '高兴'\n",
+        "scenarios/信件.yaml": "schema: 信件\nvary:\n  语气: [生气, 难过]\nkeep:\n  - 语气 != '生气'\n",
         "prompts/信件.j2": "写一封{{ 语气 }}的信。\n",
         "schemas/信件.py": SCHEMA.replace("Letter", "信件"),
     },
@@ -165,6 +165,23 @@ TABLE: Mapping[str, Files] = {
     "a table of odd cells": scenario(
         "draw:\n  - bootstrap: {table: tables/o.csv, columns: [city, amount, code, note]}\n",
         o=ORDERS,
+    ),
+    "text among numbers that is meant": scenario(
+        "draw:\n  - bootstrap: {table: tables/o.csv}\nkeep:\n  - size != None and size is not None\n",
+        o="size,zip,house,few\n"
+        + "".join(f"{n},{n + 10000},{n},{n if n < 8 else 'many'}\n" for n in range(20))
+        + 'XL,01234,"12A",\nM,,"12B",\nL,,,\n',
+    ),
+    "examples with the column they are drawn by": {
+        **scenario(
+            "vary:\n  tone: [glad, sad]\ndraw:\n  - examples: {table: tables/e.csv, by: tone, n: 1}\n",
+            e="tone,text\nglad,hello\nsad,alas\n",
+        ),
+        "prompts/letters.j2": "{{ tone }}{% for shot in shots %}{{ shot.tone }}: {{ shot.text }}{% endfor %}\n",
+    },
+    "text among numbers in a column that nobody draws": scenario(
+        "draw:\n  - bootstrap: {table: tables/o.csv, columns: [size]}\n",
+        o="size,note\n" + "".join(f"{n},{n}\n" for n in range(20)) + "21,of Rome\n",
     ),
     "every declared draw": scenario(
         "draw:\n  - a: {uniform: [0, 1], round: 2}\n  - b: {normal: {mean: 5, sd: 2}, min: 0, max: 9}\n"

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from builder.errors import InputError, Place
 from builder.plan import expressions
 from builder.plan.axes import Text
+from builder.plan.expressions import Names
 
 HERE = Place(Path("letters.yaml"), 7, 5)
 NAMES: dict[str, Any] = {
@@ -27,13 +28,13 @@ NAMES: dict[str, Any] = {
 
 def holds(text: str, **more: Any) -> bool:
     names = {**NAMES, **more}
-    return expressions.parse(text, names, HERE).holds(names)
+    return expressions.parse(text, Names(names), HERE).holds(names)
 
 
 def refusal(text: str) -> InputError | None:
     """Why an expression is none, or cannot be decided."""
     try:
-        expressions.parse(text, NAMES, HERE).holds(NAMES)
+        expressions.parse(text, Names(NAMES), HERE).holds(NAMES)
     except InputError as error:
         return error
     return None
@@ -165,12 +166,12 @@ def test_a_division_by_zero_is_an_error_with_its_place(text: str) -> None:
 )
 def test_the_column_counts_characters(text: str, column: int) -> None:
     with pytest.raises(InputError) as found:
-        expressions.parse(text, NAMES, HERE)
+        expressions.parse(text, Names(NAMES), HERE)
     assert found.value.place == Place(HERE.file, 7, column)
 
 
 def test_an_expression_names_what_it_reads() -> None:
-    found = expressions.parse("x < y and tone in tags and 产品", NAMES, HERE)
+    found = expressions.parse("x < y and tone in tags and 产品", Names(NAMES), HERE)
     assert found.names == {"x", "y", "tone", "tags", "产品"}
 
 
@@ -200,7 +201,7 @@ tests = st.recursive(
 @given(tests, numbers, numbers, numbers)
 def test_arithmetic_and_logic_are_pythons(text: str, x: int, y: int, z: int) -> None:
     names = {"x": x, "y": y, "z": z}
-    found = expressions.parse(text, names, HERE)
+    found = expressions.parse(text, Names(names), HERE)
     assert found.holds(names) is bool(eval(text, {}, names))
 
 

@@ -149,7 +149,7 @@ def test_whatever_a_variable_holds_it_forges_no_turn(
         ({"main": "{% extends 'a.j2' %}", "a": "\n{% block b %}{% endblock %}\n{% block b %}{% endblock %}"},
          "block 'b' defined twice", "a.j2:3:1"),
         ("{{ tags[7] }}", "no element 7", "main.j2:1:1"),
-        ("\n\n{{ more.nothing }}", "has no attribute 'nothing'", "main.j2:3:1"),
+        ("\n\n{{ more.nothing }}", "has no attribute 'nothing'", "main.j2:3:9"),
         ("\n{{ tone() }}", "not callable", "main.j2:2:1"),
         ("{% for t in tags %}{% user %}{{ t }}{% break %}{% enduser %}{% endfor %}", "is left before its end", "main.j2:1:20"),
         ("{% user %}a{% enduser %} b", "text outside of the message blocks: 'b'", "main.j2:1:26"),

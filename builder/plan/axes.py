@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from builder import slips
 from builder.errors import InputError, Place, nearest
-from builder.plan import tables
+from builder.plan import documents, tables
 from builder.plan.documents import Document, Path_
 
 MAX_GRID = 10**7
@@ -62,9 +62,13 @@ class Axis:
     by_parent: Mapping[Any, tuple[Value, ...]] | None = None
 
     @property
+    def every(self) -> tuple[Value, ...]:
+        """All values that it may take, whichever its parent has."""
+        return self.values or tuple(v for vs in (self.by_parent or {}).values() for v in vs)
+
+    @property
     def weighted(self) -> bool:
-        every = self.values or tuple(v for vs in (self.by_parent or {}).values() for v in vs)
-        return any(value.weight != 1.0 for value in every)
+        return any(value.weight != 1.0 for value in self.every)
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,6 +291,9 @@ class _Reader:
             )
         if isinstance(value, str) and not value.strip():
             raise self.fail("an axis value is empty", *at)
+        path = (*self.path, *at)
+        if at and isinstance(at[-1], int) and path not in self.document.quoted:
+            documents.no_curly_quotes(value, self.document.place(path))
         return value
 
     def from_file(self, spec: dict[str, Any]) -> tuple[Value, ...]:
@@ -337,9 +344,7 @@ class _Reader:
         if not attribute:
             raise self.fail("'of' names an axis and its attribute: {of: product.faults}", "of")
         source = loaded[parent]
-        values = source.values or tuple(
-            {repr(v.value): v for vs in (source.by_parent or {}).values() for v in vs}.values()
-        )
+        values = tuple({repr(v.value): v for v in source.every}.values())
         within: dict[Any, tuple[Value, ...]] = {}
         for value in values:
             attributes = getattr(value.value, "attributes", {})

@@ -67,8 +67,7 @@ def of_variables(scenario: ScenarioPlan) -> dict[str, Kind]:
     """The kinds of a scenario's axes and drawn columns."""
     found: dict[str, Kind] = {}
     for axis in scenario.scenario.axes:
-        every = axis.values or [v for values in (axis.by_parent or {}).values() for v in values]
-        kinds = {_scalar(value.value) for value in every}
+        kinds = {_scalar(value.value) for value in axis.every}
         if kinds == {INTEGER, NUMBER}:
             kinds = {NUMBER}
         if len(kinds) > 1:

@@ -8,6 +8,7 @@ would rewrite (4.10 becomes 4.1), a full-width comma that glues two list entries
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -168,7 +169,8 @@ class _Reader:
             return self.mapping(node, path, flow)
         if isinstance(node, SequenceNode):
             self.known_tag(node, "seq")
-            self.no_glued_list(node, in_flow=flow)
+            for child in node.value if flow else ():
+                self.no_glued(child)
             return [
                 self.value(child, (*path, i), in_flow=flow) for i, child in enumerate(node.value)
             ]
@@ -190,6 +192,8 @@ class _Reader:
             key = self.scalar(key_node, in_flow=flow)
             place = self.place(key_node)
             self.no_wide_space(key, place)
+            if key_node.style is None:
+                no_curly_quotes(key, place)
             if key in found:
                 first = self.keys[(*path, key)]
                 raise InputError(
@@ -280,14 +284,15 @@ class _Reader:
                     hint=f"write {slips.narrow(wide) + ' '!r} to separate, or quote the text",
                 )
 
-    def no_glued_list(self, node: SequenceNode, *, in_flow: bool) -> None:
-        """One entry with 、 in it is a list whose commas were typed as one writes Chinese."""
-        only = node.value[0] if len(node.value) == 1 and in_flow else None
-        if isinstance(only, ScalarNode) and only.style is None and "、" in only.value:
-            place = self.place(only)
+    def no_glued(self, child: Node) -> None:
+        """、 and ； within a list's entry are commas typed as one writes Chinese."""
+        plain = isinstance(child, ScalarNode) and child.style is None
+        found = re.search(r"(?<=\w)[、；](?=\w)", child.value) if plain else None
+        if found:
+            place = self.place(child)
             raise InputError(
-                f"'、' joins {only.value!r} into one value",
-                place=Place(place.file, place.line, place.column + only.value.index("、")),
+                f"{found[0]!r} joins {child.value!r} into one value",
+                place=Place(place.file, place.line, place.column + found.start()),
                 hint="write ', ' to separate, or quote the text",
             )
 
@@ -300,6 +305,17 @@ class _Reader:
 
     def place(self, node: Node) -> Place:
         return Place(self.path, node.start_mark.line + 1, node.start_mark.column + 1)
+
+
+def no_curly_quotes(text: Any, place: Place) -> None:
+    """InputError for a text whose quotes YAML would take for a part of it."""
+    found = re.fullmatch(r"[“”‘’](.*)[“”‘’]", text) if isinstance(text, str) else None
+    if found:
+        raise InputError(
+            f"to YAML the quotes are a part of {text}",
+            place=place,
+            hint=f'write plain quotes: "{found[1]}"',
+        )
 
 
 def _syntax(path: Path, text: str, error: MarkedYAMLError) -> InputError:

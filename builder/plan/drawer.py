@@ -22,6 +22,8 @@ from builder.plan.samplers.protocol import Arrays, Sampler
 from builder.plan.spread import Source
 from builder.plan.tables import Table
 
+SHOWN = 20
+"""Values of a column that an error lists."""
 FIT_VERSION = 2
 """Raised when a sampler learns something else from the same table."""
 
@@ -124,10 +126,13 @@ class Drawer:
         cells = column.scalars()
         chosen = np.array([cell == value or str(cell) == str(value) for cell in cells])
         if not chosen.any():
+            file = draw.table.source.name if draw.table.source else "the table"
+            there = list(dict.fromkeys(str(cell) for cell in cells if cell is not None))
             raise InputError(
-                f"the table has no row whose {draw.by[1]} is {axes.shown(value)}, a value of {draw.by[0]!r}."
-                f"{nearest(str(value), {str(cell) for cell in cells})}",
+                f"{file} has no row whose {draw.by[1]} is {axes.shown(value)}, a value of {draw.by[0]!r}."
+                f"{nearest(str(value), there)}",
                 place=draw.place,
+                hint=f"its values of {draw.by[1]}: {', '.join(there[:SHOWN])}{', …' * (len(there) > SHOWN)}",
             )
         return draw.table.take(chosen)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,20 @@ class Draw:
     def columns(self) -> tuple[str, ...]:
         """What may become columns of the dataset: few-shot examples never do."""
         return () if self.sampler == EXAMPLES else self.names
+
+    def texts(self) -> Iterator[tuple[str, str]]:
+        """Columns of its table that hold numbers as texts, each with the cell that made them so."""
+        for name in self.columns if self.table is not None else ():
+            assert self.table is not None
+            found = self.table.mixed(name)
+            if found is not None:
+                cell, place = found
+                file = self.table.source.name if self.table.source else "its table"
+                yield (
+                    name,
+                    f"{name!r} is a column of {file} that was read as text, for {cell!r} at {place} "
+                    "is no number",
+                )
 
 
 def load(
@@ -149,7 +163,7 @@ class _Line:
                     hint=f"words of examples: {', '.join(known)}",
                 )
         table, by = self.table(EXAMPLES, spec)
-        columns = self.listed(spec, table, [by[1]] if by else [])
+        columns = self.listed(spec, table, [])
         count, name = spec.get("n", 3), spec.get("as", "shots")
         if not isinstance(name, str) or not name.isidentifier() or name.startswith("_"):
             raise self.fail(f"as: {axes.shown(name)} is no name for a variable", "as")
@@ -187,15 +201,16 @@ class _Line:
             raise self.fail(
                 f"'by' names {axes.shown(axis)}, which is no axis.{nearest(str(axis), self.axis_names)}",
                 "by",
+                hint=f"axes: {', '.join(self.axis_names) or 'none'}",
             )
-        table.column(str(column), place=self.document.place((*self.path, "by")))
+        table.column(str(column), place=self.document.place((*self.path, "by", axis)))
         return str(axis), str(column)
 
     def listed(self, spec: dict[str, Any], table: Table, apart: list[str]) -> tuple[str, ...]:
         columns = spec.get("columns")
         if columns is None:
-            return tuple(name for name in table.columns if name not in apart)
-        if (
+            columns = [name for name in table.columns if name not in apart]
+        elif (
             not isinstance(columns, list)
             or not columns
             or not all(isinstance(c, str) for c in columns)
@@ -205,6 +220,7 @@ class _Line:
             )
         for number, name in enumerate(columns):
             table.column(name, place=self.document.place((*self.path, "columns", number)))
+        tables.no_strays(table, columns)
         return tuple(columns)
 
     def column(self, spec: dict[str, Any]) -> bool:

@@ -10,8 +10,8 @@ from __future__ import annotations
 import ast
 import re
 import warnings
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from builder import slips
@@ -23,16 +23,21 @@ _ALLOWED = (
     ast.Eq, ast.NotEq, ast.Lt, ast.LtE, ast.Gt, ast.GtE, ast.In, ast.NotIn, ast.Is, ast.IsNot,
     ast.Name, ast.Load, ast.Constant, ast.List, ast.Tuple, ast.Attribute,
 )  # fmt: skip
+_SIGNS = str.maketrans({"≤": "<=", "≥": ">=", "≠": "!=", "×": "*", "÷": "/"})
+_SPELT = {"none": "None", "null": "None", "true": "True", "false": "False"}
+SHOWN = 20
+"""Values of an axis that an error lists."""
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class Expression:
-    """One compiled line of `keep`."""
+    """One compiled line of `keep`; `texts` says of names why they are no numbers."""
 
     text: str
     names: frozenset[str]
     place: Place
+    texts: Mapping[str, str]
     _test: Callable[[Mapping[str, Any]], Any]
 
     def holds(self, variables: Mapping[str, Any]) -> bool:
@@ -42,8 +47,9 @@ class Expression:
         except TypeError as error:
             if any(variables.get(name) is None for name in self.names):
                 return False
+            why = "\n  ".join(said for name, said in self.texts.items() if name in self.names)
             raise InputError(
-                f"{self.text!r} cannot be decided: {error}", place=self.place
+                f"{self.text!r} cannot be decided: {error}", place=self.place, hint=why
             ) from None
         except (ArithmeticError, AttributeError, KeyError, ValueError) as error:
             raise InputError(
@@ -51,7 +57,24 @@ class Expression:
             ) from None
 
 
-def parse(text: Any, known: Collection[str], place: Place) -> Expression:
+@dataclass(frozen=True, slots=True)
+class Names:
+    """What an expression may speak of, and what is known of it."""
+
+    known: Collection[str]
+    values: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    """The values of each axis."""
+    fields: Collection[str] = ()
+    """Fields of the answer, which is not there yet."""
+    texts: Mapping[str, str] = field(default_factory=dict)
+    """Names that look like numbers and are texts, each with the reason."""
+
+    def holding(self, value: str) -> str:
+        """The axis that has this value; empty where none has."""
+        return next((name for name, values in self.values.items() if value in values), "")
+
+
+def parse(text: Any, names: Names, place: Place) -> Expression:
     """The compiled expression. InputError says which part is not of the language."""
     if not isinstance(text, str) or not text.strip():
         hint = "quote the whole expression" if isinstance(text, list | dict) else ""
@@ -62,8 +85,8 @@ def parse(text: Any, known: Collection[str], place: Place) -> Expression:
     try:
         tree = _quietly(lambda: ast.parse(source, mode="eval"))
         for node in ast.walk(tree):
-            _check(node, known, place, source)
-        names = frozenset(node.id for node in ast.walk(tree) if isinstance(node, ast.Name))
+            _check(node, names, place, source)
+        used = frozenset(node.id for node in ast.walk(tree) if isinstance(node, ast.Name))
         code = _quietly(lambda: compile(_Guards().visit(tree), "<keep>", "eval"))
     except SyntaxError as error:
         offset = (error.offset or len(source) + 1) - 1
@@ -79,7 +102,7 @@ def parse(text: Any, known: Collection[str], place: Place) -> Expression:
     def test(variables: Mapping[str, Any]) -> Any:
         return eval(code, _FUNCTIONS, variables)  # noqa: S307  (every node was checked)
 
-    return Expression(source, names, place, test)
+    return Expression(source, used, place, names.texts, test)
 
 
 def _quietly(make: Callable[[], T]) -> T:
@@ -89,10 +112,8 @@ def _quietly(make: Callable[[], T]) -> T:
         return make()
 
 
-def _check(node: ast.AST, known: Collection[str], place: Place, source: str) -> None:
-    # Python counts columns in UTF-8 bytes, editors in characters.
-    ahead = source.encode()[: getattr(node, "col_offset", 0)]
-    at = _at(place, len(ahead.decode(errors="ignore")))
+def _check(node: ast.AST, names: Names, place: Place, source: str) -> None:
+    at = _node_place(node, place, source)
     if not isinstance(node, _ALLOWED):
         what = re.sub(r"(?<!^)(?=[A-Z])", " ", type(node).__name__).lower()
         raise InputError(
@@ -100,12 +121,10 @@ def _check(node: ast.AST, known: Collection[str], place: Place, source: str) -> 
             place=at,
             hint="comparisons, and, or, not, in, + - * / // %, names and plain values are",
         )
-    if isinstance(node, ast.Name) and node.id not in known:
-        raise InputError(
-            f"{node.id!r} is no name of this file.{nearest(node.id, known)}",
-            place=at,
-            hint=f"names: {', '.join(sorted(known)) or 'none'}",
-        )
+    if isinstance(node, ast.Name) and node.id not in names.known:
+        raise _unknown(node.id, names, at)
+    if isinstance(node, ast.Compare):
+        _known_values(node, names, place, source)
     if isinstance(node, ast.Attribute) and (
         node.attr.startswith("_") or not isinstance(node.value, ast.Name)
     ):
@@ -114,6 +133,55 @@ def _check(node: ast.AST, known: Collection[str], place: Place, source: str) -> 
         node.value, str | int | float | bool | None
     ):
         raise InputError(f"{node.value!r} is not a plain value", place=at)
+
+
+def _node_place(node: ast.AST, place: Place, source: str) -> Place:
+    # Python counts columns in UTF-8 bytes, editors in characters.
+    ahead = source.encode()[: getattr(node, "col_offset", 0)]
+    return _at(place, len(ahead.decode(errors="ignore")))
+
+
+def _unknown(name: str, names: Names, at: Place) -> InputError:
+    axis = names.holding(name)
+    if axis:
+        said = f"{name!r} is a value of {axis!r}: write {name!r} with its quotes"
+        return InputError(said, place=at)
+    if name in names.fields:
+        return InputError(
+            f"{name!r} is a field of the answer, and `keep` chooses what is asked",
+            place=at,
+            hint="answers are checked by a validator of the schema",
+        )
+    hint = f"names: {', '.join(sorted(names.known)) or 'none'}"
+    if name.lower() in _SPELT:
+        hint = f"write {_SPELT[name.lower()]}"
+    near = nearest(name, names.known)
+    return InputError(f"{name!r} is no name of this file.{near}", place=at, hint=hint)
+
+
+def _known_values(node: ast.Compare, names: Names, place: Place, source: str) -> None:
+    """A text that is compared with an axis is one of its values."""
+    sides = [node.left, *node.comparators]
+    for left, sign, right in zip(sides, node.ops, sides[1:], strict=False):
+        pairs = [(left, right)]
+        if isinstance(sign, ast.Eq | ast.NotEq):
+            pairs.append((right, left))
+        elif isinstance(sign, ast.In | ast.NotIn) and isinstance(right, ast.List | ast.Tuple):
+            pairs = [(left, one) for one in right.elts]
+        else:
+            continue
+        for axis, text in pairs:
+            values = names.values.get(axis.id) if isinstance(axis, ast.Name) else None
+            if values is None or not isinstance(text, ast.Constant):
+                continue
+            if isinstance(text.value, str) and text.value not in values:
+                shown = ", ".join(repr(value) for value in values[:SHOWN])
+                raise InputError(
+                    f"{text.value!r} is no value of {ast.unparse(axis)!r}."
+                    f"{nearest(text.value, [one for one in values if isinstance(one, str)])}",
+                    place=_node_place(text, place, source),
+                    hint=f"values of {ast.unparse(axis)!r}: {shown}{', …' * (len(values) > SHOWN)}",
+                )
 
 
 class _Guards(ast.NodeTransformer):
@@ -179,6 +247,9 @@ def _at(place: Place, offset: int) -> Place:
 def _syntax_hint(source: str) -> str:
     if slips.hint(source):
         return slips.hint(source)
+    plain = source.translate(_SIGNS)
+    if plain != source:
+        return f"write {plain}"
     if re.search(r"(?<![<>=!])=(?!=)", source):
         return "compare with =="
     if "&&" in source or "||" in source:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from jinja2 import StrictUndefined, Template, TemplateNotFound, meta, nodes
+from jinja2 import Template, TemplateNotFound, meta, nodes
 from jinja2.exceptions import SecurityError, TemplateSyntaxError, UndefinedError
 from jinja2.ext import Extension
 from jinja2.loaders import BaseLoader
@@ -24,7 +24,7 @@ from jinja2.parser import Parser
 
 from builder import limits, slips
 from builder.errors import InputError, Place, nearest
-from builder.plan.sandbox import Environment
+from builder.plan.sandbox import Environment, Missing
 from builder.plan.tables import read_text
 from builder.records import Message, Role
 
@@ -97,7 +97,7 @@ class Prompt:
             message = "nested without end: does a template include itself?"
             raise self._error(error, message) from None
         except Exception as error:  # noqa: BLE001  (a template raises what its filters raise)
-            raise self._error(error, _reason(error, variables)) from None
+            raise self._error(error, _reason(error)) from None
         return self._messages(text)
 
     def _error(self, error: BaseException, message: str) -> InputError:
@@ -109,7 +109,9 @@ class Prompt:
             frames = traceback.extract_tb(told.__traceback__)
         lines = [(frame.filename, frame.lineno) for frame in frames if frame.filename[-3:] == ".j2"]
         file, line = lines[-1] if lines else (str(self.file), 1)
-        return InputError(message, place=_sign(Path(file), line or 1))
+        word = re.search(r"has no attribute '(\w+)'", message)
+        find = _find(Path(file), word[1], line or 1) if word else _sign(Path(file), line or 1)
+        return InputError(message, place=find)
 
     def _messages(self, text: str) -> tuple[Message, ...]:
         before, *parts = text.split(_MARK)
@@ -190,7 +192,7 @@ class Prompts:
         self.environment = Environment(
             loader=_Folder(folder),
             extensions=[_Turns, "jinja2.ext.do", "jinja2.ext.loopcontrols"],
-            undefined=StrictUndefined,
+            undefined=Missing,
             autoescape=False,
             trim_blocks=True,
             lstrip_blocks=True,
@@ -361,12 +363,9 @@ def _syntax(error: TemplateSyntaxError, file: Path) -> InputError:
     return InputError(f"not a template: {message}", place=place, hint=hint)
 
 
-def _reason(error: Exception, variables: Mapping[str, Any]) -> str:
+def _reason(error: Exception) -> str:
     if isinstance(error, UndefinedError):
-        message = error.message or "undefined"
-        name = re.search(r"has no attribute '(\w+)'", message)
-        offered = [a for v in variables.values() for a in getattr(v, "attributes", {})]
-        return message + (nearest(name[1], offered) if name else "")
+        return error.message or "undefined"
     if isinstance(error, SecurityError):
         return f"not allowed in a template: {error}"
     if isinstance(error, UnicodeEncodeError):

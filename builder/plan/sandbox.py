@@ -17,8 +17,10 @@ from typing import Any
 from jinja2 import nodes
 from jinja2.compiler import CodeGenerator, Frame
 from jinja2.exceptions import SecurityError
-from jinja2.runtime import Context, Undefined
+from jinja2.runtime import Context, StrictUndefined, Undefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from builder.errors import nearest
 
 MAX_TEXT = 2_000_000
 """Characters of the longest text, rendered or on the way to it."""
@@ -55,6 +57,20 @@ class _Code(CodeGenerator):
             self.visit(part, frame)
             self.write(", ")
         self.write("))")
+
+
+class Missing(StrictUndefined):
+    """What is not there; the error says what is."""
+
+    @property
+    def _undefined_message(self) -> str:
+        owner, name = self._undefined_obj, str(self._undefined_name)
+        there = owner if isinstance(owner, dict) else getattr(owner, "attributes", None)
+        if self._undefined_hint or not isinstance(there, dict):
+            return super()._undefined_message
+        who = "a mapping" if owner is there else repr(str(owner))
+        names = ", ".join(map(str, there)) or "nothing"
+        return f"{who} has no attribute {name!r}.{nearest(name, map(str, there))} It has: {names}"
 
 
 class Environment(ImmutableSandboxedEnvironment):
@@ -130,7 +146,8 @@ class Environment(ImmutableSandboxedEnvironment):
             if hasattr(left, "__len__") and hasattr(right, "__len__"):
                 _fits(len(left) + len(right))
         elif not numbers:
-            raise SecurityError(f"{operator!r} takes numbers")
+            other = "; write '%d'|format(n), or join with ~" * (operator == "%")
+            raise SecurityError(f"{operator!r} takes numbers{other}")
         elif operator == "*" and _bits(left) + _bits(right) > MAX_BITS:
             raise SecurityError(f"a whole number has at most {MAX_BITS} bits")
         return super().call_binop(context, operator, left, right)

@@ -251,8 +251,14 @@ def _load(
         key: _given(document, ("given", key), v, project.root) for key, v in words.given.items()
     }
     available = names_of.variables(document, words, drawn)
+    said = expressions.Names(
+        available,
+        {axis.name: [one.value for one in axis.every] for axis in axis_list},
+        {*schema.columns, *schema.asked.get("properties", {})},
+        {name: text for draw in drawn if words.keep for name, text in draw.texts()},
+    )
     keep = [
-        expressions.parse(line, available, document.text_place(("keep", i)))
+        expressions.parse(line, said, document.text_place(("keep", i)))
         for i, line in enumerate(words.keep)
     ]
     drawn_names = {column for draw in drawn for column in draw.names}
@@ -333,6 +339,7 @@ def shared(table: Table, columns: Collection[str], place: Place) -> Table:
             place=place,
             hint=f"its columns: {', '.join(table.columns)}; theirs: {', '.join(sorted(columns))}",
         )
+    tables.no_strays(table, columns)
     return table
 
 

@@ -12,8 +12,10 @@ import datetime
 import hashlib
 import io
 import json
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from builder.errors import InputError, Place, nearest
+from builder.plan import cells
 
 Kind = Literal["integer", "float", "date", "category"]
 LIMIT = 64 * 2**20
@@ -69,6 +72,17 @@ class Table:
         """Where a row stands."""
         assert self.source is not None
         return Place(self.source, self.lines[row] if row < len(self.lines) else 1, 1)
+
+    def mixed(self, name: str) -> tuple[str, Place] | None:
+        """The first cell that is no number in a column that holds numbers as texts, and its place."""
+        column = self.columns[name]
+        present = [(row, value) for row, value in enumerate(column.values) if value is not None]
+        if column.kind != "category" or self.source is None:
+            return None
+        odd = [row for row, value in present if cells.number(value) is None]
+        if not odd or len(odd) == len(present):
+            return None
+        return str(column.values[odd[0]]), self.place(odd[0])
 
     def select(self, names: Sequence[str]) -> Table:
         """The same rows, these columns alone."""
@@ -158,70 +172,54 @@ def load(path: Path, *, place: Place | None = None) -> Table:
     return Table({name: typed(name, values) for name, values in raw.items()}, path, lines)
 
 
+def no_strays(table: Table, names: Collection[str]) -> None:
+    """InputError where a few cells of a CSV file make texts of all the numbers in their column."""
+    if table.source is None or table.source.suffix.lower() not in (".csv", ".tsv"):
+        return
+    for number, column in enumerate(table.columns.values()):
+        if column.name in names and column.kind == "category":
+            strays = cells.strays(column.values.tolist())
+            if strays:
+                _not_quoted(table, table.source, number, strays)
+
+
+def _not_quoted(table: Table, path: Path, column: int, strays: Sequence[int]) -> None:
+    text, separator = read_text(path).split("\n"), _separator(path)
+    cell = re.compile(rf'("(?:[^"]|"")*"|[^{separator}\n]*)(?:{separator}|\n|$)')
+    values = list(table.columns.values())[column].values
+    for row in strays:
+        end = table.lines[row + 1] - 1 if row + 1 < len(table) else None
+        whole = "\n".join(text[table.lines[row] - 1 : end])
+        found = list(islice(cell.finditer(whole), column + 1))[-1]
+        if found[1].startswith('"') and not re.search(rf'[{separator}\n"]', found[1][1:-1]):
+            continue  # quotes that CSV does not ask for: the text is meant
+        ahead = whole[: found.start()]
+        line = table.lines[row] + ahead.count("\n")
+        count = sum(value is not None for value in values) - len(strays)
+        raise InputError(
+            f"{values[row]!r} is no number; the other {count} cells are numbers",
+            place=Place(path, line, len(ahead) - ahead.rfind("\n")),
+            hint=cells.mend(values[row]),
+        )
+
+
 def typed(name: str, values: Sequence[Any]) -> Column:
     """A column of the narrowest kind that holds every value."""
-    cells = [None if _missing(value) else value for value in values]
-    present = [value for value in cells if value is not None]
-    numbers = [_number(value) for value in present]
+    found = [None if cells.missing(value) else value for value in values]
+    present = [value for value in found if value is not None]
+    numbers = [cells.number(value) for value in present]
     if present and all(number is not None for number in numbers):
         filled = iter(numbers)
-        array = np.array([np.nan if c is None else next(filled) for c in cells], dtype=np.float64)
-        whole = all(_integral(value) for value in present)
+        array = np.array([np.nan if c is None else next(filled) for c in found], dtype=np.float64)
+        whole = all(cells.integral(value) for value in present)
         return Column(name, "integer" if whole else "float", array)
-    days = [_days(value) for value in present]
+    days = [cells.days(value) for value in present]
     if present and all(day is not None for day in days):
         dated = iter(days)
-        array = np.array([np.nan if c is None else next(dated) for c in cells], dtype=np.float64)
+        array = np.array([np.nan if c is None else next(dated) for c in found], dtype=np.float64)
         return Column(name, "date", array)
-    texts = np.array([None if cell is None else _text(cell) for cell in cells], dtype=object)
+    texts = np.array([None if cell is None else cells.text(cell) for cell in found], dtype=object)
     return Column(name, "category", texts)
-
-
-def _text(value: Any) -> str:
-    """A cell as text; what cannot be written as such (NUL, halves of surrogate pairs) replaced."""
-    return str(value).replace("\0", "\ufffd").encode("utf-8", "replace").decode()
-
-
-def _missing(value: Any) -> bool:
-    return value is None or value == "" or (isinstance(value, float) and value != value)
-
-
-def _number(value: Any) -> float | None:
-    if isinstance(value, bool):
-        return None
-    try:
-        number = float(value)
-    except (TypeError, ValueError, OverflowError):
-        return None
-    if isinstance(value, str):
-        # A code with a leading zero is a name, not a number, and so is 1_000.
-        digits = value.strip().lstrip("+-")
-        if "_" in digits or (digits[:1] == "0" and digits[1:2].isdigit()):
-            return None
-    # A code of so many digits would come back as another one.
-    if _integral(value) and abs(number) > 2**53:
-        return None
-    return number if np.isfinite(number) else None
-
-
-def _integral(value: Any) -> bool:
-    if isinstance(value, int):
-        return True
-    return isinstance(value, str) and value.strip().lstrip("+-").isdigit()
-
-
-def _days(value: Any) -> float | None:
-    if isinstance(value, datetime.datetime):
-        return None
-    if isinstance(value, datetime.date):
-        return float(value.toordinal() - datetime.date(1970, 1, 1).toordinal())
-    if not isinstance(value, str) or len(value) != 10:
-        return None
-    try:
-        day = datetime.date.fromisoformat(value)
-    except ValueError:
-        return None
-    return float(day.toordinal() - datetime.date(1970, 1, 1).toordinal())
 
 
 def read_text(path: Path) -> str:
@@ -254,8 +252,12 @@ Raw = tuple[dict[str, list[Any]], Sequence[int]]
 """Columns as they are read, and the line of each row."""
 
 
+def _separator(path: Path) -> str:
+    return "\t" if path.suffix.lower() == ".tsv" else ","
+
+
 def _csv(path: Path) -> Raw:
-    separator = "\t" if path.suffix.lower() == ".tsv" else ","
+    separator = _separator(path)
     reader = csv.reader(io.StringIO(read_text(path)), delimiter=separator, strict=True)
     rows: list[list[str]] = []
     lines: list[int] = []
