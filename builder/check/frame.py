@@ -37,11 +37,10 @@ MISSING = frozenset(("", "na", "n/a", "nan", "null", "none", "-"))
 """What a column of numbers may hold where it holds none."""
 FEW = 20
 """Rows up to which a run of whole numbers may be a measurement."""
-TEXTS = frozenset((
-    "answer", "comment", "completion", "content", "input", "instruction", "message", "messages", "output",
-    "prompt", "question", "query", "response", "review", "sentence", "text", "utterance",
-    "内容", "句子", "回答", "文本", "正文", "评论", "问题",
-))  # fmt: skip
+TEXTS = frozenset(
+    "answer comment completion content input instruction message messages output prompt question "
+    "query response review sentence text utterance 内容 句子 回答 文本 正文 评论 问题".split()
+)
 """Names of columns that hold texts, however short."""
 SCENARIO = "_scenario"
 _LONG, _SHORT, _WORDS = 40, 20, 6
