@@ -21,6 +21,9 @@ def main() -> None:
     gc.set_threshold(50_000, 20, 20)
     # Arrow's own allocators keep what is freed: 15 MB that an export does not want again.
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
+    # A pool of BLAS threads spins from the import of numpy on, and sums in another order on each
+    # machine; what is large here is not dense.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
         with heeding():
             app(standalone_mode=True)
