@@ -48,6 +48,8 @@ MIGRATIONS: tuple[str, ...] = (
 )
 """Entry n brings a store of version n to version n + 1; PRAGMA user_version counts them."""
 
+TOGETHER = 500
+"""Keys that are looked up in one query."""
 APPLICATION = 0x54445342  # "TDSB"
 _NAMES = (
     "digest, repeat, try, text, model, answered_by, stop, stop_reason, input_tokens, "
@@ -68,8 +70,6 @@ class Store:
         self.dropped: list[Key] = []
         """Damaged answers that were dropped while this store was open for writing."""
 
-    # -- reading ---------------------------------------------------------------
-
     def completions(self, keys: Sequence[Key]) -> dict[Key, Completion]:
         """The answers held under these keys."""
         if self._db is None or not keys:
@@ -89,20 +89,23 @@ class Store:
         """For the first-try keys of some cases, their held answers in order of tries, no gap."""
         if self._db is None or not keys:
             return {}
-        found: dict[Key, list[Completion]] = {}
-        query = f"SELECT {_NAMES} FROM completions WHERE digest = ? AND repeat = ? ORDER BY try"
+        held: dict[Key, list[Completion]] = {Key(*key[:2], 0): [] for key in keys}
         with self._guard():
             cursor = self._db.cursor()
-            for key in keys:
-                held: list[Completion] = []
-                for record in self._records(cursor, query, key[:2]):
-                    completion = self._sound(record) if record[2] == len(held) else None
-                    if completion is None:
-                        break
-                    held.append(completion)
-                if held:
-                    found[key] = held
-        return found
+            for start in range(0, len(keys), TOGETHER):
+                some = keys[start : start + TOGETHER]
+                wanted = ", ".join(["(?, ?)"] * len(some))
+                # The join is crossed, so that the index is asked once for each of the wanted.
+                query = (
+                    f"WITH wanted (d, r) AS (VALUES {wanted}) SELECT {_NAMES} FROM wanted "
+                    "CROSS JOIN completions ON digest = d AND repeat = r ORDER BY try"
+                )
+                for record in self._records(cursor, query, [p for key in some for p in key[:2]]):
+                    answers = held[Key(record[0], record[1], 0)]
+                    completion = self._sound(record) if record[2] == len(answers) else None
+                    if completion is not None:
+                        answers.append(completion)
+        return {key: answers for key, answers in held.items() if answers}
 
     def keys(self) -> Iterator[Key]:
         """Every key that holds an answer."""
@@ -143,8 +146,6 @@ class Store:
             record = self._db.execute(query, key).fetchone()
         return () if record is None else self._messages(key, record[0])
 
-    # -- writing ---------------------------------------------------------------
-
     def add(self, completions: Sequence[Completion]) -> None:
         """Keeps these replies in one transaction; on return they are on the disk.
 
@@ -172,8 +173,6 @@ class Store:
             )
         self._replies = self.count() + self.count("attempts")
         seal.write(self.path, self._replies)
-
-    # -- inside ----------------------------------------------------------------
 
     def _still_there(self) -> None:
         """SQLite goes on writing into a file that was deleted or moved; nobody would find it."""
