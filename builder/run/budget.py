@@ -29,7 +29,7 @@ OUTPUT_TOKENS = 200
 
 
 class Spent(Exception):
-    """The next call could cross the cap."""
+    """The next call could cross the cap; says what was paid, and what that call could cost."""
 
 
 @dataclass(slots=True)
@@ -40,7 +40,9 @@ class Purse:
     prices: dict[str, Price]
     """Model to its price; needed for a cap in US dollars."""
     spent: float = 0.0
-    """In the budget's unit: US dollars or tokens."""
+    """What replies cost, in the budget's unit: US dollars or tokens."""
+    unknown: float = 0.0
+    """The worst case of calls that ended without telling what they cost."""
     held: float = 0.0
     """The worst case of the calls in flight."""
     _flying: int = 0
@@ -59,9 +61,9 @@ class Purse:
         """
         worst = self._cost(request.model, self._input(request, extra), float(most(request.params)))
         async with self._changed:
-            while self.spent + self.held + worst > self.cap:
+            while self.spent + self.unknown + self.held + worst > self.cap:
                 if not self._flying:
-                    raise Spent
+                    raise Spent(self._told(worst))
                 await self._changed.wait()
                 worst = self._cost(
                     request.model, self._input(request, extra), float(most(request.params))
@@ -82,22 +84,38 @@ class Purse:
             self._flying -= 1
             # What rounding left over must not keep a call waiting for nobody.
             self.held = max(0.0, self.held - worst) if self._flying else 0.0
-            if reply is not None:
-                self.spent += self._actual(request, worst, reply)
-            elif not free:
-                self.spent += worst
+            nothing = 0.0 if free else None
+            paid = nothing if reply is None else self._actual(request, reply)
+            if paid is None:
+                self.unknown += worst
+            else:
+                self.spent += paid
             self._changed.notify_all()
 
-    def _actual(self, request: Request, worst: float, reply: Completion) -> float:
+    def _told(self, worst: float) -> str:
+        usd = self.budget.usd is not None
+
+        def amount(number: float) -> str:
+            return f"{number:.4f}" if usd else f"{number:,.0f}"
+
+        aside = f"{amount(self.unknown)} set aside for calls whose cost is unknown, "
+        return (
+            f"the budget of {self.cap:,.10g} {'usd' if usd else 'tokens'} leaves no room: "
+            f"{amount(self.spent)} paid, {aside if self.unknown else ''}"
+            f"and the next call could cost {amount(worst)}"
+        )
+
+    def _actual(self, request: Request, reply: Completion) -> float | None:
+        """What a reply cost; None where it does not tell, or tells less than is possible."""
         usage = reply.usage
         if not usage.input or usage.output is None or (reply.text and not usage.output):
-            return worst
+            return None
         self._seen += 1
         sent = len(message_bytes(reply.sent or request.messages)) + _schema_bytes(request)
         self._densest = max(self._densest, usage.input / sent)
         if self.budget.usd is None:
             return float(usage.input + usage.output)
-        return worst if reply.usd is None else reply.usd
+        return reply.usd
 
     def _input(self, request: Request, extra: tuple[Message, ...]) -> float:
         size = len(message_bytes((*request.messages, *extra))) + _schema_bytes(request)

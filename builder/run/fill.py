@@ -110,8 +110,8 @@ class Fill:
                 await self._fill(outcome, found[outcome.planned.asked.model], writer, limit)
             except Stopped:
                 pass
-            except Spent:
-                self.stop("the budget is used up")
+            except Spent as error:
+                self.stop(str(error))
             except TransportError:
                 self.progress.unfilled += 1
             except ProviderError as error:
