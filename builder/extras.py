@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -14,12 +16,12 @@ DISTRIBUTION = "text-dataset-builder"
 def needed(extra: str) -> Iterator[None]:
     """Imports inside that fail for a missing package raise InputError that names the extra.
 
-    >>> with needed("stats"):
+    >>> with needed("stats"):  # doctest: +ELLIPSIS
     ...     import no_such_package
     Traceback (most recent call last):
     ...
     builder.errors.InputError: no_such_package is not installed: this needs the extra `stats`
-      pip install 'text-dataset-builder[stats]'
+      ... -m pip install 'text-dataset-builder[stats]'
     """
     try:
         yield
@@ -27,5 +29,5 @@ def needed(extra: str) -> Iterator[None]:
         package = (error.name or str(error)).partition(".")[0]
         raise InputError(
             f"{package} is not installed: this needs the extra `{extra}`",
-            hint=f"pip install '{DISTRIBUTION}[{extra}]'",
+            hint=f"{shlex.quote(sys.executable)} -m pip install '{DISTRIBUTION}[{extra}]'",
         ) from None

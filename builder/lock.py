@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shlex
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -37,7 +39,8 @@ def locked(outputs: Path) -> Iterator[None]:
     try:
         since = time.strftime("%Y-%m-%d %H:%M:%S")
         try:
-            owner.write_text(f"pid {os.getpid()} since {since}\n", "utf-8")
+            command = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
+            owner.write_text(f"pid {os.getpid()} since {since}: {command}\n", "utf-8")
         except OSError as error:
             raise StoreError(f"cannot write {owner}: {error.strerror}") from error
         yield
