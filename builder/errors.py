@@ -117,7 +117,8 @@ class TransportError(EngineError):
     `after` is how many seconds the provider asked to wait, None where it did not say;
     `limited` tells an answer 429 (slow down) from other trouble; `at_most` bounds the
     attempts where repeating is costly (a reply of endless length, say); `late` tells that the
-    call's own deadline ended it; `free` that no model can have answered, so nothing was billed.
+    call's own deadline ended it; `free` that no model can have answered, so nothing was billed;
+    `absent` that nothing listens at an address of this machine.
     """
 
     retryable = True
@@ -131,6 +132,7 @@ class TransportError(EngineError):
         at_most: int | None = None,
         late: bool = False,
         free: bool = False,
+        absent: bool = False,
         hint: str = "",
     ) -> None:
         super().__init__(message, hint=hint)
@@ -139,6 +141,7 @@ class TransportError(EngineError):
         self.at_most = at_most
         self.late = late
         self.free = free
+        self.absent = absent
 
 
 class ProviderError(EngineError):

@@ -22,6 +22,9 @@ OUTAGE = 45.0
 """Seconds without any success, calls failing all the while, after which a run stops."""
 FAILURES = 8
 """Calls that must have failed in a row besides; of calls that ran out of time, all in flight."""
+ABSENT = 2.0
+"""Seconds without any success at an address of this machine where nothing listens: nobody needs
+to wait for what is to be started first. The fourth call comes 2 to 4 seconds after the first."""
 END = 80.0
 """Seconds that a run waits for an endpoint's first success, waits that it asks for included."""
 
@@ -153,6 +156,8 @@ class Lane:
     def _outage(self, error: TransportError) -> None:
         who, after = self.endpoint.provider, error.after or 0.0
         silent = time.monotonic() - self.pace.last_success
+        if error.absent and not self.succeeded and silent >= ABSENT:
+            raise Outage(error.message, hint=error.hint)
         enough = min(FAILURES, self.wave) if error.late else FAILURES
         if silent >= OUTAGE and self.pace.failures >= enough:
             raise Outage(
@@ -166,10 +171,10 @@ class Lane:
             )
 
 
-async def open_all(
-    plan: Plan, stack: AsyncExitStack, *, concurrency: int, cap: Budget | None
-) -> dict[str, Lane]:
-    """A lane for each model of the plan, closed with `stack`.
+def ready(
+    plan: Plan, *, concurrency: int, cap: Budget | None
+) -> tuple[dict[str, Endpoint], Purse | None]:
+    """Where each model of the plan is, and the purse of them all; nothing is opened.
 
     Raises InputError for a missing key, or a budget that cannot be kept.
     """
@@ -180,7 +185,17 @@ async def open_all(
         )
         for model in sorted(asked)
     }
-    purse = _purse(cap, endpoints, {m: one.request(()) for m, one in asked.items()})
+    return endpoints, _purse(cap, endpoints, {m: one.request(()) for m, one in asked.items()})
+
+
+async def open_all(
+    plan: Plan, stack: AsyncExitStack, *, concurrency: int, cap: Budget | None
+) -> dict[str, Lane]:
+    """A lane for each model of the plan, closed with `stack`.
+
+    Raises InputError for a missing key, or a budget that cannot be kept.
+    """
+    endpoints, purse = ready(plan, concurrency=concurrency, cap=cap)
     lanes = {}
     flight = asyncio.Semaphore(concurrency)
     for model, endpoint in endpoints.items():

@@ -8,8 +8,10 @@ chunk of cases and a count for each combination with a refused case, however lon
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import chain, islice, zip_longest
+from typing import TypeVar
 
 import numpy as np
 
@@ -19,6 +21,8 @@ from builder.plan.plan import CHUNK, DatasetPlan, Planned, ScenarioPlan
 from builder.records import Completion, Key, Reject, Row
 from builder.run import judge
 from builder.store import Store
+
+T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -235,6 +239,27 @@ def stand(scenario: ScenarioPlan, cases: Cases, store: Store) -> Iterator[Outcom
     for start in range(0, len(cases), CHUNK):
         part = cases.take(np.arange(start, min(start + CHUNK, len(cases))))
         yield from _judged(scenario, part, store.tries(part.keys(0, CHUNK)))
+
+
+def dealt(
+    dataset: DatasetPlan, store: Store, n: int, pick: Callable[[Outcome], Sequence[T]]
+) -> list[T]:
+    """The first n of what `pick` finds in the dataset's outcomes, a turn for each scenario.
+
+    Where the planned cases hold enough, no more of them are read than it takes.
+    """
+    found: dict[str, list[T]] = {}
+    if not dataset.distinct:
+        for one in dataset.scenarios:
+            picked = chain.from_iterable(map(pick, stand(one, one.cases, store)))
+            found[one.name] = list(islice(picked, n))
+    if sum(map(len, found.values())) < n:
+        found = {one.name: [] for one in dataset.scenarios}
+        for outcome in settle(dataset, store, {}):
+            mine = found[outcome.scenario.name]
+            mine += pick(outcome)[: n - len(mine)]
+    turns = zip_longest(*found.values())
+    return [one for turn in turns for one in turn if one is not None][:n]
 
 
 def made(

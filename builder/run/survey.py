@@ -10,8 +10,10 @@ from builder.plan.plan import Plan, ScenarioPlan
 from builder.run import ask, budget, results
 from builder.run.engines import prices
 from builder.run.engines.protocol import Endpoint
+from builder.run.engines.registry import engine_class
 from builder.run.progress import Progress
 from builder.run.results import Tallies, Tally
+from builder.shingles import is_cjk
 from builder.store import Store
 
 
@@ -43,6 +45,10 @@ class Line:
     """What the draws did otherwise than written, and why."""
     other_hosts: tuple[str, ...]
     """Hosts that gave held answers and are not asked now."""
+    unset: tuple[str, ...]
+    """Variables that hold no key yet, and that a run needs."""
+    foreign: tuple[str, ...]
+    """Models that know English only, where the prompt is mainly Chinese, Japanese or Korean."""
 
 
 @dataclass(slots=True)
@@ -136,7 +142,25 @@ def _line(plan: Plan, scenario: ScenarioPlan, dataset: str, tally: Tally) -> Lin
         displaced=tuple(tally.displaced),
         draw_notes=tuple(scenario.drawer.notes),
         other_hosts=_other_hosts(tally, endpoints),
+        unset=tuple(
+            one.api_key_env
+            for one in endpoints.values()
+            if tally.to_ask and one.api_key_env and not one.api_key
+        ),
+        foreign=_foreign(scenario, endpoints) if tally.to_ask else (),
     )
+
+
+def _foreign(scenario: ScenarioPlan, endpoints: Mapping[str, Endpoint]) -> tuple[str, ...]:
+    models = tuple(
+        model for model, where in endpoints.items()
+        if model.partition(":")[2] in getattr(engine_class(where.protocol), "english_only", ())
+    )  # fmt: skip
+    if not models:
+        return ()
+    first = scenario.make(scenario.cases.index[:1], scenario.cases.occurrence[:1])
+    asked = " ".join(message.content for one in first for message in one.request.messages)
+    return models if is_cjk(asked) else ()
 
 
 def _answer_length(scenario: ScenarioPlan, tally: Tally) -> float:

@@ -35,6 +35,9 @@ CONTEXT = 2048
 class Local:
     """The embedded model. One server per GGUF file, started when it is first asked."""
 
+    english_only = ("smollm2",)
+    """Models that a plan in another language warns of."""
+
     @classmethod
     def defaults(cls, endpoint: Endpoint, model: str) -> Mapping[str, Any]:
         return DEFAULTS

@@ -169,10 +169,18 @@ class Wire:
             if isinstance(cause, NO_ADDRESS):
                 return ProviderError(f"base_url {self._endpoint.base_url} is no http address")
         name, words = type(causes[-1]).__name__, said(str(causes[-1]), self._redact)
+        doubt = f"Is base_url {self._endpoint.base_url} right?"
+        refused = any(isinstance(cause, ConnectionRefusedError) for cause in causes)
+        absent = refused and is_loopback(self._endpoint)
         return TransportError(
             f"No reply from {who} at {self.host}: {name}: {words}",
             free=any(isinstance(cause, aiohttp.ClientConnectorError) for cause in causes),
-            hint="" if self._reached else f"Is base_url {self._endpoint.base_url} right?",
+            absent=absent,
+            hint=""
+            if self._reached
+            else f"Is {who} running? Start it. {doubt}"
+            if absent
+            else doubt,
         )
 
     async def close(self) -> None:
