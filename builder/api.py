@@ -101,11 +101,11 @@ def export_dataset(
     *,
     rows: int | None = None,
     model: str | None = None,
-    format: Format = "parquet",  # noqa: A002  (the word that people use)
+    format: Format | None = None,  # noqa: A002  (the word that people use)
 ) -> Exported:
     """The folder of a dataset, written from what the store holds.
 
-    With `rows` or `model` it is the folder of that trial.
+    With `rows` or `model` it is the folder of that trial; `format` is the project's when left out.
     """
     plan = _plan(project, (), rows, model)
     with store.locked(project.outputs), store.reading(project.store, check=True) as held:

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from builder.run.survey import Line, Survey
 
 
+LABEL = 24
+"""Columns up to which a value is a label; a longer one is a text."""
+
+
 def width(text: str) -> int:
     """Columns that a text takes on a terminal: Chinese letters take two."""
     return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
@@ -58,27 +62,37 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[Any]], *, widest: int = 
     return "\n".join(lines)
 
 
-def plan(survey: Survey, drift: Sequence[str] = ()) -> str:
-    """The plan as a table and what is worth a word beneath it, drift of its draws included."""
+def plan(survey: Survey, drift: Sequence[str] = (), terminal_columns: int = 80) -> str:
+    """The plan as a table and what is worth a word beneath it, drift of its draws included.
+
+    Where the terminal is too narrow for all columns, the datasets are left out.
+    """
     heads = ["scenario", "dataset", "combinations", "rows", "held", "to ask", "tokens", "usd"]
     rows: list[list[Any]] = [
         [
             line.scenario, line.dataset, line.combinations, line.wanted, line.held, line.to_ask,
-            line.input_tokens + line.output_tokens, money(line.usd) if line.to_ask else "-",
+            line.input_tokens + line.output_tokens,
         ]
         for line in survey.lines
     ]  # fmt: skip
+    prices = [line.usd if line.to_ask else 0.0 for line in survey.lines]
     if len(rows) > 1:
-        rows.append([
-            "in all", "", *(sum(row[i] for row in rows) for i in range(2, 7)),
-            money(survey.usd) if survey.to_ask else "-",
-        ])  # fmt: skip
+        rows.append(["in all", "", *(sum(row[i] for row in rows) for i in range(2, 7))])
+        prices.append(survey.usd)
+    small = any(0 < usd < 0.1 for usd in prices if usd is not None)
+    shown = ["unknown" if usd is None else f"{usd:,.{4 if small else 2}f}" for usd in prices]
+    size = max(map(len, shown), default=0)
+    lines = [[*row, price.rjust(size)] for row, price in zip(rows, shown, strict=True)]
+    text = table(heads, lines)
+    if max(map(width, text.split("\n"))) > terminal_columns:
+        text = table(heads[:1] + heads[2:], [line[:1] + line[2:] for line in lines])
     notes = [*drift, *(note for line in survey.lines for note in _notes(line))]
     if survey.unplanned:
         notes.append(
-            f"{survey.unplanned} held answers are no longer planned; they stay in the store."
+            f"{counted(survey.unplanned, 'held answer')} of trials, or from before an edit: not in "
+            "this plan, kept in the store."
         )
-    return "\n".join([table(heads, rows), *notes])
+    return "\n".join([text, *dict.fromkeys(notes)])
 
 
 def _notes(line: Line) -> list[str]:
@@ -94,8 +108,15 @@ def _notes(line: Line) -> list[str]:
         found.append(f"{line.scenario}: some held answers came from {', '.join(line.other_hosts)}.")
     if line.short:
         found.append(
-            f"{line.scenario}: {line.short} rows cannot be had within the tries; `run --tries T` asks on."
+            f"{line.scenario}: {counted(line.short, 'row')} cannot be had within the tries; "
+            "`run --tries T` asks on."
         )
+    found += [f"{name} is not set; a run needs the key that it holds." for name in line.unset]
+    found += [
+        f"{line.scenario}: its prompt is mainly Chinese, Japanese or Korean, and {model} knows "
+        "English only; --model names another one."
+        for model in line.foreign
+    ]
     if line.usd is None and line.to_ask:
         found.append(
             f"{line.scenario}: the price of {', '.join(line.models)} is unknown; usd_per_million under "
@@ -170,6 +191,15 @@ def _bound(one: Finding) -> str:
     return "-" if one.limit is None else f"{one.limit:.4g}"
 
 
+def counted(number: int, one: str, many: str = "") -> str:
+    """A number and what it counts.
+
+    >>> counted(1, "row"), counted(2_000, "row"), counted(2, "reply", "replies")
+    ('1 row', '2,000 rows', '2 replies')
+    """
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
 def money(usd: float | None) -> str:
     if usd is None:
         return "unknown"
@@ -202,7 +232,7 @@ def record(number: int, values: Mapping[str, Any]) -> str:
 
 def reject(number: int, found: Reject) -> str:
     """One reject as a readable record."""
-    shown = " · ".join(_value(value) for value in found.case.columns.values())
+    shown = " · ".join(f"{name} = {_value(value)}" for name, value in found.case.columns.items())
     return "\n".join(
         [
             f"── reject {number} · {found.case.scenario} · {found.stage} · {found.key}",
@@ -214,7 +244,7 @@ def reject(number: int, found: Reject) -> str:
 
 
 def sample(records: Sequence[Mapping[str, Any]], terminal_columns: int) -> str:
-    """Rows side by side as a table as wide as the terminal."""
+    """Rows side by side as a table as wide as the terminal, half of it at least for long texts."""
     if not records:
         return "no rows"
     names = [
@@ -226,9 +256,11 @@ def sample(records: Sequence[Mapping[str, Any]], terminal_columns: int) -> str:
     wanted = [max(width(name), *(width(row[i]) for row in cells)) for i, name in enumerate(names)]
     room = max(terminal_columns - 2 * (len(names) - 1), 8 * len(names))
     sizes = [min(size, room) for size in wanted]
+    texts = [i for i, size in enumerate(wanted) if size > LABEL]
     while sum(sizes) > room:
-        widest = max(range(len(sizes)), key=lambda i: sizes[i])
-        sizes[widest] -= 1
+        long = sum(sizes[i] for i in texts) > room // 2
+        some = texts if long else [i for i in range(len(sizes)) if i not in texts]
+        sizes[max(some, key=lambda i: sizes[i])] -= 1
     rows = [names, ["─" * size for size in sizes], *cells]
     return "\n".join(
         "  ".join(fit(text, size) for text, size in zip(row, sizes, strict=True)).rstrip()
@@ -242,15 +274,15 @@ def progress(state: Progress) -> str:
     rate = state.accepted / seconds
     left = max(0, state.to_ask - state.accepted)
     parts = [
-        f"{state.accepted}/{state.to_ask} rows",
-        f"{state.rejects} rejects",
+        f"{state.accepted}/{counted(state.to_ask, 'row')}",
+        counted(state.rejects, "reject"),
         f"{rate:.1f} rows/s",
         f"{_count(state.input_tokens + state.output_tokens)} tokens",
     ]
     if state.usd or not state.unpriced:
         parts.append(f"{money(state.usd)} usd")
     if state.failures:
-        parts.append(f"{state.failures} failed calls")
+        parts.append(counted(state.failures, "failed call"))
     if left and rate:
         parts.append(f"about {duration(left / rate)} left")
     return " · ".join(parts)
@@ -274,23 +306,25 @@ def summary(state: Progress, made: Sequence[Exported]) -> str:
     lines = []
     if state.calls or state.failures:
         spent = [
-            f"{state.calls} replies",
+            counted(state.calls, "reply", "replies"),
             f"{state.input_tokens:,} + {state.output_tokens:,} tokens",
         ]
+        if state.usd and state.accepted:
+            spent.append(f"{money(state.usd / state.accepted)} usd a row")
+        unpriced = counted(state.unpriced, "reply", "replies")
         spent.append(
-            f"{money(state.usd)} usd"
-            if not state.unpriced
-            else f"{money(state.usd)} usd and {state.unpriced} replies of unknown price"
+            f"{money(state.usd)} usd" + f" and {unpriced} of unknown price" * bool(state.unpriced)
         )
         lines.append("asked: " + " · ".join(spent))
     if state.non_answers:
         lines.append(
-            f"{state.non_answers} replies were no answers (cut off, refused or filtered): logged with their "
-            "cost, asked again on the next run"
+            f"{counted(state.non_answers, 'reply was no answer', 'replies were no answers')} (cut off, "
+            "refused or filtered): logged with their cost, asked again on the next run"
         )
     if state.failures:
         worst = max(state.trouble.items(), key=lambda item: item[1], default=("", 0))
-        lines.append(f"{state.failures} calls failed and were tried again; most often: {worst[0]}")
+        failed = counted(state.failures, "call failed and was", "calls failed and were")
+        lines.append(f"{failed} tried again; most often: {worst[0]}")
     for model, limit in state.limits.items():
         lines.append(f"{model} allows {limit}")
     for dataset in made:
@@ -302,7 +336,7 @@ def _dataset(made: Exported) -> list[str]:
     wanted = sum(tally.wanted for tally in made.tallies.values())
     splits = ", ".join(f"{name} {count}" for name, count in made.splits.items())
     lines = [
-        f"{made.name}: {made.rows} of {wanted} rows"
+        f"{made.name}: {made.rows} of {counted(wanted, 'row')}"
         + (f" ({splits})" if len(made.splits) > 1 else "")
     ]
     if made.empty_splits:
@@ -310,17 +344,19 @@ def _dataset(made: Exported) -> list[str]:
     refused = sum(tally.rejects for tally in made.tallies.values())
     if refused:
         lines.append(
-            f"  {refused} answers rejected, all in {made.folder.name}/rejects.jsonl; most often:"
+            f"  {counted(refused, 'answer')} rejected, all in {made.folder.name}/rejects.jsonl; "
+            "most often:"
         )
         for (stage, reason), count in made.reasons.most_common(5):
             example = made.examples[stage, reason]
-            lines.append(f"    {count} × {stage}: {fit(example.reason, 90).rstrip()}")
+            lines.append(f"    {count} × {stage}: {fit(reason, 90).rstrip()}")
             lines.append(f"        e.g. {fit(example.raw, 86).rstrip()}")
     short = {name: tally.short for name, tally in made.tallies.items() if tally.short}
     for name, combinations in short.items():
         lines.append(
-            f"  {name}: {sum(combinations.values())} rows short in {len(combinations)} combinations "
-            "after all tries; `builder run --tries T` asks on"
+            f"  {name}: {counted(sum(combinations.values()), 'row')} short in "
+            f"{counted(len(combinations), 'combination')} after all tries; "
+            "`builder run --tries T` asks on"
         )
     return lines
 

@@ -409,7 +409,7 @@ def test_a_trial_exports_apart_and_the_dataset_stays(site: Site) -> None:
     before = bytes_of(site.root / "outputs" / "note")
     out, _, _ = site.run("run", "--rows", "3")
     assert "trial" in out
-    assert len(site.rows("trial/note")) == 3
+    assert len(site.rows("trial/mine-test-1/note")) == 3
     assert bytes_of(site.root / "outputs" / "note") == before
 
 

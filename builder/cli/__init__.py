@@ -7,8 +7,11 @@ import os
 import sys
 import traceback
 
+import typer
+
 from builder.cli import asking, gating, publishing, reading, releasing, topping
-from builder.cli.common import Interrupted, Twice, app, heeding, say
+from builder.cli.application import app, ordered, usage
+from builder.cli.common import Interrupted, Twice, heeding, say
 from builder.errors import BuilderError
 
 __all__ = ["app", "asking", "gating", "main", "publishing", "reading", "releasing", "topping"]
@@ -26,12 +29,15 @@ def main() -> None:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
         with heeding():
-            app(standalone_mode=True)
+            sys.exit(app(ordered(sys.argv[1:]), prog_name="builder", standalone_mode=False))
     except BuilderError as error:
         if debug:
             traceback.print_exc()
         say(f"error: {error}")
         sys.exit(error.exit_code)
+    except typer.Abort:
+        say("nothing was asked or written")
+        sys.exit(2)
     except Twice:
         sys.exit(130)
     except Interrupted:
@@ -41,6 +47,9 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
     except Exception as error:
+        if hasattr(error, "ctx"):  # typer's own, which has no public name
+            say(f"error: {usage(error)}")
+            sys.exit(2)
         if debug:
             raise
         say(

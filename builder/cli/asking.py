@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -20,11 +21,12 @@ from builder.cli.common import (
     RowsOption,
     app,
     drift_of,
+    plan_columns,
     planned,
     say,
     shown_path,
 )
-from builder.cli.drive import filled, finish
+from builder.cli.drive import LEFT, filled, finish, fruitless, ready
 from builder.errors import StoreError
 
 if TYPE_CHECKING:
@@ -45,14 +47,18 @@ def init(
 
     for path in template.write(folder):
         say(f"wrote {path}", quiet=quiet)
-    say(f"next: cd {folder} && builder plan, then builder run", quiet=quiet)
+    there = "" if folder.resolve() == Path.cwd() else f"cd {shlex.quote(str(folder))} && "
+    say(f"next: {there}builder run support_messages", quiet=quiet)
 
 
 @app.command()
 def plan(
     names: Names = None,
     show: Annotated[
-        int, typer.Option("--show", min=0, help="Print so many rendered requests of each scenario.")
+        int,
+        typer.Option(
+            "--show", min=0, metavar="K", help="Print so many rendered requests of each scenario."
+        ),
     ] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="The plan as JSON.")] = False,
     rows: RowsOption = None,
@@ -81,7 +87,7 @@ def plan(
             )
         )
         return
-    print(view.plan(looked, drift))
+    print(view.plan(looked, drift, plan_columns()))
     for scenario in made.scenarios():
         cases = scenario.cases
         for one in scenario.make(cases.index[:show], cases.occurrence[:show]):
@@ -94,20 +100,27 @@ def run(
     rows: RowsOption = None,
     model: ModelOption = None,
     tries: Annotated[
-        int | None, typer.Option("--tries", min=1, max=100, help="Ask on where rows are short.")
+        int | None,
+        typer.Option("--tries", min=1, max=100, metavar="T", help="Ask on where rows are short."),
     ] = None,
     concurrency: Annotated[
         int | None,
-        typer.Option("--concurrency", min=1, max=10_000, help="Calls in flight, at most."),
+        typer.Option(
+            "--concurrency", min=1, max=10_000, metavar="C", help="Calls in flight, at most."
+        ),
     ] = None,
     budget: Annotated[
-        str | None, typer.Option("--budget", help="Stop before it costs more: 5usd or 200000tok.")
+        str | None,
+        typer.Option("--budget", metavar="B", help="Stop before it costs more: 5usd or 200000tok."),
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask before an expensive run.")] = False,
     export: Annotated[
-        bool, typer.Option(" /--no-export", help="Leave the datasets' folders alone.")
+        bool,
+        typer.Option(
+            " /--no-export", help="Leave the datasets' folders alone.", show_default=False
+        ),
     ] = True,
-    format: FormatOption = "parquet",
+    format: FormatOption = None,
     project: ProjectOption = Path(),
     quiet: Quiet = False,
     debug: Debug = False,
@@ -123,18 +136,21 @@ def run(
         there = _standing(made, held, format) if export else {}
         counted = {name: one.tallies for name, one in there.items()}
         looked = survey.make(made, held, whole=not names, known=counted)
-        say(view.plan(looked, drift_of(made)), quiet=quiet)
+        if looked.to_ask:
+            ready(made, cap)
+        say(view.plan(looked, drift_of(made), plan_columns()), quiet=quiet)
         state = looked.progress()
         failure = filled(
             made, held, state, looked.usd, cap, concurrency=concurrency, yes=yes, quiet=quiet
         )
         try:
-            folders = _written(made, held, format, there, asked=looked.to_ask) if export else []
+            written = export and not fruitless(state, failure)
+            folders = _written(made, held, format, there, asked=looked.to_ask) if written else []
         except StoreError as error:
             raise failure or error from error
         tallies = (
             {name: tally for one in folders for name, tally in one.tallies.items()}
-            if export
+            if written
             else survey.make(made, held, whole=False).by_scenario()
         )
     for key in held.dropped:
@@ -142,30 +158,31 @@ def run(
     say(view.summary(state, folders), quiet=quiet)
     for line in view.displaced(looked.by_scenario(), tallies):
         say(line, quiet=quiet)
+    if export and not written:
+        say(f"{LEFT}; `builder show --rejects` has what was refused", quiet=quiet)
     if failure is not None:
         raise failure
     for one in folders:
-        say(f"  load it:  datasets.load_dataset({shown_path(one.folder)!r})", quiet=quiet)
+        if one.rows:
+            say(f"  load it:  datasets.load_dataset({shown_path(one.folder)!r})", quiet=quiet)
         print(shown_path(one.folder))
     options = f" --rows {rows}" * bool(rows) + f" --model {model}" * bool(model)
     hint = f"builder show {folders[0].name}{options}" if folders else "builder export"
     finish(state, tallies, made.wanted, hint, quiet=quiet)
 
 
-def _standing(made: Plan, held: Store, form: Format) -> dict[str, Exported]:
+def _standing(made: Plan, held: Store, form: Format | None) -> dict[str, Exported]:
     """The exports that stand there already, one pass over plan and store for each."""
-    base = made.project.outputs / "trial" if made.trial else made.project.outputs
-    some = [d for d in made.datasets if (base / d.name / "manifest.json").is_file()]
-    if not some:
+    if next(made.project.outputs.rglob("manifest.json"), None) is None:
         return {}  # nor what exports import, before the first call
     from builder.export import dataset
 
-    found = {one.name: dataset.standing(made, one, held, form) for one in some}
+    found = {one.name: dataset.standing(made, one, held, form) for one in made.datasets}
     return {name: one for name, one in found.items() if one is not None}
 
 
 def _written(
-    made: Plan, held: Store, form: Format, there: dict[str, Exported], *, asked: int
+    made: Plan, held: Store, form: Format | None, there: dict[str, Exported], *, asked: int
 ) -> list[Exported]:
     """The datasets' folders, each written where it does not hold just that already."""
     from builder.export import dataset

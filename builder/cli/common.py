@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import signal
 import sys
 import threading
@@ -13,34 +15,45 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from builder.cli import application
 from builder.errors import InputError, StoreError, nearest
 
-app = typer.Typer(
-    add_completion=False,
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    help="Scenarios crossed with prompt templates become a Hugging Face dataset.",
-)
+app = application.app
 
 ProjectOption = Annotated[
-    Path, typer.Option("--project", help="Folder of the project, or one inside it.", metavar="DIR")
+    Path,
+    typer.Option(
+        "--project",
+        help="Folder of the project, or one inside it.",
+        metavar="DIR",
+        show_default=False,
+    ),
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Say only what went wrong.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks.")]
 Names = Annotated[
     list[str] | None, typer.Argument(help="Scenarios; all when none is named.", metavar="[NAME…]")
 ]
-RowsOption = Annotated[int | None, typer.Option("--rows", min=1, help="Rows in all, for a trial.")]
-ModelOption = Annotated[str | None, typer.Option("--model", help="provider:model, for a trial.")]
+RowsOption = Annotated[
+    int | None, typer.Option("--rows", min=1, metavar="N", help="Rows in all, for a trial.")
+]
+ModelOption = Annotated[
+    str | None, typer.Option("--model", metavar="M", help="provider:model, for a trial.")
+]
 FormatOption = Annotated[
-    Literal["parquet", "jsonl", "csv"], typer.Option("--format", help="How data/ is written.")
+    Literal["parquet", "jsonl", "csv"] | None,
+    typer.Option("--format", help="How data/ is written; the project's when left out."),
 ]
 
 
 def say(text: str, *, quiet: bool = False) -> None:
-    if text and not quiet:
+    if not text or quiet:
+        return
+    try:
         print(text, file=sys.stderr, flush=True)
+    except BrokenPipeError:
+        # Nobody listens any more: that stops the talk and not the work.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
 
 
 class Interrupted(BaseException):
@@ -126,6 +139,11 @@ def datasets_of(made: Any, wanted: Sequence[str]) -> list[Any]:
             )
         chosen.append(known.get(name) or classes[name])
     return chosen or list(known.values())
+
+
+def plan_columns() -> int:
+    """How wide a plan may be: what is no terminal takes 80 columns."""
+    return shutil.get_terminal_size((80, 24)).columns
 
 
 def shown_path(path: Path) -> str:

@@ -19,6 +19,8 @@ from builder import view
 from builder.cli.common import Twice, heed, say
 from builder.errors import BuilderError, InputError
 
+LEFT = "no row was accepted: the datasets' folders are as they were"
+
 
 def confirm(above: str, usd: float | None, *, yes: bool) -> None:
     from builder.project import Budget
@@ -31,6 +33,18 @@ def confirm(above: str, usd: float | None, *, yes: bool) -> None:
         raise InputError(question, hint="say --yes, or give a --budget")
     if not typer.confirm(question + "; go on?", err=True):
         raise InputError("not run: nothing was asked")
+
+
+def ready(made: Any, cap: Any) -> None:
+    """InputError for a missing key or a budget that cannot be kept, before anything is shown."""
+    from builder.run import lanes
+
+    lanes.ready(made, concurrency=made.project.settings.concurrency, cap=cap)
+
+
+def fruitless(state: Any, failure: BuilderError | None) -> bool:
+    """Whether a run ended early, or calls brought nothing, and no row was accepted."""
+    return not state.accepted and bool(failure or state.stopped or state.unfilled)
 
 
 def filled(
@@ -57,6 +71,8 @@ def filled(
     fill = Fill(made, held, state, concurrency or settings.concurrency, cap)
     try:
         asyncio.run(drive(fill, quiet=quiet))
+    except InputError:
+        raise
     except BuilderError as error:
         return error
     finally:
@@ -133,14 +149,18 @@ def finish(
     short = sum(sum(tally.short.values()) for tally in asked)
     missing = sum(tally.open for tally in asked)
     if state.stopped:
-        say(f"stopped: {state.stopped}; {missing} rows are missing. Run again to go on.")
+        say(f"stopped: {state.stopped}; {_missing(missing)}. Run again to go on.")
         sys.exit(75)
     if missing and state.failures:
-        say(f"{missing} rows are missing, for calls failed. Run again to go on.")
+        say(f"{_missing(missing)}, for calls failed. Run again to go on.")
         sys.exit(75)
     if short or missing:
-        say(f"{short + missing} rows are missing.")
+        say(f"{_missing(short + missing)}.")
         sys.exit(5)
     if others:
         hint = f"builder run {' '.join(others)}   (the same dataset lacks their rows)"
     say(f"next:  {hint}", quiet=quiet)
+
+
+def _missing(number: int) -> str:
+    return view.counted(number, "row is missing", "rows are missing")

@@ -14,8 +14,10 @@ import typer
 from builder import view
 from builder.cli.common import (
     Debug,
+    ModelOption,
     ProjectOption,
     Quiet,
+    RowsOption,
     app,
     datasets_of,
     planned,
@@ -52,6 +54,8 @@ def check(
         typer.Option("--report", metavar="DIR", help="Where to put report.html and report.json."),
     ] = None,
     semantic: SemanticOption = False,
+    rows: RowsOption = None,
+    model: ModelOption = None,
     project: ProjectOption = Path(),
     quiet: Quiet = False,
     debug: Debug = False,
@@ -63,13 +67,14 @@ def check(
 
     beside = None if reference is None else frame.read(reference)
     embed = sentence_vectors() if semantic else None
-    path = _path(name, project)
+    path = None if rows or model else _path(name, project)
     if path is not None:
         against = _known(_released(path), beside)
         found = checked.corpus(path.name, frame.read(path), against, semantic=embed)
         results: list[tuple[Path | None, Any]] = [(report, found)]
     else:
-        results = list(_datasets(name, project, report, beside, embed))
+        found, made = planned(project, None, rows=rows, model=model)
+        results = list(_datasets(name, found, made, report, beside, embed))
     for folder, one in results:
         if folder is not None:
             with written(folder):
@@ -100,13 +105,12 @@ def sentence_vectors() -> Any:
 
 
 def _datasets(
-    name: str | None, project: Path, report: Path | None, beside: Any, embed: Any
+    name: str | None, found: Any, made: Any, report: Path | None, beside: Any, embed: Any
 ) -> Iterator[tuple[Path, Any]]:
     """Each dataset's folder for the report, and what the gates found."""
     from builder import store
     from builder.export import checked, dataset
 
-    found, made = planned(project, None)
     chosen = datasets_of(made, [name] if name else [])
     with store.reading(found.store) as held:
         for one in chosen:

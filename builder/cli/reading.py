@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
-from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -41,22 +41,19 @@ def show(
     """Show rows or rejects as readable records."""
     from builder import store
     from builder.export import rows as records_of
-    from builder.records import Reject
 
     found, made = planned(project, None, rows=rows, model=model)
+    chosen = datasets_of(made, [name] if name else [])
     shown = 0
     with store.reading(found.store) as held:
-        for dataset in datasets_of(made, [name] if name else []):
-            records = records_of.read(dataset, held, {"train": 1.0}).records()
+        for dataset in chosen:
             if rejects:
-                refused = (item for item in records if isinstance(item, Reject))
-                for number, one in enumerate(islice(refused, count), 1):
+                refused = records_of.first_rejects(dataset, held, count)
+                for number, one in enumerate(refused, 1):
                     print(view.reject(number, one))
-                    shown += 1
+                shown += len(refused)
                 continue
-            accepted = list(
-                islice((item.record for item in records if not isinstance(item, Reject)), count)
-            )
+            accepted = records_of.first(dataset, held, count)
             shown += len(accepted)
             if as_table and accepted:
                 print(view.sample(accepted, shutil.get_terminal_size((120, 24)).columns))
@@ -64,7 +61,21 @@ def show(
                 for number, values in enumerate(accepted, 1):
                     print(view.record(number, values))
     if not shown:
-        say(f"no {'rejects' if rejects else 'rows'} yet; `builder run` asks for some", quiet=quiet)
+        _nothing(made, chosen, "rejects" if rejects else "rows", quiet=quiet)
+
+
+def _nothing(made: Any, chosen: list[Any], what: str, *, quiet: bool) -> None:
+    """Where there is nothing: how to get some, and which trials hold any."""
+    from builder.export import dataset
+
+    say(f"no {what} yet; `builder run` asks for some", quiet=quiet)
+    if made.trial:
+        return
+    flag = " --rejects" if what == "rejects" else ""
+    for one in chosen:
+        for model in dataset.trials(made, one):
+            command = shlex.join(["builder", "show", one.name, "--model", model])
+            say(f"a trial has some:  {command}{flag}", quiet=quiet)
 
 
 @app.command()
@@ -97,14 +108,14 @@ def draw(
         writer.writeheader()
         writer.writerows(records)
         return
-    print(view.sample(records[:5], shutil.get_terminal_size((120, 24)).columns))
     compared = preview.compare(scenario, max(rows, 1000))
+    if plot is not None:
+        _plot(plot, name, compared, quiet=quiet)
+    print(view.sample(records[:5], shutil.get_terminal_size((120, 24)).columns))
     for note in scenario.drawer.notes:
         say(note, quiet=quiet)
     for one in compared:
         print("\n" + view.comparison(one))
-    if plot is not None:
-        _plot(plot, name, compared, quiet=quiet)
 
 
 def _plot(path: Path, name: str, compared: list[Any], *, quiet: bool) -> None:

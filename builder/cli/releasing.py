@@ -11,8 +11,10 @@ from builder import view
 from builder.cli.common import (
     Debug,
     FormatOption,
+    ModelOption,
     ProjectOption,
     Quiet,
+    RowsOption,
     app,
     datasets_of,
     planned,
@@ -29,7 +31,7 @@ def export(
             metavar="[DATASET…]", help="Datasets or schema classes; all when none is named."
         ),
     ] = None,
-    format: FormatOption = "parquet",
+    format: FormatOption = None,
     shape: Annotated[
         Literal["columns", "messages", "prompt-completion", "text-label"] | None,
         typer.Option("--as", help="The columns a trainer eats; the project's when left out."),
@@ -38,6 +40,8 @@ def export(
         bool,
         typer.Option("--raw", help="Leave CSV cells that a spreadsheet would run as they are."),
     ] = False,
+    rows: RowsOption = None,
+    model: ModelOption = None,
     project: ProjectOption = Path(),
     quiet: Quiet = False,
     debug: Debug = False,
@@ -47,7 +51,7 @@ def export(
     from builder.export import dataset
     from builder.run.progress import Progress
 
-    found, made = planned(project, None)
+    found, made = planned(project, None, rows=rows, model=model)
     chosen = datasets_of(made, datasets or [])
     with store.locked(found.outputs), store.reading(found.store, check=True) as held:
         folders = [

@@ -19,7 +19,7 @@ from builder.cli.common import (
     shown_path,
     written,
 )
-from builder.cli.drive import filled, finish
+from builder.cli.drive import LEFT, filled, finish, fruitless, ready
 from builder.cli.gating import ReferenceOption, SemanticOption, sentence_vectors
 from builder.errors import InputError, Place
 
@@ -61,6 +61,7 @@ def topup(
     from builder import store
     from builder.check import topup as topups
     from builder.export import dataset
+    from builder.run import survey
 
     embed = sentence_vectors() if semantic else None
     found, made = planned(project, [name])
@@ -68,6 +69,7 @@ def topup(
     earlier = _earlier(site)
     base = _base(made, name, model)
     purse = _Purse(budget or found.settings.budget)
+    ready(planned(project, [name], model=model)[1], purse.cap)
     with store.locked(found.outputs), store.writing(found.store) as held:
         last = _fill(site, held, purse, yes=yes, quiet=quiet) if earlier else None
         history: list[float] = []
@@ -84,19 +86,24 @@ def topup(
             say(_round(len(history), site, proposal, more), quiet=quiet)
             last = _fill(site, held, purse, yes=yes, quiet=quiet)
         made = planned(project, [name])[1]
-        folders = [dataset.write(made, one, held) for one in made.datasets]
+        left = last is not None and fruitless(*last)
+        folders = [] if left else [dataset.write(made, one, held) for one in made.datasets]
+        tallies = survey.make(made, held, whole=False).by_scenario() if left else {}
     if last is None:
         print(shown_path(folders[0].folder))
         return
     state, failure = last
     say(view.summary(state, folders), quiet=quiet)
+    if left:
+        say(LEFT, quiet=quiet)
     if failure is not None:
         raise failure
     say(f"read and commit {shown_path(site.file)}", quiet=quiet)
-    print(shown_path(folders[0].folder))
-    tallies = {scenario: tally for one in folders for scenario, tally in one.tallies.items()}
+    tallies |= {scenario: tally for one in folders for scenario, tally in one.tallies.items()}
     wanted = {name, site.file.stem}
-    finish(state, tallies, wanted, f"builder check {folders[0].name}", quiet=quiet)
+    for one in folders:
+        print(shown_path(one.folder))
+    finish(state, tallies, wanted, f"builder check {made.datasets[0].name}", quiet=quiet)
 
 
 class _Purse:

@@ -22,13 +22,16 @@ from builder.export.rows import Reading
 from builder.export.shapes import Name, Shape
 from builder.plan.columns import JSON
 from builder.plan.plan import DatasetPlan, Plan
-from builder.records import Reject
+from builder.records import Reject, digest_of
 from builder.run.results import Tallies
 from builder.store import Store
 
-_VALUES = re.compile(
-    r"""(?<![\w])(?:\d+(?:\.\d+)?|'[^']*'|"[^"]*"|「[^」]*」|“[^”]*”|[0-9a-f]{32}-\d+-\d+)"""
+_ANSWER = re.compile(
+    r"(?<=no JSON object in the answer): .*|(?<=^not JSON): (?!finding).*", re.DOTALL
 )
+_FOUND = re.compile(r" \(found .*?\)(?=; |$)", re.DOTALL)
+_KEY = re.compile(r"[0-9a-f]{32}-\d+-\d+")
+_PARTICULAR = re.compile(r"""(?<!\w)(?:\d+(?:\.\d+)?|'[^']*'|"[^"]*"|「[^」]*」|“[^”]*”)""")
 
 
 @dataclass(slots=True)
@@ -41,6 +44,7 @@ class Exported:
     empty_splits: list[str]
     tallies: Tallies
     reasons: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """How often answers were refused, by stage and reason without its particulars."""
     examples: dict[tuple[str, str], Reject] = field(default_factory=dict)
     changed: bool = True
     """False where the folder held just this already."""
@@ -50,17 +54,46 @@ class Exported:
         return sum(self.splits.values())
 
     def note(self, reject: Reject) -> None:
-        # What differs from row to row (numbers, quoted text) is no other reason.
-        reason = (reject.stage, _VALUES.sub("…", reject.reason))
+        reason = (reject.stage, plain(reject))
         if reason in self.reasons or len(self.reasons) < 10_000:
             self.reasons[reason] += 1
             self.examples.setdefault(reason, reject)
 
 
+def plain(reject: Reject) -> str:
+    """The reason of a reject without what differs from answer to answer: quotations of it, keys of
+    other rows, and numbers, which are shown as N."""
+    raw = reject.raw.casefold()
+
+    def generally(found: re.Match[str]) -> str:
+        if found[0][0].isdigit():
+            return "N"
+        return "…" if found[0][1:-1].casefold() in raw else found[0]
+
+    reason = _KEY.sub("another row", _FOUND.sub("", _ANSWER.sub("", reject.reason)))
+    return _PARTICULAR.sub(generally, reason)
+
+
 def folder(plan: Plan, dataset: DatasetPlan) -> Path:
-    """Where a dataset goes: runs that flags changed go under trial/."""
+    """Where a dataset goes: runs that flags changed go under trial/, each model by itself."""
     outputs = plan.project.outputs
-    return (outputs / "trial" if plan.trial else outputs) / dataset.name
+    if not plan.trial:
+        return outputs / dataset.name
+    models = sorted({asked.model for s in dataset.scenarios for asked in s.asked})
+    name = re.sub(r"[^\w.+-]+", "-", "+".join(models))
+    if len(name) > 64:
+        name = f"{name[:55]}-{digest_of(models).hex()[:8]}"
+    return outputs / "trial" / name / dataset.name
+
+
+def trials(plan: Plan, dataset: DatasetPlan) -> list[str]:
+    """Models whose trials of this dataset hold rows."""
+    found = set()
+    for file in (plan.project.outputs / "trial").glob(f"*/{dataset.name}/{manifests.NAME}"):
+        held = manifests.read(file.parent)
+        if held and held["rows"] and len(held["models"]) == 1:
+            found.update(held["models"])
+    return sorted(found)
 
 
 def write(
@@ -68,7 +101,7 @@ def write(
     dataset: DatasetPlan,
     store: Store,
     *,
-    form: Format = "parquet",
+    form: Format | None = None,
     shape: Name | None = None,
     raw: bool = False,
     afresh: bool = False,
@@ -76,8 +109,8 @@ def write(
     """Writes data/, the card, rejects.jsonl and manifest.json of a dataset, or leaves them be
     when they hold just that already; `afresh` tells that they do not.
 
-    One pass over plan and store, some thousand rows in memory. `shape` is said over what the
-    project says; `raw` leaves CSV cells as they are. Raises InputError where the shape does not
+    One pass over plan and store, some thousand rows in memory. `form` and `shape` are said over
+    what the project says; `raw` leaves CSV cells as they are. Raises InputError where the shape does not
     fit, and StoreError, naming the path, where the folder cannot be written; what stood there
     stays.
     """
@@ -85,6 +118,7 @@ def write(
     with _naming(where):
         found = None if afresh else standing(plan, dataset, store, form, shape=shape, raw=raw)
         if found is None or found.changed:
+            form = form or plan.project.dataset_settings(dataset.name).format
             found = _write(plan, dataset, _reading(plan, dataset, store, shape), form, raw=raw)
         card.write(where)
         return found
@@ -204,7 +238,7 @@ def standing(
     plan: Plan,
     dataset: DatasetPlan,
     store: Store,
-    form: Format = "parquet",
+    form: Format | None = None,
     *,
     shape: Name | None = None,
     raw: bool = False,
@@ -226,6 +260,7 @@ def standing(
             content.add(item.record, item.split)
     found.empty_splits = [split for split, n in found.splits.items() if not n]
     found.splits = {split: n for split, n in found.splits.items() if n}
+    form = form or plan.project.dataset_settings(dataset.name).format
     wanted = _manifest(plan, dataset, found, reading, content, chosen, form, raw=raw)
     found.changed = wanted != {name: manifest.get(name) for name in wanted}
     return found

@@ -89,6 +89,18 @@ def read(dataset: DatasetPlan, store: Store, splits: Mapping[str, float]) -> Rea
     return Reading(dataset, store, splits, {}, columns.of_dataset(dataset.scenarios))
 
 
+def first(dataset: DatasetPlan, store: Store, n: int) -> list[dict[str, Any]]:
+    """The first n rows as records, a turn for each scenario."""
+    kinds = columns.of_dataset(dataset.scenarios)
+    found = results.dealt(dataset, store, n, lambda one: [one.row] if one.row else [])
+    return [record(row, kinds) for row in found]
+
+
+def first_rejects(dataset: DatasetPlan, store: Store, n: int) -> list[Reject]:
+    """The first n rejects, a turn for each scenario."""
+    return results.dealt(dataset, store, n, lambda one: one.rejects)
+
+
 def record(row: Row, kinds: Mapping[str, Kind]) -> dict[str, Any]:
     """The flat record of a row: every column of its dataset, null where it has none."""
     case = row.case
