@@ -10,6 +10,7 @@ demo: .venv/.demo
 	@$(BIN)/builder run support_messages support_off_topic
 	@$(BIN)/builder show support_message --table -n 8
 	@echo "next: change a word in prompts/support_messages.j2, then 'make demo' again: only what it changes is asked"
+	@echo "      . .venv/bin/activate   puts builder on the PATH of this shell"
 
 test: .venv/.test
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "not slow"

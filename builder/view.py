@@ -297,8 +297,8 @@ def displaced(before: Mapping[str, Tally], after: Mapping[str, Tally]) -> list[s
 def _displaced(scenario: str, keys: Sequence[str]) -> str:
     shown = "; ".join(keys[:5])
     more = f"; and {len(keys) - 5} more, all among the rejects" if len(keys) > 5 else ""
-    rows = "row was" if len(keys) == 1 else "rows were"
-    return f"{scenario}: {len(keys)} {rows} displaced: {shown}{more}."
+    rows = counted(len(keys), "row was", "rows were")
+    return f"{scenario}: {rows} displaced: {shown}{more}."
 
 
 def summary(state: Progress, made: Sequence[Exported]) -> str:
