@@ -153,20 +153,21 @@ def run(
             if written
             else survey.make(made, held, whole=False).by_scenario()
         )
+    options = f" --rows {rows}" * bool(rows) + f" --model {model}" * bool(model)
     for key in held.dropped:
         say(f"{found.store}: the answer {key} was damaged; it was dropped and is asked again")
     say(view.summary(state, folders), quiet=quiet)
     for line in view.displaced(looked.by_scenario(), tallies):
         say(line, quiet=quiet)
     if export and not written:
-        say(f"{LEFT}; `builder show --rejects` has what was refused", quiet=quiet)
+        more = f"; builder show --rejects{options} has what was refused" if state.rejects else ""
+        say(f"{LEFT}{more}", quiet=quiet)
     if failure is not None:
         raise failure
     for one in folders:
         if one.rows:
             say(f"  load it:  datasets.load_dataset({shown_path(one.folder)!r})", quiet=quiet)
         print(shown_path(one.folder))
-    options = f" --rows {rows}" * bool(rows) + f" --model {model}" * bool(model)
     hint = f"builder show {folders[0].name}{options}" if folders else "builder export"
     finish(state, tallies, made.wanted, hint, quiet=quiet)
 
