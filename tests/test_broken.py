@@ -59,8 +59,8 @@ def test_a_harmless_input_is_accepted(name: str, tmp_path: Path) -> None:
         (["plan", "--project", "/"], "no pyproject.toml with [tool.builder]"),
         (["export", "leter"], "no dataset 'leter'. Did you mean 'letter'?"),
         (["show", "Leter"], "no dataset 'Leter'. Did you mean 'Letter'?"),
-        (["plan", "--rows", "0"], "Invalid value for '--rows'"),
-        (["pln"], "No such command 'pln'"),
+        (["plan", "--rows", "0"], "invalid value for '--rows'"),
+        (["pln"], "no such command 'pln'. Did you mean 'plan'?"),
     ],
 )
 def test_a_wrong_flag_or_name_is_refused(words: list[str], said: str, tmp_path: Path) -> None:

@@ -9,6 +9,8 @@ import pytest
 from builder.check import minilm
 from builder.errors import InputError
 
+pytestmark = pytest.mark.slow
+
 
 def installed() -> bool:
     try:

@@ -60,6 +60,7 @@ class Rooted(RootModel[list[Cat]]):
     pass
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("schema", [Everything, Node, Rooted])
 def test_a_value_obeys_its_schema(schema: type[BaseModel]) -> None:
     shape = schema.model_json_schema()

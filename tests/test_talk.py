@@ -82,6 +82,7 @@ def test_a_run_that_accepts_nothing_leaves_the_datasets_as_they_are(tmp_path: Pa
     assert "no JSON object in the answer" in shown.out
 
 
+@pytest.mark.slow
 def test_an_address_of_this_machine_where_nothing_listens_is_given_up_with_a_hint(
     tmp_path: Path,
 ) -> None:
