@@ -98,7 +98,12 @@ def section(sizes: tuple[int, ...] = SIZES, times: int = TIMES) -> tuple[str, li
         Check(
             f"CPU s of an export of {b:,}, beyond reading", seconds[b][3] - seconds[b][2], most=3
         ),
-        Check(f"MB that it has more than one of {a:,}", peaks[b][3] - peaks[a][3], most=60),
+        Check("MB that it takes", peaks[b][3], most=300),
+        Check(
+            f"bytes of memory for each row that it has more than one of {a:,}",
+            (peaks[b][3] - peaks[a][3]) * 2**20 / (b - a),
+            most=100,
+        ),
     ]
     text = (
         f"## Around the calls\n\nWhole commands, start-up included; those without a size beside them and the small ones "
