@@ -115,13 +115,20 @@ class Wire:
     async def post(self, path: str, payload: bytes) -> Reply:
         """The reply to one POST, whatever its status; TransportError when there is none."""
         started = time.perf_counter()
+        failure: EngineError | None = None
         try:
             async with asyncio.timeout(self._endpoint.timeout):
                 response, body = await self._send(path, payload)
         except self._sdk.APIStatusError as error:
             response, body = error.response, error.response.content
+        except EngineError as error:
+            failure = error
         except (self._base, httpx2.HTTPError, aiohttp.ClientError, OSError, zlib.error) as error:
-            raise self._trouble(error) from None
+            failure = self._trouble(error)
+        if failure is not None:
+            # Whoever waits with this error must not keep the frames in which it arose, and half a
+            # reply with them.
+            raise failure.with_traceback(None)
         latency = time.perf_counter() - started
         return Reply(response.status_code, response.headers, body, latency)
 
