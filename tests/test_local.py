@@ -57,6 +57,7 @@ def test_the_embedded_model_answers_a_schema_and_repeats_itself() -> None:
     assert first.text == again.text
 
 
+@pytest.mark.slow
 @needs_model
 def test_the_embedded_model_says_nothing_on_the_terminal() -> None:
     code = (

@@ -289,6 +289,7 @@ def test_a_case_that_spends_its_tries_calls_up_the_next_occurrence(site: Site) -
     assert site.run("run")[2] == 0
 
 
+@pytest.mark.slow
 def test_short_combinations_are_reported_and_more_tries_mend_them(site: Site) -> None:
     site.settings("[tool.builder.providers.fake]\nfaults = {malformed = 0.92}")
     site.replace("pyproject.toml", "mine:test-1", "fake:any")
@@ -305,6 +306,7 @@ def test_short_combinations_are_reported_and_more_tries_mend_them(site: Site) ->
     assert site.rows() == rows
 
 
+@pytest.mark.slow
 def test_a_cut_off_reply_is_no_answer_and_is_asked_again_next_time(tmp_path: Path) -> None:
     with Provider(faults={"length": 1.0}) as provider:
         site = Site(tmp_path, provider)
@@ -453,6 +455,7 @@ def test_plan_as_json_says_what_a_run_would_ask(site: Site) -> None:
     assert shown.count("[user]") == 2
 
 
+@pytest.mark.slow
 def test_show_prints_rows_and_rejects_as_records(site: Site) -> None:
     site.provider.malformed = 0.3
     site.run("run")

@@ -288,6 +288,7 @@ def test_commands_of_the_readme_that_need_no_provider_run(project: Path, readme:
         assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.slow
 def test_rows_can_be_shown_and_exported_again(project: Path) -> None:
     for command in ("plan credit_notes --show 1", "show credit_note --table", "export"):
         done = ran(project, *command.split())
