@@ -26,7 +26,6 @@ from builder.cli.common import (
     say,
     shown_path,
 )
-from builder.cli.drive import LEFT, filled, finish, fruitless, ready
 from builder.errors import StoreError
 
 if TYPE_CHECKING:
@@ -127,6 +126,7 @@ def run(
 ) -> None:
     """Ask for every row that is missing, then export the datasets."""
     from builder import store
+    from builder.cli.drive import LEFT, filled, finish, fruitless, ready
     from builder.project import Budget
     from builder.run import survey
 

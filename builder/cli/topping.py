@@ -19,7 +19,6 @@ from builder.cli.common import (
     shown_path,
     written,
 )
-from builder.cli.drive import LEFT, filled, finish, fruitless, ready
 from builder.cli.gating import ReferenceOption, SemanticOption, sentence_vectors
 from builder.errors import InputError, Place
 
@@ -60,6 +59,7 @@ def topup(
     """Write and run a scenario for what a reference has and a dataset lacks."""
     from builder import store
     from builder.check import topup as topups
+    from builder.cli.drive import LEFT, finish, fruitless, ready
     from builder.export import dataset
     from builder.run import survey
 
@@ -271,6 +271,7 @@ def _put(path: Path, text: str) -> None:
 
 def _fill(site: Site, held: Any, purse: _Purse, *, yes: bool, quiet: bool) -> Any:
     """Asks for the rows that the written scenario lacks: its progress, and the error that ended it."""
+    from builder.cli.drive import filled
     from builder.run import survey
 
     made = planned(site.project, [site.own])[1]

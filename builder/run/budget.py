@@ -8,24 +8,17 @@ usage, or with less than is possible, counts as the worst case: it never lowers 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from builder.errors import InputError
 from builder.project import Budget
-from builder.records import Completion, Message, Request, canonical, message_bytes
+from builder.records import Completion, Message, Request, message_bytes
+from builder.run import tokens
 from builder.run.engines.prices import Price
 
 SEEN = 20
 """Replies with usage before the bound of the input follows them."""
 MARGIN = 1.25
-
-
-BYTES_PER_TOKEN = 3.6
-"""About right for English (4 letters a token) and for Chinese (3 bytes a letter, most of a token)."""
-OUTPUT_TOKENS = 200
-"""Tokens of an answer where neither held answers nor max_tokens say better."""
 
 
 class Spent(Exception):
@@ -59,14 +52,16 @@ class Purse:
 
         Raises Spent where even an idle run has none.
         """
-        worst = self._cost(request.model, self._input(request, extra), float(most(request.params)))
+        worst = self._cost(
+            request.model, self._input(request, extra), float(tokens.most(request.params))
+        )
         async with self._changed:
             while self.spent + self.unknown + self.held + worst > self.cap:
                 if not self._flying:
                     raise Spent(self._told(worst))
                 await self._changed.wait()
                 worst = self._cost(
-                    request.model, self._input(request, extra), float(most(request.params))
+                    request.model, self._input(request, extra), float(tokens.most(request.params))
                 )
             self.held += worst
             self._flying += 1
@@ -111,14 +106,14 @@ class Purse:
         if not usage.input or usage.output is None or (reply.text and not usage.output):
             return None
         self._seen += 1
-        sent = len(message_bytes(reply.sent or request.messages)) + _schema_bytes(request)
+        sent = len(message_bytes(reply.sent or request.messages)) + tokens.schema_bytes(request)
         self._densest = max(self._densest, usage.input / sent)
         if self.budget.usd is None:
             return float(usage.input + usage.output)
         return reply.usd
 
     def _input(self, request: Request, extra: tuple[Message, ...]) -> float:
-        size = len(message_bytes((*request.messages, *extra))) + _schema_bytes(request)
+        size = len(message_bytes((*request.messages, *extra))) + tokens.schema_bytes(request)
         if self._seen < SEEN:
             return float(size)
         return size * min(1.0, self._densest * MARGIN)
@@ -128,22 +123,6 @@ class Purse:
             return sent + received
         price = self.prices[model]
         return sent * max(price.input, price.written) + received * price.output
-
-
-def most(params: Mapping[str, Any]) -> int:
-    """Tokens of the longest answer that the params allow; 0 where they set no bound."""
-    return int(params.get("max_tokens") or params.get("max_completion_tokens") or 0)
-
-
-def typical_output(params: Mapping[str, Any]) -> int:
-    """Tokens of an answer, before any was seen."""
-    return min(OUTPUT_TOKENS, most(params) or OUTPUT_TOKENS)
-
-
-def typical(request: Request, extra: tuple[Message, ...]) -> float:
-    """Tokens of a call, before any was seen."""
-    size = len(message_bytes((*request.messages, *extra))) + _schema_bytes(request)
-    return size / BYTES_PER_TOKEN + typical_output(request.params)
 
 
 def check(budget: Budget, models: dict[str, tuple[Price | None, bool]]) -> None:
@@ -163,7 +142,3 @@ def check(budget: Budget, models: dict[str, tuple[Price | None, bool]]) -> None:
                 hint=f"usd_per_million under [tool.builder.providers.{model.partition(':')[0]}], "
                 'or a budget in tokens: "200000tok"',
             )
-
-
-def _schema_bytes(request: Request) -> int:
-    return len(canonical(request.schema)) if request.schema is not None else 0

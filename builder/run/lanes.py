@@ -12,7 +12,7 @@ from builder.errors import ProviderError, TransportError
 from builder.plan.plan import Plan
 from builder.project import Budget
 from builder.records import Completion, Key, Message, Request, Usage
-from builder.run import ask, budget, retry
+from builder.run import ask, budget, retry, tokens
 from builder.run.budget import Purse
 from builder.run.engines import prices, registry
 from builder.run.engines.protocol import Endpoint, Engine
@@ -101,7 +101,7 @@ class Lane:
 
         async def once() -> Completion:
             halt.check()
-            expected = self._typical or budget.typical(request, extra)
+            expected = self._typical or tokens.typical(request, extra)
             async with self.pace.admitted(expected), self.flight:
                 halt.check()
                 reply = await self._counted(request, key, extra, again, halt)
@@ -123,10 +123,10 @@ class Lane:
         return reply
 
     def _learn(self, expected: float, usage: Usage) -> None:
-        tokens = (usage.input or 0) + (usage.output or 0)
-        if tokens:
-            self.pace.used(expected, tokens)
-            self._typical += (tokens - self._typical) / (10 if self._typical else 1)
+        used = (usage.input or 0) + (usage.output or 0)
+        if used:
+            self.pace.used(expected, used)
+            self._typical += (used - self._typical) / (10 if self._typical else 1)
 
     async def _within_budget(
         self, request: Request, key: Key, extra: tuple[Message, ...], again: int, halt: Halt
@@ -220,7 +220,7 @@ def _purse(
     known = {
         model: prices.lookup(where, model.partition(":")[2]) for model, where in endpoints.items()
     }
-    budget.check(cap, {m: (price, budget.most(probes[m].params) > 0) for m, price in known.items()})
+    budget.check(cap, {m: (price, tokens.most(probes[m].params) > 0) for m, price in known.items()})
     return Purse(cap, {model: price for model, price in known.items() if price is not None})
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from builder.plan import columns
 from builder.plan.plan import Plan, ScenarioPlan
-from builder.run import ask, budget, results
+from builder.run import ask, results, tokens
 from builder.run.engines import prices
 from builder.run.engines.protocol import Endpoint
 from builder.run.engines.registry import engine_class
@@ -110,7 +110,7 @@ def make(
 
 
 def _line(plan: Plan, scenario: ScenarioPlan, dataset: str, tally: Tally) -> Line:
-    input_tokens = round(tally.open_bytes / budget.BYTES_PER_TOKEN)
+    input_tokens = round(tally.open_bytes * tokens.PER_BYTE)
     output_tokens = round(tally.open * _answer_length(scenario, tally))
     endpoints = {
         asked.model: ask.endpoint(plan.project, asked.model.partition(":")[0])
@@ -166,7 +166,7 @@ def _foreign(scenario: ScenarioPlan, endpoints: Mapping[str, Endpoint]) -> tuple
 def _answer_length(scenario: ScenarioPlan, tally: Tally) -> float:
     if tally.answers and tally.output_tokens:
         return tally.output_tokens / tally.answers
-    return budget.typical_output(scenario.asked[0].params)
+    return tokens.typical_output(scenario.asked[0].params)
 
 
 def _other_hosts(tally: Tally, endpoints: dict[str, Endpoint]) -> tuple[str, ...]:

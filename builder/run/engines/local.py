@@ -7,7 +7,6 @@ says nothing on the terminal, and ends with the engine.
 
 from __future__ import annotations
 
-import asyncio
 import importlib.metadata
 import importlib.util
 import secrets
@@ -58,6 +57,8 @@ class Local:
         return body(endpoint, request, mode)
 
     def __init__(self, endpoint: Endpoint) -> None:
+        import asyncio  # a plan reads this module and calls nobody
+
         self._endpoint = endpoint
         self._servers: dict[Path, _Served] = {}
         self._starting = asyncio.Lock()
@@ -100,6 +101,8 @@ class _Served:
 
     @classmethod
     async def start(cls, endpoint: Endpoint, file: Path, seen: OnHeaders) -> _Served:
+        import asyncio
+
         key = secrets.token_urlsafe(24)
         server = await asyncio.to_thread(_serve, endpoint, file, key)
         engine = OpenAI(
@@ -111,6 +114,8 @@ class _Served:
         return cls(server, engine)
 
     async def close(self) -> None:
+        import asyncio
+
         await self.engine.__aexit__()
         server, self._server = self._server, None
         await asyncio.to_thread(_stop, [server])

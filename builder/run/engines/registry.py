@@ -74,10 +74,10 @@ def protocols() -> tuple[str, ...]:
 @lru_cache(maxsize=32)
 def engine_class(protocol: str) -> type[Engine]:
     """The engine registered under this name; InputError with the nearest one otherwise."""
-    for point in entry_points(group=GROUP, name=protocol):
-        found: type[Engine] = point.load()
-        return found
     if protocol not in BUILT_IN:
+        for point in entry_points(group=GROUP, name=protocol):
+            found: type[Engine] = point.load()
+            return found
         raise InputError(
             f"No engine speaks {protocol!r}.{nearest(protocol, protocols())}",
             hint="Known: " + ", ".join(protocols()) + ".",
@@ -107,7 +107,7 @@ def endpoint(
     check_words(provider, settings)
     preset = PRESETS.get(provider) or _unknown(provider, settings, where)
     protocol = settings.get("protocol", preset.protocol)
-    if protocol not in protocols():
+    if protocol not in BUILT_IN and protocol not in protocols():
         raise InputError(
             f"{where} protocol: no engine speaks {protocol!r}.{nearest(protocol, protocols())}",
             hint="Known: " + ", ".join(protocols()) + ".",

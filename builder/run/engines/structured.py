@@ -6,7 +6,6 @@ transform only removes what a provider refuses: what it accepts beyond that, Pyd
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
@@ -131,6 +130,8 @@ class Ladder:
     PATIENCE = 3.0
 
     def __init__(self, modes: tuple[Mode, ...]) -> None:
+        import asyncio  # a plan reads this module and calls nobody
+
         self._modes = modes
         self._found = asyncio.Event()
         self._scouted = len(modes) == 1
@@ -141,6 +142,8 @@ class Ladder:
         """The mode to ask with now; whoever gets the first one must call `settle` after it."""
         if not self._found.is_set():
             if self._scouted:
+                import asyncio
+
                 try:
                     await asyncio.wait_for(self._found.wait(), self.PATIENCE)
                 except TimeoutError:
