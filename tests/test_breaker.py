@@ -8,6 +8,8 @@ import pytest
 
 from tests import projects
 
+pytestmark = pytest.mark.slow
+
 VALIDATOR = """\
 from pydantic import BaseModel, Field, ValidationInfo, model_validator
 

@@ -37,6 +37,7 @@ def test_the_table_of_broken_inputs_is_long_and_names_each_once() -> None:
     assert len(set(names)) == len(names)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", harmless.TABLE)
 def test_a_harmless_input_is_accepted(name: str, tmp_path: Path) -> None:
     folder = projects.write(tmp_path, harmless.TABLE[name])

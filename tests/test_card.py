@@ -16,6 +16,8 @@ from builder.export import card, markdown
 from builder.export.part import Part, report_of
 from tests import projects
 
+pytestmark = pytest.mark.slow
+
 SETTINGS = """\
 [tool.builder.datasets.letter]
 title = "Letters: of *both* tones"

@@ -321,6 +321,7 @@ def test_a_cut_off_reply_is_no_answer_and_is_asked_again_next_time(tmp_path: Pat
         assert len(site.rows()) == 24
 
 
+@pytest.mark.slow
 def test_prose_from_the_first_answers_on_stops_the_run_resumable(tmp_path: Path) -> None:
     with Provider(faults={"prose": 1.0}) as provider:
         site = Site(tmp_path, provider)
@@ -362,6 +363,7 @@ def test_interrupting_keeps_what_was_answered(tmp_path: Path) -> None:
         assert len(site.rows()) == 400
 
 
+@pytest.mark.slow
 def test_a_budget_stops_before_it_is_crossed(site: Site) -> None:
     assert "max_tokens" in site.run("run", "--budget", "600tok", code=2)[1]
     site.settings("[tool.builder.params]\nmax_tokens = 60")
@@ -374,6 +376,7 @@ def test_a_budget_stops_before_it_is_crossed(site: Site) -> None:
     assert "price" in site.run("run", "--budget", "1usd", code=2)[1]
 
 
+@pytest.mark.slow
 def test_prices_of_the_project_appear_in_the_summary(site: Site) -> None:
     site.priced()
     _, err, _ = site.run("run", "--yes")
@@ -382,6 +385,7 @@ def test_prices_of_the_project_appear_in_the_summary(site: Site) -> None:
     assert float(line.split()[-2]) > 0
 
 
+@pytest.mark.slow
 def test_an_expensive_run_wants_a_yes(site: Site) -> None:
     site.settings('confirm_above = "0.001usd"')
     site.priced()
@@ -391,6 +395,7 @@ def test_an_expensive_run_wants_a_yes(site: Site) -> None:
     assert site.run("run", "--yes")[2] == 24
 
 
+@pytest.mark.slow
 def test_two_scenarios_share_a_dataset_and_number_their_repeats_together(site: Site) -> None:
     site.replace(
         "scenarios/notes.yaml", "draw:\n  - words: {integer: [5, 30]}", "given: {words: 9}"
@@ -406,6 +411,7 @@ def test_two_scenarios_share_a_dataset_and_number_their_repeats_together(site: S
     assert {row["_scenario"] for row in rows} == {"notes", "more"}
 
 
+@pytest.mark.slow
 def test_a_trial_exports_apart_and_the_dataset_stays(site: Site) -> None:
     site.run("run")
     before = bytes_of(site.root / "outputs" / "note")
@@ -415,6 +421,7 @@ def test_a_trial_exports_apart_and_the_dataset_stays(site: Site) -> None:
     assert bytes_of(site.root / "outputs" / "note") == before
 
 
+@pytest.mark.slow
 def test_jsonl_on_request(site: Site) -> None:
     import jsonlines
 

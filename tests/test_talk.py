@@ -16,6 +16,8 @@ from tests import projects
 from tests.projects import process, run, write
 from tests.provider import Provider as Server
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parent.parent
 TWO = {
     "scenarios/letters.yaml": "schema: Letter\nrows: 6 each\nvary:\n  tone: [glad, sad]\n",
