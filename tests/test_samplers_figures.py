@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from benchmarks import draw
 from builder.plan.samplers import registry
@@ -70,6 +71,16 @@ def test_small_tables_of_numbers_come_near(
     assert max(line["outside"] for line in lines) == 0
 
 
+def are_two_cities(lat: NDArray[np.float64], lon: NDArray[np.float64]) -> None:
+    """Asserts both centres, the shares, and that no point lies between the two."""
+    first = lat < 30.85
+    assert np.array_equal(first, lon < 117.85)
+    assert abs(first.mean() - 0.3) <= 0.03
+    for mine, centre in ((first, (30.5, 114.3)), (~first, (31.2, 121.4))):
+        assert abs(lat[mine].mean() - centre[0]) <= 0.005
+        assert abs(lon[mine].mean() - centre[1]) <= 0.005
+
+
 def test_a_mixture_recovers_two_cities_and_mixes_no_point() -> None:
     table = draw.cities()
     sampler = registry.sampler("gmm")
@@ -78,9 +89,4 @@ def test_a_mixture_recovers_two_cities_and_mixes_no_point() -> None:
     u = np.random.default_rng(2).random((100_000, sampler.width(arrays)))
     drawn = sampler.draw(arrays, u)
     lat, lon = drawn["lat"].values, drawn["lon"].values
-    first = lat < 30.85
-    assert np.array_equal(first, lon < 117.85)
-    assert abs(first.mean() - 0.3) <= 0.03
-    for mine, centre in ((first, (30.5, 114.3)), (~first, (31.2, 121.4))):
-        assert abs(lat[mine].mean() - centre[0]) <= 0.005
-        assert abs(lon[mine].mean() - centre[1]) <= 0.005
+    are_two_cities(lat, lon)
