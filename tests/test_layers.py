@@ -38,7 +38,7 @@ HOMES = {
     "genai_prices": ("run/engines/prices.py",),
     "httpx2": ("run/engines/", "export/remote.py"),
     "huggingface_hub": ("export/",),
-    "jinja2": ("plan/prompts.py", "plan/sandbox.py"),
+    "jinja2": ("plan/prompts.py", "plan/faults.py", "plan/sandbox.py"),
     "json_repair": ("run/judge.py",),
     "jsonlines": ("export/",),
     "onnx": ("check/minilm.py",),

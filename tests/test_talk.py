@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from builder.cli.application import ORDER
+from builder.cli.application import VERBS
 from builder.project import DatasetSettings, Provider, Settings, ShapeSettings
 from tests import projects
 from tests.projects import process, run, write
@@ -215,9 +215,9 @@ def test_the_project_says_how_data_is_written_and_a_flag_goes_before(tmp_path: P
 
 def test_help_lists_the_verbs_in_the_order_of_work_and_cuts_nothing(tmp_path: Path) -> None:
     ran = run(tmp_path, "--help")
-    assert tuple(re.findall(r"^  ([a-z]+)  ", ran.out, re.MULTILINE)) == ORDER
+    assert tuple(re.findall(r"^  ([a-z]+)  ", ran.out, re.MULTILINE)) == tuple(VERBS)
     assert "..." not in ran.out
-    for verb in ORDER:
+    for verb in VERBS:
         told = run(tmp_path, verb, "--help").out
         assert told.startswith(f"Usage: builder {verb} [OPTIONS]")
         assert not re.search(r"\.\.\.|\[\[|<(list|int|str)", told), told

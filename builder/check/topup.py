@@ -254,7 +254,7 @@ def _runs(text: str) -> set[tuple[str, ...]]:
     """Runs of words, marks left out, and runs of CJK characters."""
     plain = shingles.normalise(text)
     words = re.findall(r"\w+", plain)
-    dense = shingles.CJK.findall(plain)
+    dense = re.findall(shingles.CJK, plain)
     return {
         *diversity.ngrams(words, RUN_WORDS),
         *(diversity.ngrams(dense, RUN_CJK) if len(dense) >= RUN_CJK else ()),
@@ -265,7 +265,7 @@ def _terms(text: str) -> set[str]:
     """Words of three letters and more, and pairs of CJK characters; nothing with a digit."""
     plain = shingles.normalise(text)
     found = {word for word in re.findall(r"[^\W\d_]{3,24}", plain) if not shingles.is_cjk(word)}
-    for run in re.findall(f"(?:{shingles.CJK.pattern})+", plain):
+    for run in re.findall(f"(?:{shingles.CJK})+", plain):
         found.update(run[k : k + 2] for k in range(len(run) - 1))
     return found
 

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import gc
+import importlib
 import os
 import sys
 import traceback
 
 import typer
 
-from builder.cli import asking, gating, publishing, reading, releasing, topping
-from builder.cli.application import app, ordered, usage
+from builder.cli.application import VERBS, app, ordered, usage
 from builder.cli.common import Interrupted, Twice, heeding, say
 from builder.errors import BuilderError
-
-__all__ = ["app", "asking", "gating", "main", "publishing", "reading", "releasing", "topping"]
 
 
 def main() -> None:
@@ -27,9 +25,13 @@ def main() -> None:
     # A pool of BLAS threads spins from the import of numpy on, and sums in another order on each
     # machine; what is large here is not dense.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    # Plugins that watch Pydantic are looked for among all that is installed, whoever needs one.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "1")
+    words = ordered(sys.argv[1:])
     try:
         with heeding():
-            sys.exit(app(ordered(sys.argv[1:]), prog_name="builder", standalone_mode=False))
+            _load(words[0])
+            sys.exit(app(words, prog_name="builder", standalone_mode=False))
     except BuilderError as error:
         if debug:
             traceback.print_exc()
@@ -56,3 +58,9 @@ def main() -> None:
             f"error: {type(error).__name__}: {error}\n  this is a fault of the builder; --debug shows where"
         )
         sys.exit(70)
+
+
+def _load(verb: str) -> None:
+    """Registers the verb; for any other word, all of them."""
+    for module in dict.fromkeys([VERBS[verb]] if verb in VERBS else VERBS.values()):
+        importlib.import_module(f"builder.cli.{module}")

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from importlib.metadata import version
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, TypeVar
 
 import typer
@@ -13,7 +12,19 @@ from builder.extras import DISTRIBUTION
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-ORDER = ("init", "plan", "run", "show", "draw", "check", "topup", "export", "publish", "diff")
+VERBS: Mapping[str, str] = {
+    "init": "asking",
+    "plan": "asking",
+    "run": "asking",
+    "show": "reading",
+    "draw": "reading",
+    "check": "gating",
+    "topup": "topping",
+    "export": "releasing",
+    "publish": "publishing",
+    "diff": "publishing",
+}
+"""The verbs in the order of work, each with the module of this package that holds it."""
 EARLY = ("--project", "--quiet", "--debug")
 """Options of every verb that may stand before it."""
 
@@ -48,7 +59,7 @@ class Verbs(TyperGroup):
     """All verbs, each with the whole first sentence of what it does."""
 
     def list_commands(self, ctx: Any) -> list[str]:
-        return sorted(super().list_commands(ctx), key=ORDER.index)
+        return sorted(super().list_commands(ctx), key=list(VERBS).index)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         known = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
@@ -78,6 +89,8 @@ app = App(
 
 def _version(wanted: bool) -> None:
     if wanted:
+        from importlib.metadata import version
+
         print(f"{DISTRIBUTION} {version(DISTRIBUTION)}")
         raise typer.Exit
 

@@ -11,19 +11,21 @@ from __future__ import annotations
 import re
 import secrets
 import traceback
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
+import jinja2
 from jinja2 import Template, TemplateNotFound, meta, nodes
-from jinja2.exceptions import SecurityError, TemplateSyntaxError, UndefinedError
+from jinja2.exceptions import TemplateSyntaxError
 from jinja2.ext import Extension
 from jinja2.loaders import BaseLoader
 from jinja2.parser import Parser
 
-from builder import limits, slips
+from builder import limits
 from builder.errors import InputError, Place, nearest
+from builder.plan import faults
 from builder.plan.sandbox import Environment, Missing
 from builder.plan.tables import read_text
 from builder.records import Message, Role
@@ -54,19 +56,32 @@ class _Turns(Extension):
 
 
 class _Folder(BaseLoader):
-    """Templates by name under one folder, links out of it refused."""
+    """Templates by name under one folder, each parsed once; links out of it are refused."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._trees: dict[str, nodes.Template] = {}
 
-    def get_source(
-        self, _environment: Any, template: str
-    ) -> tuple[str, str, Callable[[], bool] | None]:
-        file = self.folder / template
-        inside = file.resolve().is_relative_to(self.folder.resolve())
-        if not inside or not file.is_file():
-            raise TemplateNotFound(template)
-        return read_text(file), str(file), None
+    def tree(self, environment: jinja2.Environment, name: str) -> nodes.Template:
+        """The template, parsed. TemplateNotFound, TemplateSyntaxError; InputError for a slip."""
+        if name not in self._trees:
+            file = self.folder / name
+            inside = file.resolve().is_relative_to(self.folder.resolve())
+            if not inside or not file.is_file():
+                raise TemplateNotFound(name)
+            source = read_text(file)
+            faults.no_full_width(file, source)
+            self._trees[name] = environment.parse(source, name, str(file))
+        return self._trees[name]
+
+    def load(
+        self,
+        environment: jinja2.Environment,
+        name: str,
+        globals: MutableMapping[str, Any] | None = None,  # noqa: A002  (Jinja's own interface)
+    ) -> Template:
+        code = environment.compile(self.tree(environment, name), name, str(self.folder / name))
+        return Template.from_code(environment, code, globals or {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +112,7 @@ class Prompt:
             message = "nested without end: does a template include itself?"
             raise self._error(error, message) from None
         except Exception as error:  # noqa: BLE001  (a template raises what its filters raise)
-            raise self._error(error, _reason(error)) from None
+            raise self._error(error, faults.reason(error)) from None
         return self._messages(text)
 
     def _error(self, error: BaseException, message: str) -> InputError:
@@ -110,7 +125,11 @@ class Prompt:
         lines = [(frame.filename, frame.lineno) for frame in frames if frame.filename[-3:] == ".j2"]
         file, line = lines[-1] if lines else (str(self.file), 1)
         word = re.search(r"has no attribute '(\w+)'", message)
-        find = _find(Path(file), word[1], line or 1) if word else _sign(Path(file), line or 1)
+        find = (
+            faults.find(Path(file), word[1], line or 1)
+            if word
+            else faults.sign(Path(file), line or 1)
+        )
         return InputError(message, place=find)
 
     def _messages(self, text: str) -> tuple[Message, ...]:
@@ -189,8 +208,9 @@ class Prompts:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.loader = _Folder(folder)
         self.environment = Environment(
-            loader=_Folder(folder),
+            loader=self.loader,
             extensions=[_Turns, "jinja2.ext.do", "jinja2.ext.loopcontrols"],
             undefined=Missing,
             autoescape=False,
@@ -213,7 +233,7 @@ class Prompts:
         try:
             template = self.environment.get_template(f"{name}.j2")
         except TemplateSyntaxError as error:
-            raise _syntax(error, file) from None
+            raise faults.syntax(error, file) from None
         files = tuple(sorted(self.folder / tree for tree in trees))
         return Prompt(file, template, frozenset(looked_up), files, dict(template.globals))
 
@@ -226,9 +246,7 @@ class Prompts:
             if current in trees:
                 continue
             try:
-                source, _, _ = _Folder(self.folder).get_source(self.environment, current)
-                _no_full_width(self.folder / current, source)
-                tree = self.environment.parse(source, current, str(self.folder / current))
+                tree = self.loader.tree(self.environment, current)
             except TemplateNotFound:
                 known = [p.relative_to(self.folder).as_posix() for p in self.folder.rglob("*.j2")]
                 raise InputError(
@@ -236,14 +254,16 @@ class Prompts:
                     place=place,
                 ) from None
             except TemplateSyntaxError as error:
-                raise _syntax(error, self.folder / current) from None
+                raise faults.syntax(error, self.folder / current) from None
             trees[current] = tree
             for node in tree.find_all(
                 (nodes.Extends, nodes.Include, nodes.Import, nodes.FromImport)
             ):
                 for found in meta.find_referenced_templates(nodes.Template([node])):
                     if found is not None and not getattr(node, "ignore_missing", False):
-                        queue.append((found, _find(self.folder / current, found, node.lineno)))
+                        queue.append(
+                            (found, faults.find(self.folder / current, found, node.lineno))
+                        )
         return trees
 
     def _check(self, trees: Mapping[str, nodes.Template], available: Collection[str]) -> set[str]:
@@ -252,20 +272,16 @@ class Prompts:
         looked_up: dict[str, Place] = {}
         for name, tree in trees.items():
             file = self.folder / name
-            self._known(file, tree)
-            self._messages_apart(file, tree, trees)
-            for test in tree.find_all(nodes.Test):
-                if test.name in ("defined", "undefined") and isinstance(test.node, nodes.Name):
-                    tested.add(test.node.name)
-            for name_node in tree.find_all(nodes.Name):
-                if name_node.ctx != "load":
-                    stored.add(name_node.name)
-            stored.update(macro.name for macro in tree.find_all(nodes.Macro))
-            stored.update(imported.target for imported in tree.find_all(nodes.Import))
+            every = list(tree.find_all(nodes.Node))
+            self._known(file, every)
+            _messages_apart(file, every, trees)
+            tested |= {word for node in every if (word := _tested(node))}
+            stored |= {word for node in every if (word := _stored(node))}
+            named = [node for node in every if isinstance(node, nodes.Name)]
             for word in _undeclared(tree, file):
                 if word not in looked_up:
-                    lines = [n.lineno for n in tree.find_all(nodes.Name) if n.name == word]
-                    looked_up[word] = _find(file, word, min(lines, default=1))
+                    line = min((n.lineno for n in named if n.name == word), default=1)
+                    looked_up[word] = faults.find(file, word, line)
         known = {*available, *self.environment.globals}
         for word, place in sorted(looked_up.items()):
             elsewhere = word in stored and len(trees) > 1
@@ -277,35 +293,53 @@ class Prompts:
                 )
         return set(looked_up)
 
-    def _known(self, file: Path, tree: nodes.Template) -> None:
+    def _known(self, file: Path, every: Sequence[nodes.Node]) -> None:
         """Every filter and test of a template is one."""
-        kinds: tuple[tuple[type[nodes.Filter | nodes.Test], Mapping[str, Any], str], ...] = (
-            (nodes.Filter, self.environment.filters, "filter"),
-            (nodes.Test, self.environment.tests, "test"),
-        )
-        for kind, known, called in kinds:
-            for node in tree.find_all(kind):
-                if node.name not in known:
-                    raise InputError(
-                        f"there is no {called} {node.name!r}.{nearest(node.name, known)}",
-                        place=_find(file, node.name, node.lineno),
-                    )
+        for node in every:
+            if not isinstance(node, nodes.Filter | nodes.Test):
+                continue
+            is_filter = isinstance(node, nodes.Filter)
+            known = self.environment.filters if is_filter else self.environment.tests
+            if node.name not in known:
+                called = "filter" if is_filter else "test"
+                raise InputError(
+                    f"there is no {called} {node.name!r}.{nearest(node.name, known)}",
+                    place=faults.find(file, node.name, node.lineno),
+                )
 
-    def _messages_apart(
-        self, file: Path, tree: nodes.Template, trees: Mapping[str, nodes.Template]
-    ) -> None:
-        """Message blocks stand where their text goes straight into the prompt."""
-        for kind in (nodes.FilterBlock, nodes.AssignBlock, nodes.Macro, nodes.CallBlock):
-            for node in tree.find_all(kind):
-                inside = [node, *(trees[n] for n in _included(node) if n in trees)]
-                if any(
-                    _MARK in data.data for n in inside for data in n.find_all(nodes.TemplateData)
-                ):
-                    raise InputError(
-                        "a message block stands inside of a filter, set, macro or call block",
-                        place=_sign(file, node.lineno),
-                        hint="put the message around it",
-                    )
+
+def _messages_apart(
+    file: Path, every: Sequence[nodes.Node], trees: Mapping[str, nodes.Template]
+) -> None:
+    """Message blocks stand where their text goes straight into the prompt."""
+    for node in every:
+        if not isinstance(
+            node, nodes.FilterBlock | nodes.AssignBlock | nodes.Macro | nodes.CallBlock
+        ):
+            continue
+        inside = [node, *(trees[n] for n in _included(node) if n in trees)]
+        if any(_MARK in data.data for n in inside for data in n.find_all(nodes.TemplateData)):
+            raise InputError(
+                "a message block stands inside of a filter, set, macro or call block",
+                place=faults.sign(file, node.lineno),
+                hint="put the message around it",
+            )
+
+
+def _tested(node: nodes.Node) -> str | None:
+    """The name that a node asks after, whether it is there or not."""
+    if isinstance(node, nodes.Test) and node.name in ("defined", "undefined"):
+        return node.node.name if isinstance(node.node, nodes.Name) else None
+    return None
+
+
+def _stored(node: nodes.Node) -> str | None:
+    """The name that a node gives a value."""
+    if isinstance(node, nodes.Name):
+        return None if node.ctx == "load" else node.name
+    if isinstance(node, nodes.Macro):
+        return node.name
+    return node.target if isinstance(node, nodes.Import) else None
 
 
 def _undeclared(tree: nodes.Template, file: Path) -> list[str]:
@@ -313,7 +347,7 @@ def _undeclared(tree: nodes.Template, file: Path) -> list[str]:
         return sorted(meta.find_undeclared_variables(tree))
     except TemplateSyntaxError as error:  # what only its compiler sees: a block of two places, say
         error.filename = None
-        raise _syntax(error, file) from None
+        raise faults.syntax(error, file) from None
 
 
 def _included(node: nodes.Node) -> list[str]:
@@ -323,72 +357,3 @@ def _included(node: nodes.Node) -> list[str]:
         for found in node.find_all(nodes.Include)
         if isinstance(found.template, nodes.Const) and isinstance(found.template.value, str)
     ]
-
-
-def _no_full_width(file: Path, source: str) -> None:
-    kept = re.compile(r"\{#.*?#\}|\{%[-+]?\s*raw\b.*?\bendraw\s*[-+]?%\}", re.DOTALL)
-    bare = kept.sub(lambda match: re.sub(r"[^\n]", "_", match[0]), source)
-    found = re.search(r"｛[｛{%％]|\{[｛％]|[｝}%％]｝", bare)
-    if found:
-        ahead = bare[: found.start()]
-        line = ahead.count("\n") + 1
-        meant = re.compile(r"[｛{][｛{%％].*?[｝}%％][｝}]").search(bare, found.start())
-        raise InputError(
-            f"{found[0]!r} is no sign of a template, so it would be printed as it stands",
-            place=Place(file, line, found.start() - (ahead.rfind("\n") + 1) + 1),
-            hint=f"write {slips.narrow(meant[0] if meant else found[0])}",
-        )
-
-
-def _syntax(error: TemplateSyntaxError, file: Path) -> InputError:
-    at = Path(error.filename) if error.filename else file
-    message = error.message or "syntax error"
-    wide = re.search(r"'([^\x00-\x7f])'", message)
-    hint = f"a full-width {wide[1]!r} stands here" if wide else ""
-    if hint and wide and slips.narrow(wide[1]) != wide[1]:
-        hint += f"; write {slips.narrow(wide[1])!r}"
-    place = _sign(at, error.lineno)
-    if wide:
-        place = _find(at, wide[1], error.lineno)
-    unclosed = re.search(r"block that needs to be closed is '(\w+)'", message)
-    if unclosed:
-        opened = [
-            Place(at, number, match.start() + 1)
-            for number, line in enumerate(read_text(at).split("\n")[: error.lineno], 1)
-            for match in re.finditer(rf"\{{%[-+]?\s*{unclosed[1]}\b", line)
-        ]
-        place = opened[-1] if opened else place
-        message = f"the block '{unclosed[1]}' is not closed"
-        hint = f"write {{% end{unclosed[1]} %}} behind it"
-    return InputError(f"not a template: {message}", place=place, hint=hint)
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, UndefinedError):
-        return error.message or "undefined"
-    if isinstance(error, SecurityError):
-        return f"not allowed in a template: {error}"
-    if isinstance(error, UnicodeEncodeError):
-        return "half of a surrogate pair, which no model can read"
-    return f"rendering failed: {type(error).__name__}: {error}"
-
-
-def _find(file: Path, word: str, line: int = 1) -> Place:
-    """The first place from a line on where a word stands by itself, best within {{ }} or {% %}."""
-    pattern = re.compile(
-        rf"(?<!\w){re.escape(word)}(?!\w)" if word[:1].isalnum() else re.escape(word)
-    )
-    for number, text in enumerate(read_text(file).split("\n"), 1):
-        found = list(pattern.finditer(text)) if number >= line else []
-        if found:
-            inner = [f for f in found if re.search(r"\{[{%](?:(?![%}]\}).)*$", text[: f.start()])]
-            return Place(file, number, (inner or found)[0].start() + 1)
-    return _sign(file, line)
-
-
-def _sign(file: Path, line: int) -> Place:
-    """The first template sign of a line, where its trouble most likely is."""
-    lines = read_text(file).split("\n") if file.is_file() else []
-    text = lines[line - 1] if 0 < line <= len(lines) else ""
-    found = re.search(r"\{[{%#]", text)
-    return Place(file, line, found.start() + 1 if found else len(text) - len(text.lstrip()) + 1)

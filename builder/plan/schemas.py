@@ -14,6 +14,7 @@ import sys
 import traceback
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -225,11 +226,11 @@ def _model(folder: Path, file: Path, name: str, line: int) -> type[BaseModel]:
 
 
 class _Source(importlib.machinery.SourceFileLoader):
-    """Compiles the file each time: a cache keyed by the second misses quick edits, and leaves
-    files in the user's folder."""
+    """Compiles what the file holds now: a cache keyed by the second misses quick edits, and
+    leaves files in the user's folder."""
 
     def get_code(self, fullname: str) -> Any:
-        return compile(read_text(Path(self.path)), self.path, "exec", dont_inherit=True)
+        return compile(_tree(Path(self.path)), self.path, "exec", dont_inherit=True)
 
 
 def _module(folder: Path, file: Path) -> ModuleType:
@@ -290,8 +291,13 @@ def _import_error(file: Path, error: BaseException) -> InputError:
 
 
 def _tree(file: Path) -> ast.Module:
+    return _parsed(read_text(file), file)
+
+
+@lru_cache(maxsize=128)
+def _parsed(text: str, file: Path) -> ast.Module:
     try:
-        return ast.parse(read_text(file), str(file))
+        return ast.parse(text, str(file))
     except SyntaxError as error:
         place = Place(file, error.lineno or 1, error.offset or 1)
         raise InputError(f"not Python: {error.msg}", place=place) from None
@@ -301,7 +307,7 @@ def _tree(file: Path) -> ast.Module:
 
 def _field_places(file: Path, source: str, name: str) -> dict[str, Place]:
     lines = source.split("\n")
-    for node in ast.parse(source).body:
+    for node in _parsed(source, file).body:
         if isinstance(node, ast.ClassDef) and node.name == name:
             found = {}
             for part in node.body:
