@@ -1,6 +1,6 @@
-"""Puts an answer for every planned row into a project's store, or reads them all and judges them.
+"""Puts an answer for every planned row into a project's store.
 
-python -m benchmarks.hold FOLDER [--read]
+python -m benchmarks.hold FOLDER
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from builder import store
 from builder.plan.plan import Plan
 from builder.project import Project
 from builder.records import Completion, Message, Usage
-from builder.run import ask, results
+from builder.run import ask
 
 
 def answers(plan: Plan) -> Iterator[Completion]:
@@ -41,11 +41,6 @@ def main() -> None:
     project = Project.find(sys.argv[1])
     plan = ask.plan(project)
     path = Path(project.store)
-    if "--read" in sys.argv:
-        with store.reading(path) as held:
-            for dataset in plan.datasets:
-                results.tally(dataset, held)
-        return
     with store.locked(project.outputs), store.writing(path) as held:
         made = answers(plan)
         while group := list(islice(made, 5_000)):

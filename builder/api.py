@@ -27,7 +27,7 @@ from builder.export import dataset
 from builder.export import rows as dataset_rows
 from builder.export.dataset import Exported
 from builder.export.files import Format
-from builder.export.rows import Placed
+from builder.export.rows import Batch
 from builder.plan.plan import DatasetPlan, Overrides, Plan
 from builder.plan.spread import Rows
 from builder.project import Budget, Project
@@ -118,7 +118,7 @@ def read_rows(
     """The accepted rows of a dataset as flat records, straight from the store."""
     for item in _items(project, name, rows, model):
         if not isinstance(item, Reject):
-            yield item.record
+            yield from dataset_rows.records(item.columns)
 
 
 def read_rejects(
@@ -132,10 +132,10 @@ def read_rejects(
 
 def _items(
     project: Project, name: str, rows: int | None, model: str | None
-) -> Iterator[Placed | Reject]:
+) -> Iterator[Batch | Reject]:
     plan = _plan(project, (), rows, model)
     with store.reading(project.store) as held:
-        yield from dataset_rows.read(_dataset(plan, name), held, {"train": 1.0}).records()
+        yield from dataset_rows.read(_dataset(plan, name), held, {"train": 1.0}).batches()
 
 
 def _plan(

@@ -99,6 +99,6 @@ def test_every_way_to_begin_a_formula_is_taken_off_a_cell(start: str) -> None:
 def test_a_csv_of_csv_breaking_text_comes_back_as_it_was(tmp_path: Path) -> None:
     text = 'one, "two"\nthree\r\n四'
     writer = files.Table(tmp_path / "a.csv", ["text", "other"], raw=False)
-    writer.write({"text": text, "other": None})
+    writer.write({"text": [text], "other": [None]})
     writer.close()
     assert table(tmp_path / "a.csv") == [{"text": text, "other": ""}]

@@ -8,6 +8,7 @@ import pytest
 
 from builder.export import files, rows, shapes
 from builder.export.files import Folder
+from builder.export.rows import Batch
 from builder.plan.columns import STRING
 from tests import projects
 
@@ -18,7 +19,7 @@ def written(folder: Path, form: files.Format, placed: list[tuple[str, str, int, 
     shape = shapes.Shape("columns", {"a": STRING})
     with Folder(folder, files.form(form, shape), form) as out:
         for split, scenario, block, value in placed:
-            out.write(split, scenario, block, {"a": value})
+            out.write(Batch(scenario, block, [split], {"a": [value]}))
     out.publish()
     return sorted(path.name for path in folder.iterdir())
 

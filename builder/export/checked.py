@@ -133,12 +133,12 @@ def _gathered(
     content = rows.ContentDigest()
 
     def records() -> Iterator[Mapping[str, Any]]:
-        for item in rows.read(one, store, {"train": 1.0}).records():
+        for item in rows.read(one, store, {"train": 1.0}).batches():
             if isinstance(item, Reject):
                 refused[f"{item.stage}: {item.reason}"] += 1
             else:
-                content.add(item.record)
-                yield item.record
+                content.add(item)
+                yield from rows.records(item.columns)
 
     found = contexts.rows(one, records())
     if reference is not None:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -143,11 +142,10 @@ def _write(
 ) -> Exported:
     reading, shape = read
     where = folder(plan, dataset)
-    counts = dict.fromkeys(reading.splits, 0)
+    counts = Counter(dict.fromkeys(reading.splits, 0))
     made = Exported(dataset.name, where, counts, [], reading.tallies)
     content = rows.ContentDigest()
     axes = _axes(dataset)
-    batch: list[dict[str, Any]] = []
     first: dict[str, Any] | None = None
     where.mkdir(parents=True, exist_ok=True)
     rejects_part = where / "rejects.part"
@@ -156,22 +154,18 @@ def _write(
         rejects_part.open("w", encoding="utf-8", newline="\n") as stream,
         jsonlines.Writer(stream) as rejects,
     ):
-        for item in reading.records():
+        for item in reading.batches():
             if isinstance(item, Reject):
                 made.note(item)
                 rejects.write(reject_record(item))
                 continue
-            split, record, block = item
-            counts[split] += 1
-            content.add(record, split)
-            batch.append(record)
-            if len(batch) >= files.GROUP:
-                _count(axes, batch)
-                batch = []
-            shaped = shape.record(record)
-            first = first or shaped
-            out.write(split, record["_scenario"], block, shaped)
-        _count(axes, batch)
+            content.add(item)
+            counts.update(item.splits)
+            for name, counted in axes.items():
+                counted.update(item.columns[name])
+            shaped = shape.columns(item.columns)
+            first = first or next(rows.records(shaped))
+            out.write(item._replace(columns=shaped))
     made.splits = {split: n for split, n in counts.items() if n}
     made.empty_splits = [split for split, n in counts.items() if not n]
     manifest = _manifest(plan, dataset, made, reading, content, shape, form, raw=raw)
@@ -191,11 +185,6 @@ def _write(
 def _axes(dataset: DatasetPlan) -> dict[str, Counter[Any]]:
     names = [axis.name for s in dataset.scenarios for axis in s.scenario.axes]
     return {name: Counter() for name in names}
-
-
-def _count(axes: Mapping[str, Counter[Any]], batch: Sequence[Mapping[str, Any]]) -> None:
-    for name, counted in axes.items():
-        counted.update(map(itemgetter(name), batch))
 
 
 def stale(plan: Plan, dataset: DatasetPlan, store: Store) -> tuple[list[str], Tallies]:
@@ -252,14 +241,15 @@ def standing(
     reading, chosen = _reading(plan, dataset, store, shape)
     found = Exported(dataset.name, where, dict.fromkeys(reading.splits, 0), [], reading.tallies)
     content = rows.ContentDigest()
-    for item in reading.records():
+    counts = Counter(found.splits)
+    for item in reading.batches():
         if isinstance(item, Reject):
             found.note(item)
         else:
-            found.splits[item.split] += 1
-            content.add(item.record, item.split)
-    found.empty_splits = [split for split, n in found.splits.items() if not n]
-    found.splits = {split: n for split, n in found.splits.items() if n}
+            counts.update(item.splits)
+            content.add(item)
+    found.empty_splits = [split for split, n in counts.items() if not n]
+    found.splits = {split: n for split, n in counts.items() if n}
     form = form or plan.project.dataset_settings(dataset.name).format
     wanted = _manifest(plan, dataset, found, reading, content, chosen, form, raw=raw)
     found.changed = wanted != {name: manifest.get(name) for name in wanted}

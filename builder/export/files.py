@@ -13,7 +13,9 @@ import filecmp
 import hashlib
 import io
 import json
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from itertools import compress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Protocol
@@ -21,7 +23,7 @@ from typing import Any, Literal, Protocol
 import orjson
 
 from builder.export import features
-from builder.export.rows import REST
+from builder.export.rows import REST, Batch, Columns, records
 from builder.export.shapes import Shape
 from builder.plan.columns import Kind
 
@@ -29,7 +31,9 @@ Format = Literal["parquet", "jsonl", "csv"]
 GROUP = 5000
 """Rows of one Parquet row group: what is in memory before it is written."""
 GROUP_BYTES = 16 * 2**20
-"""The same as JSON, for long rows."""
+"""The same in bytes, for long rows."""
+UNIQUE = ("_case", "_key")
+"""Columns that hold no value twice: a dictionary of them makes a file larger and takes longer."""
 ENDINGS = (".parquet", ".jsonl", ".csv")
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """Beginnings of cells that a spreadsheet would run."""
@@ -39,10 +43,10 @@ Key = tuple[str, str, int]
 
 
 class Writer(Protocol):
-    """Takes records of one file and keeps some of them back."""
+    """Takes rows of one file, column by column, and keeps some of them back."""
 
-    def write(self, record: dict[str, Any]) -> int:
-        """Takes one more record; the bytes that wait because of it."""
+    def write(self, columns: Columns) -> int:
+        """Takes more rows; the bytes that wait because of them."""
         ...
 
     def flush(self) -> None:
@@ -60,44 +64,47 @@ class Form(Protocol):
 
 
 class Parquet:
-    """One Parquet file, its types fixed beforehand.
+    """One Parquet file, its types fixed beforehand."""
 
-    Records wait as JSON lines, which Arrow reads by itself: from Python objects it would take
-    them through pandas, for 50 MB and twice the time.
-    """
-
-    def __init__(self, path: Path, schema: Any) -> None:
+    def __init__(self, path: Path, kinds: Mapping[str, Kind], schema: Any) -> None:
         self._path = path
+        self._kinds = kinds
         self._schema = schema
         self._writer: Any = None
-        self._lines = bytearray()
-        self._rows = 0
+        self._waiting: list[Any] = []
+        self._rows = self._bytes = 0
 
-    def write(self, record: dict[str, Any]) -> int:
-        line = orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE)
-        self._lines += line
-        self._rows += 1
-        if self._rows >= GROUP or len(self._lines) >= GROUP_BYTES:
+    def write(self, columns: Columns) -> int:
+        from builder.export import arrow
+
+        batch = arrow.batch(columns, self._kinds, self._schema)
+        self._waiting.append(batch)
+        self._rows += batch.num_rows
+        self._bytes += batch.nbytes
+        if self._rows >= GROUP or self._bytes >= GROUP_BYTES:
             self.flush()
-        return len(line)
+        return int(batch.nbytes)
 
     def flush(self) -> None:
         import pyarrow
-        from pyarrow import json, parquet
+        from pyarrow import parquet
 
-        if not self._rows:
+        from builder.export import arrow
+
+        if not self._waiting:
             return
         if self._writer is None:
-            self._writer = parquet.ParquetWriter(self._path, self._schema, compression="zstd")
-        lines, self._lines, self._rows = self._lines, bytearray(), 0
-        table = json.read_json(
-            pyarrow.BufferReader(lines),
-            json.ReadOptions(use_threads=False, block_size=len(lines)),
-            json.ParseOptions(
-                explicit_schema=self._schema.remove_metadata(), unexpected_field_behavior="error"
-            ),
-        )
-        self._writer.write_table(table.replace_schema_metadata(self._schema.metadata))
+            shared = [name for name in self._kinds if name not in UNIQUE]
+            self._writer = parquet.ParquetWriter(
+                self._path,
+                self._schema,
+                compression="zstd",
+                use_dictionary=[
+                    leaf for name in shared for leaf in arrow.leaves(name, self._kinds[name])
+                ],
+            )
+        self._writer.write_table(pyarrow.Table.from_batches(self._waiting))
+        self._waiting, self._rows, self._bytes = [], 0, 0
 
     def close(self) -> None:
         self.flush()
@@ -112,12 +119,14 @@ class Lines:
         self._path = path
         self._lines = bytearray()
 
-    def write(self, record: dict[str, Any]) -> int:
-        line = orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE)
-        self._lines += line
-        if len(self._lines) >= GROUP_BYTES:
+    def write(self, columns: Columns) -> int:
+        before = len(self._lines)
+        for record in records(columns):
+            self._lines += orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE)
+        after = len(self._lines)
+        if after >= GROUP_BYTES:
             self.flush()
-        return len(line)
+        return after - before
 
     def flush(self) -> None:
         with self._path.open("ab") as stream:
@@ -138,9 +147,10 @@ class Table:
         self._writer = csv.writer(self._stream, lineterminator="\n")
         self._writer.writerow([self._cell(name) for name in names])
 
-    def write(self, record: dict[str, Any]) -> int:
+    def write(self, columns: Columns) -> int:
         before = self._stream.tell()
-        self._writer.writerow([self._cell(value) for value in record.values()])
+        for values in zip(*columns.values(), strict=True):
+            self._writer.writerow(map(self._cell, values))
         after = self._stream.tell()
         if after >= GROUP_BYTES:
             self.flush()
@@ -186,34 +196,20 @@ def form(ending: Format, shape: Shape, *, raw: bool = False) -> Form:
     if ending == "csv":
         return lambda path: Table(path, list(shape.kinds), raw=raw)
     schema = arrow_schema(shape)
-    return lambda path: Parquet(path, schema)
+    return lambda path: Parquet(path, shape.kinds, schema)
 
 
 def arrow_schema(shape: Shape) -> Any:
     """The Arrow schema of a shape; class names stand in the metadata that `datasets` reads."""
     import pyarrow
 
-    schema = pyarrow.schema([(name, arrow_type(kind)) for name, kind in shape.kinds.items()])
+    from builder.export import arrow
+
+    schema = pyarrow.schema([(name, arrow.kind_type(kind)) for name, kind in shape.kinds.items()])
     if not shape.labels:
         return schema
     told = {"info": {"features": features.as_metadata(shape)}}
     return schema.with_metadata({"huggingface": json.dumps(told)})
-
-
-def arrow_type(kind: Kind) -> Any:
-    """The Arrow type of a column."""
-    import pyarrow
-
-    if kind.name == "list" and kind.of is not None:
-        return pyarrow.list_(arrow_type(kind.of))
-    if kind.name == "struct":
-        return pyarrow.struct([(name, arrow_type(inner)) for name, inner in kind.fields])
-    simple = {
-        "integer": pyarrow.int64(),
-        "number": pyarrow.float64(),
-        "boolean": pyarrow.bool_(),
-    }
-    return simple.get(kind.name, pyarrow.string())
 
 
 def shard_name(key: Key, ending: str) -> str:
@@ -227,6 +223,17 @@ def shard_name(key: Key, ending: str) -> str:
     safe = scenario.replace("-of-", "~of~")
     part = "rest" if block == REST else f"{block:05d}"
     return f"{split}-00000-of-00001-{safe}-{part}.{ending}"
+
+
+def parted(batch: Batch) -> Iterator[tuple[str, Columns]]:
+    """The columns of each split, those in front first."""
+    splits = list(dict.fromkeys(batch.splits))
+    if len(splits) == 1:
+        yield splits[0], batch.columns
+        return
+    for split in splits:
+        mine = [one == split for one in batch.splits]
+        yield split, {name: list(compress(values, mine)) for name, values in batch.columns.items()}
 
 
 class Folder:
@@ -251,27 +258,32 @@ class Folder:
             left.unlink()
         return self
 
-    def write(self, split: str, scenario: str, block: int, record: dict[str, Any]) -> None:
-        """Adds a record to its shard. Blocks come one after another; what comes when its block is
-        over goes to the rest of its scenario."""
+    def write(self, batch: Batch) -> None:
+        """Adds rows to the shards of their splits. Blocks come one after another; what comes when
+        its block is over goes to the rest of its scenario."""
+        for split, columns in parted(batch):
+            self._write((split, batch.scenario, batch.block), columns)
+
+    def _write(self, key: Key, columns: Columns) -> None:
+        split, scenario, block = key
         if self._block != (scenario, block):
             if block == REST or (scenario, block) in self._closed:
-                self._keep((split, scenario, REST), record)
+                self._keep((split, scenario, REST), columns)
                 return
             self._close(self._open)
             self._closed.add(self._block)
             self._block = (scenario, block)
-        shard = self._open.get((split, scenario, block))
+        shard = self._open.get(key)
         if shard is None:
-            shard = self._open[split, scenario, block] = self._begun((split, scenario, block))
-        shard.write(record)
+            shard = self._open[key] = self._begun(key)
+        shard.write(columns)
 
-    def _keep(self, key: Key, record: dict[str, Any]) -> None:
+    def _keep(self, key: Key, columns: Columns) -> None:
         """The rests of all scenarios come mixed, so that their shards stay open to the end."""
         shard = self._rest.get(key)
         if shard is None:
             shard = self._rest[key] = self._begun(key)
-        self._waiting += shard.write(record)
+        self._waiting += shard.write(columns)
         if self._waiting >= GROUP_BYTES:
             for one in self._rest.values():
                 one.flush()

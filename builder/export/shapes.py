@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from builder.errors import InputError, Place, nearest
+from builder.export.rows import Columns, records
 from builder.plan.columns import INTEGER, OWN, STRING, Kind
 from builder.plan.plan import DatasetPlan
 from builder.project import Project, ShapeSettings
@@ -51,6 +52,13 @@ class Shape:
         for name in self.kept:
             shaped[name] = record[name]
         return shaped
+
+    def columns(self, columns: Columns) -> Columns:
+        """Columns of a dataset in this shape."""
+        if self.made is None:
+            return columns
+        shaped = [self.record(record) for record in records(columns)]
+        return {name: [one[name] for one in shaped] for name in self.kinds}
 
     def about(self) -> list[Any]:
         """What the digest of the content holds of it."""

@@ -1,0 +1,54 @@
+"""Exports a project and prints where the CPU seconds went: in reading the store, or beyond.
+
+Reading is what hands over the rows, planned, looked up, judged and laid out in columns; beyond is
+what makes files of them. Both in one process and in turns, so that a machine that changes its
+speed changes it for both.
+
+python -m benchmarks.beyond FOLDER
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import sys
+from collections.abc import Iterator
+from time import process_time
+
+from builder import store
+from builder.export import dataset, rows
+from builder.export.rows import Batch
+from builder.project import Project
+from builder.records import Reject
+from builder.run import ask
+
+
+def main() -> None:
+    gc.set_threshold(50_000, 20, 20)
+    project = Project.find(sys.argv[1])
+    plan = ask.plan(project)
+    reading = 0.0
+    handed_over = rows.Reading.batches
+
+    def timed(pass_: rows.Reading) -> Iterator[Batch | Reject]:
+        nonlocal reading
+        batches = handed_over(pass_)
+        while True:
+            began = process_time()
+            batch = next(batches, None)
+            reading += process_time() - began
+            if batch is None:
+                return
+            yield batch
+
+    rows.Reading.batches = timed  # type: ignore[method-assign]
+    began = process_time()
+    with store.reading(project.store) as held:
+        for one in plan.datasets:
+            dataset.write(plan, one, held, afresh=True)
+    whole = process_time() - began
+    print(json.dumps({"reading": reading, "beyond": whole - reading}))
+
+
+if __name__ == "__main__":
+    main()
