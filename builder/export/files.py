@@ -33,7 +33,7 @@ GROUP = 5000
 GROUP_BYTES = 16 * 2**20
 """The same in bytes, for long rows."""
 UNIQUE = ("_case", "_key")
-"""Columns that hold no value twice: a dictionary of them makes a file larger and takes longer."""
+"""Columns that hold no value twice: a dictionary or bounds of them help no reader, and take room."""
 ENDINGS = (".parquet", ".jsonl", ".csv")
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """Beginnings of cells that a spreadsheet would run."""
@@ -94,14 +94,18 @@ class Parquet:
         if not self._waiting:
             return
         if self._writer is None:
-            shared = [name for name in self._kinds if name not in UNIQUE]
+            others = [
+                leaf
+                for name, kind in self._kinds.items()
+                if name not in UNIQUE
+                for leaf in arrow.leaves(name, kind)
+            ]
             self._writer = parquet.ParquetWriter(
                 self._path,
                 self._schema,
                 compression="zstd",
-                use_dictionary=[
-                    leaf for name in shared for leaf in arrow.leaves(name, self._kinds[name])
-                ],
+                use_dictionary=others,
+                write_statistics=others,
             )
         self._writer.write_table(pyarrow.Table.from_batches(self._waiting))
         self._waiting, self._rows, self._bytes = [], 0, 0

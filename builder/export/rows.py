@@ -24,7 +24,7 @@ BLOCK = 20_000
 """Planned cases whose rows share a file."""
 REST = -1
 """The block of rows that came from reserves."""
-BATCH = 512
+BATCH = 1024
 """Rows that are laid out together, at most."""
 
 EXACT = {"string": str, "number": float, "integer": int, "boolean": bool}
@@ -175,7 +175,7 @@ class ContentDigest:
 
     def add(self, batch: Batch) -> None:
         self._rows.update(canonical(batch.columns))
-        self._splits.update("".join(f"{split}\n" for split in batch.splits).encode())
+        self._splits.update(canonical(batch.splits))
 
     def rows(self) -> str:
         """Of the rows alone, whatever form they get."""
