@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from builder.errors import nearest
@@ -13,8 +12,7 @@ TABLE = "table"
 """The one word that is no measure: `drift: {table: tables/orders.csv}` names the reference."""
 
 
-@dataclass(frozen=True, slots=True)
-class Limit:
+class Limit(NamedTuple):
     """A default limit."""
 
     bound: float

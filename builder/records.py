@@ -23,8 +23,7 @@ Role = Literal["system", "user", "assistant"]
 Stop = Literal["end", "length", "refusal", "filter"]
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(NamedTuple):
     """One turn of a prompt."""
 
     role: Role
@@ -87,8 +86,7 @@ class Key(NamedTuple):
         return int.from_bytes(digest, "big") >> 1
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(NamedTuple):
     """Tokens of one call, as the provider counted them; None where it did not say."""
 
     input: int | None = None
@@ -98,8 +96,7 @@ class Usage:
     """Input tokens read from the provider's prompt cache."""
 
 
-@dataclass(frozen=True, slots=True)
-class Completion:
+class Completion(NamedTuple):
     """A model's reply, verbatim. Only one that stopped by itself is an answer."""
 
     key: Key
@@ -131,8 +128,7 @@ class Completion:
         return self.stop == "end"
 
 
-@dataclass(frozen=True, slots=True)
-class Case:
+class Case(NamedTuple):
     """One planned row, every variable fixed."""
 
     scenario: str
@@ -151,8 +147,7 @@ class Case:
         return digest_of(content).hex()[:16]
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """An accepted row: the fields that the schema gave, beside the case that asked for them."""
 
     case: Case
@@ -161,8 +156,7 @@ class Row:
     fields: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Reject:
+class Reject(NamedTuple):
     """One refused answer, with the stage that refused it and why."""
 
     case: Case

@@ -8,7 +8,6 @@ import sqlite3
 import subprocess
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -101,34 +100,33 @@ def test_replies_come_back_as_they_were(replies: list[Completion], tmp_path: Pat
             others.setdefault(reply.key, []).append(reply)
     with store.reading(path) as held:
         keys = [reply.key for reply in replies]
-        assert held.completions(keys) == {k: replace(r, sent=()) for k, r in first.items()}
+        assert held.completions(keys) == {k: r._replace(sent=()) for k, r in first.items()}
         assert set(held.keys()) == set(first)
         assert held.count() == len(first)
         for key in keys:
             assert held.sent(key) == (first[key].sent if key in first else ())
-            assert held.attempts(key) == [replace(r, sent=()) for r in others.get(key, [])]
+            assert held.attempts(key) == [r._replace(sent=()) for r in others.get(key, [])]
         assert held.count("attempts") == sum(map(len, others.values()))
 
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_texts_come_back_as_they_were(name: str, path: Path) -> None:
     text = HOSTILE[name]
-    reply = replace(
-        ANSWER, text=text, answered_by=text[:99], stop_reason=text[:99], host=text[:99],
+    reply = ANSWER._replace(text=text, answered_by=text[:99], stop_reason=text[:99], host=text[:99],
         sent=(Message("user", text),),
     )  # fmt: skip
     kept(path, reply)
-    assert answer(path) == replace(reply, sent=())
+    assert answer(path) == reply._replace(sent=())
     with store.reading(path) as held:
         assert held.sent(KEY) == reply.sent
 
 
 def test_half_a_surrogate_pair_costs_no_answer(path: Path) -> None:
     other = Key(bytes(16), 0, 0)
-    reply = replace(
-        ANSWER, text="a\ud800b", answered_by="\udfff", sent=(Message("assistant", "\ud83d"),)
+    reply = ANSWER._replace(
+        text="a\ud800b", answered_by="\udfff", sent=(Message("assistant", "\ud83d"),)
     )
-    kept(path, replace(ANSWER, key=other), reply)
+    kept(path, ANSWER._replace(key=other), reply)
     found = answer(path)
     assert found is not None
     assert (found.text, found.answered_by) == ("a?b", "?")
@@ -136,8 +134,8 @@ def test_half_a_surrogate_pair_costs_no_answer(path: Path) -> None:
 
 
 def test_the_first_answer_to_a_key_wins(path: Path) -> None:
-    kept(path, ANSWER, replace(ANSWER, text="second"))
-    kept(path, replace(ANSWER, text="third"))
+    kept(path, ANSWER, ANSWER._replace(text="second"))
+    kept(path, ANSWER._replace(text="third"))
     found = answer(path)
     assert found is not None
     assert found.text == ANSWER.text
@@ -146,7 +144,7 @@ def test_the_first_answer_to_a_key_wins(path: Path) -> None:
 
 
 def test_a_reply_that_is_no_answer_occupies_no_key(path: Path) -> None:
-    cut, refused = (replace(ANSWER, stop=stop, text=stop) for stop in ("length", "refusal"))
+    cut, refused = (ANSWER._replace(stop=stop, text=stop) for stop in ("length", "refusal"))
     kept(path, cut, refused)
     assert answer(path) is None
     with store.reading(path) as held:
@@ -160,8 +158,8 @@ def test_a_reply_that_is_no_answer_occupies_no_key(path: Path) -> None:
 
 def test_tries_end_at_the_first_gap(path: Path) -> None:
     for attempt in (0, 1, 3):
-        kept(path, replace(ANSWER, key=KEY._replace(attempt=attempt), text=str(attempt)))
-    kept(path, replace(ANSWER, key=KEY._replace(repeat=1), text="another repeat"))
+        kept(path, ANSWER._replace(key=KEY._replace(attempt=attempt), text=str(attempt)))
+    kept(path, ANSWER._replace(key=KEY._replace(repeat=1), text="another repeat"))
     with store.reading(path) as held:
         (found,) = held.tries([KEY]).values()
         assert [reply.text for reply in found] == ["0", "1"]
@@ -225,13 +223,13 @@ def test_a_flipped_bit_is_found_in_what_was_sent(path: Path) -> None:
 
 
 def test_a_damaged_answer_is_dropped_by_whoever_writes_and_can_be_given_again(path: Path) -> None:
-    kept(path, ANSWER, replace(ANSWER, key=KEY._replace(repeat=1)))
+    kept(path, ANSWER, ANSWER._replace(key=KEY._replace(repeat=1)))
     edit(path, "UPDATE completions SET text = 'x' WHERE repeat = 0")
     with store.writing(path) as held:
         assert held.completions([KEY]) == {}
         assert held.dropped == [KEY]
         held.add([ANSWER])
-    assert answer(path) == replace(ANSWER, sent=())
+    assert answer(path) == ANSWER._replace(sent=())
 
 
 @pytest.mark.parametrize("opened", [store.reading, store.writing])
@@ -254,7 +252,7 @@ def test_each_migration_leads_to_the_present_format(path: Path) -> None:
         copy = path.with_name(f"from-{number}.sqlite")
         copy.write_bytes(path.read_bytes() if path.exists() else b"")
         kept(copy, ANSWER)
-        assert answer(copy) == replace(ANSWER, sent=())
+        assert answer(copy) == ANSWER._replace(sent=())
         db = sqlite3.connect(path)
         db.executescript(f"{migration}; PRAGMA user_version = {number + 1};")
     present = db.execute("PRAGMA user_version").fetchone()
@@ -288,7 +286,7 @@ def test_a_store_that_may_only_be_read_is_read(path: Path) -> None:
         left.chmod(0o444)
     path.parent.chmod(0o555)
     try:
-        assert answer(path) == replace(ANSWER, sent=())
+        assert answer(path) == ANSWER._replace(sent=())
     finally:
         path.parent.chmod(0o755)
 
@@ -296,7 +294,7 @@ def test_a_store_that_may_only_be_read_is_read(path: Path) -> None:
 def test_reading_changes_no_answer(path: Path) -> None:
     kept(path, ANSWER)
     with store.reading(path) as held, pytest.raises(StoreError):
-        held.add([replace(ANSWER, key=KEY._replace(repeat=1))])
+        held.add([ANSWER._replace(key=KEY._replace(repeat=1))])
     with store.reading(path) as held:
         assert held.count() == 1
 
@@ -306,7 +304,7 @@ def test_readers_see_what_a_writer_acknowledged_while_it_goes_on(path: Path) -> 
         writer.add([ANSWER])
         with store.reading(path) as reader:
             assert reader.count() == 1
-            writer.add([replace(ANSWER, key=KEY._replace(repeat=1))])
+            writer.add([ANSWER._replace(key=KEY._replace(repeat=1))])
             assert reader.count() == 2
 
 
@@ -363,7 +361,7 @@ def test_a_killed_writer_loses_nothing_that_was_acknowledged(path: Path) -> None
         "from builder import store\nfrom tests.test_store import ANSWER, KEY\n"
         "with store.writing(Path(sys.argv[1])) as held:\n"
         "    for repeat in range(300):\n"
-        "        held.add([replace(ANSWER, key=KEY._replace(repeat=repeat))])\n"
+        "        held.add([ANSWER._replace(key=KEY._replace(repeat=repeat))])\n"
         "        print(repeat, flush=True)\n"
         "        if repeat == 211: os.kill(os.getpid(), 9)\n"
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shlex
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -77,7 +76,7 @@ def plan(
         looked = survey.make(made, held, whole=not names)
     drift = drift_of(made)
     if as_json:
-        lines = [asdict(line) for line in looked.lines]
+        lines = [line._asdict() for line in looked.lines]
         print(
             json.dumps(
                 {"scenarios": lines, "unplanned": looked.unplanned, "drift": drift},

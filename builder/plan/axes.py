@@ -8,9 +8,8 @@ combination is a number in mixed radix over the blocks; none is ever listed in m
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,16 +42,14 @@ class Real(float):
     attributes: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Value:
+class Value(NamedTuple):
     """One value of an axis and how much of the rows it gets."""
 
     value: Any
     weight: float = 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class Axis:
+class Axis(NamedTuple):
     """A line of `vary`: its values, or where in another axis they stand."""
 
     name: str
@@ -71,8 +68,7 @@ class Axis:
         return any(value.weight != 1.0 for value in self.every)
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
+class Block(NamedTuple):
     """Axes enumerated together: one tuple of values per choice, with the product of weights."""
 
     names: tuple[str, ...]
@@ -80,8 +76,7 @@ class Block:
     weights: NDArray[np.float64]
 
 
-@dataclass(frozen=True, slots=True)
-class Grid:
+class Grid(NamedTuple):
     """The cross product of blocks; the first varies slowest."""
 
     blocks: tuple[Block, ...]
@@ -196,8 +191,7 @@ def load(document: Document, vary: Mapping[str, Any], root: Path) -> list[Axis]:
     return [loaded[name] for name in vary]
 
 
-@dataclass(frozen=True, slots=True)
-class _Reader:
+class _Reader(NamedTuple):
     """Reads one axis, every slip with its place."""
 
     document: Document

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from builder.errors import InputError, Place
 from builder.plan.plan import ScenarioPlan
@@ -12,8 +11,7 @@ from builder.plan.plan import ScenarioPlan
 OWN = ("_scenario", "_model", "_case", "_key")
 
 
-@dataclass(frozen=True, slots=True)
-class Kind:
+class Kind(NamedTuple):
     """What a column holds: string, integer, number, boolean, list (of one kind), struct (named
     kinds), or json: a value of no fixed form, kept as JSON text."""
 

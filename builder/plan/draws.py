@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from builder.errors import InputError, Place, nearest
 from builder.plan import axes, tables
@@ -19,8 +18,7 @@ EXAMPLES = "examples"
 _OURS = ("table", "columns", "by", "column")
 
 
-@dataclass(frozen=True, slots=True)
-class Draw:
+class Draw(NamedTuple):
     """One line of `draw`."""
 
     sampler: str
@@ -71,8 +69,7 @@ def load(
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class _Line:
+class _Line(NamedTuple):
     document: Document
     path: Path_
     axis_names: Sequence[str]

@@ -16,7 +16,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,8 +47,7 @@ LEAST_KEPT = 0.01
 """Share of all draws that `keep` must let pass."""
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(NamedTuple):
     """How a scenario asks: one of its models with the params in full and the head of the digest."""
 
     model: str
@@ -246,8 +245,7 @@ class DatasetPlan:
         return numbered(fresh, before)
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(NamedTuple):
     """What the files of a project ask for."""
 
     project: Project
@@ -264,8 +262,7 @@ class Plan:
                     yield scenario
 
 
-@dataclass(frozen=True, slots=True)
-class Overrides:
+class Overrides(NamedTuple):
     """What flags say in place of the files."""
 
     rows: spread.Rows | None = None

@@ -12,9 +12,8 @@ import re
 import secrets
 import traceback
 from collections.abc import Collection, Mapping, MutableMapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import jinja2
 from jinja2 import Template, TemplateNotFound, meta, nodes
@@ -84,8 +83,7 @@ class _Folder(BaseLoader):
         return Template.from_code(environment, code, globals or {})
 
 
-@dataclass(frozen=True, slots=True)
-class Prompt:
+class Prompt(NamedTuple):
     """A template, compiled and checked against the names it may use."""
 
     file: Path

@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
@@ -26,8 +25,7 @@ from builder.plan.words import LATER, Words
 from builder.project import NAME, Project
 
 
-@dataclass(frozen=True, slots=True)
-class Scenario:
+class Scenario(NamedTuple):
     """One loaded file with all that it names."""
 
     name: str
@@ -277,7 +275,7 @@ def _load(
     )  # fmt: skip
     names_of.held_apart(scenario)
     names_of.axes_used(scenario)
-    scenario = replace(scenario, reference=_reference(scenario, project.root))
+    scenario = scenario._replace(reference=_reference(scenario, project.root))
     if words.answer == "text":
         schema.text_field()
     if words.unlike and words.similarity_below is None:

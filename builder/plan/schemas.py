@@ -13,11 +13,10 @@ import importlib.util
 import sys
 import traceback
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import BaseModel, RootModel
 from pydantic.errors import PydanticInvalidForJsonSchema, PydanticUserError
@@ -32,8 +31,7 @@ LIMIT = 60.0
 """Seconds that importing a module may take."""
 
 
-@dataclass(frozen=True, slots=True)
-class Schema:
+class Schema(NamedTuple):
     """One class of the project, as a request needs it and as a row needs it."""
 
     name: str

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,8 +69,7 @@ def unit(x: NDArray[np.uint64]) -> NDArray[np.float64]:
     return ((x >> np.uint64(11)).astype(np.float64) + 0.5) * 2.0**-53
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(NamedTuple):
     """The uniform numbers of one scenario: its seed and the words of its axis values."""
 
     grid: Grid
@@ -138,8 +137,7 @@ def share(source: Source, rows: Rows, mask: Mask | None = None) -> Shared:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Mask:
+class Mask(NamedTuple):
     """Which combinations `keep` leaves: a truth table over the blocks that it reads."""
 
     grid: Grid

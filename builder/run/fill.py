@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from builder.errors import BuilderError, ProviderError, StoreError, TransportError
 from builder.limits import alarm
@@ -144,7 +144,7 @@ class Fill:
                 request, key, extra, again, halt=self._halt, failed=self.progress.note_failure
             )
             self.progress.note(reply)
-            writer.add(replace(reply, sent=(*request.messages, *extra)))
+            writer.add(reply._replace(sent=(*request.messages, *extra)))
             if not reply.is_answer:
                 non_answers += 1
                 if non_answers >= outcome.limit:

@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from builder.errors import ProviderError, TransportError
 from builder.plan.plan import Plan
@@ -229,5 +229,5 @@ def clean(reply: Completion) -> Completion:
     try:
         reply.text.encode()
     except UnicodeEncodeError:
-        return replace(reply, text=reply.text.encode("utf-8", "replace").decode())
+        return reply._replace(text=reply.text.encode("utf-8", "replace").decode())
     return reply

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from builder.plan import columns
 from builder.plan.plan import Plan, ScenarioPlan
@@ -17,8 +18,7 @@ from builder.shingles import is_cjk
 from builder.store import Store
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """One scenario of a plan."""
 
     scenario: str

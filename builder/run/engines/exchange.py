@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, NamedTuple, Protocol
 
 import orjson
@@ -29,8 +29,7 @@ class Said(NamedTuple):
     cache_written: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Format:
+class Format(NamedTuple):
     """What tells one wire format from another: pure functions."""
 
     path: Callable[[Endpoint, str], str]

@@ -14,7 +14,6 @@ import asyncio
 import random
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -101,7 +100,7 @@ class Fake:
             sent=extra,
             usd=0.0,
         )
-        return replace(completion, latency=time.perf_counter() - started, time=time.time())
+        return completion._replace(latency=time.perf_counter() - started, time=time.time())
 
     def _fault(self, key: Key) -> str | None:
         """The fault of this call, if any: by the key, and by how often it was asked here."""

@@ -85,7 +85,7 @@ class Local:
                     self._servers[file] = await _Served.start(self._endpoint, file, self._seen)
                 served = self._servers[file]
         completion = await served.engine.complete(request, key, extra, again)
-        return replace(completion, host="local")
+        return completion._replace(host="local")
 
     def _seen(self, headers: Mapping[str, str], status: int) -> None:
         if self.on_headers is not None:

@@ -7,10 +7,9 @@ carries (no network). An unknown price is None, never 0. Engines that run here a
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from builder.records import Usage
@@ -26,8 +25,7 @@ PROBE = 1000
 Calculate = Callable[[int, int, int, int], float]
 
 
-@dataclass(frozen=True, slots=True)
-class Price:
+class Price(NamedTuple):
     """US dollars per token of one model."""
 
     input: float
