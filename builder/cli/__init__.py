@@ -19,7 +19,7 @@ def main() -> None:
     """Runs the command line; every error is one clear message and an exit code."""
     debug = "--debug" in sys.argv
     # Loading modules and planning make many values and no cycles: looking for some costs a tenth.
-    gc.set_threshold(50_000, 20, 20)
+    gc.set_threshold(500_000, 20, 20)
     # Arrow's own allocators keep what is freed: 15 MB that an export does not want again.
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
     # A pool of BLAS threads spins from the import of numpy on, and sums in another order on each

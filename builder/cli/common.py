@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import signal
@@ -106,7 +107,11 @@ def planned(
 
     found = Project.find(folder)
     changed = Overrides(Rows(total=rows) if rows else None, model, tries)
-    return found, ask.plan(found, names or [], changed)
+    made = ask.plan(found, names or [], changed)
+    # What is loaded and planned stays to the end; garbage is looked for in what comes after it.
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
+    return found, made
 
 
 def drift_of(made: Any) -> list[str]:
