@@ -35,6 +35,12 @@ def start(times: int) -> list[list[Any]]:
     ]
 
 
+def yardstick(times: int) -> list[Any]:
+    """How fast this machine is today: what a package costs that every run on OpenAI imports."""
+    ran = measure.often(lambda: measure.child([sys.executable, "-c", "import openai"]), times)
+    return ["to compare with: `python -c 'import openai'`", "", ran.cpu, ran.peak]
+
+
 def first_call(times: int) -> list[Any]:
     """CPU of a run of one row, to the end: an upper bound of what precedes its first call."""
 
@@ -83,6 +89,7 @@ def section(sizes: tuple[int, ...] = SIZES, times: int = TIMES) -> tuple[str, li
         Check(f"CPU s of {line[0]}", float(line[2]), most=most)
         for line, most in zip(lines, (0.5, 0.5, 1.0, 0.8), strict=True)
     ]
+    lines.insert(2, yardstick(times))
     seconds, peaks = {}, {}
     for size in sizes:
         more, seconds[size] = sized(size)
