@@ -33,6 +33,7 @@ LAYERS = (
 HOMES = {
     "aiohttp": ("run/engines/",),
     "anthropic": ("run/engines/anthropic.py",),
+    "click": ("cli/",),
     "datasets": ("export/",),
     "filelock": ("lock.py",),
     "genai_prices": ("run/engines/prices.py",),
@@ -53,7 +54,6 @@ HOMES = {
     "tenacity": ("run/retry.py",),
     "tokenizers": ("check/minilm.py",),
     "threadpoolctl": ("plan/threads.py",),
-    "typer": ("cli/",),
     "xllamacpp": ("run/engines/local.py",),
     "yaml": ("export/card.py",),
 }
