@@ -33,6 +33,7 @@ LAYERS = (
 HOMES = {
     "aiohttp": ("run/engines/",),
     "anthropic": ("run/engines/anthropic.py",),
+    "click": ("cli/",),
     "datasets": ("export/",),
     "filelock": ("lock.py",),
     "genai_prices": ("run/engines/prices.py",),
@@ -45,7 +46,6 @@ HOMES = {
     "onnxruntime": ("check/minilm.py",),
     "openai": ("run/engines/openai.py",),
     "pyarrow": ("export/", "plan/tables.py", "check/frame.py"),
-    "rich": ("cli/", "view.py"),
     "ruamel": ("plan/documents.py",),
     "scipy": ("plan/samplers/", "check/"),
     "sklearn": ("plan/samplers/", "plan/threads.py", "plan/twosample.py", "check/"),
@@ -53,7 +53,6 @@ HOMES = {
     "tenacity": ("run/retry.py",),
     "tokenizers": ("check/minilm.py",),
     "threadpoolctl": ("plan/threads.py",),
-    "typer": ("cli/",),
     "xllamacpp": ("run/engines/local.py",),
     "yaml": ("export/card.py",),
 }

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import gc
-import importlib
 import os
 import sys
 import traceback
 
-import typer
+import click
 
-from builder.cli.application import VERBS, app, ordered, usage
+from builder.cli.application import app, ordered, usage
 from builder.cli.common import Interrupted, Twice, heeding, say
 from builder.errors import BuilderError
 
@@ -27,17 +26,18 @@ def main() -> None:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     # Plugins that watch Pydantic are looked for among all that is installed, whoever needs one.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "1")
-    words = ordered(sys.argv[1:])
     try:
         with heeding():
-            _load(words[0])
-            sys.exit(app(words, prog_name="builder", standalone_mode=False))
+            sys.exit(app(ordered(sys.argv[1:]), prog_name="builder", standalone_mode=False))
     except BuilderError as error:
         if debug:
             traceback.print_exc()
         say(f"error: {error}")
         sys.exit(error.exit_code)
-    except typer.Abort:
+    except click.UsageError as error:
+        say(f"error: {usage(error)}")
+        sys.exit(2)
+    except click.Abort:
         say("nothing was asked or written")
         sys.exit(2)
     except Twice:
@@ -49,18 +49,9 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
     except Exception as error:
-        if hasattr(error, "ctx"):  # typer's own, which has no public name
-            say(f"error: {usage(error)}")
-            sys.exit(2)
         if debug:
             raise
         say(
             f"error: {type(error).__name__}: {error}\n  this is a fault of the builder; --debug shows where"
         )
         sys.exit(70)
-
-
-def _load(verb: str) -> None:
-    """Registers the verb; for any other word, all of them."""
-    for module in dict.fromkeys([VERBS[verb]] if verb in VERBS else VERBS.values()):
-        importlib.import_module(f"builder.cli.{module}")

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Annotated, Any, TypeVar
+import importlib
+from collections.abc import Mapping
 
-import typer
-from typer.core import TyperCommand, TyperGroup
+import click
 
+from builder import view
+from builder.errors import nearest
 from builder.extras import DISTRIBUTION
-
-F = TypeVar("F", bound=Callable[..., Any])
 
 VERBS: Mapping[str, str] = {
     "init": "asking",
@@ -29,40 +28,34 @@ EARLY = ("--project", "--quiet", "--debug")
 """Options of every verb that may stand before it."""
 
 
-class Verb(TyperCommand):
-    """One verb; its arguments are shown as their metavar says."""
+class Verb(click.Command):
+    """One verb; its help says which arguments it cannot do without."""
 
-    def collect_usage_pieces(self, ctx: Any) -> list[str]:
-        named = [param for param in self.get_params(ctx) if param.param_type_name == "argument"]
-        return ["[OPTIONS]", *(str(getattr(one, "metavar", one.name)) for one in named)]
-
-    def format_options(self, ctx: Any, formatter: Any) -> None:
-        lines: dict[str, list[tuple[str, str]]] = {"argument": [], "option": []}
-        for param in self.get_params(ctx):
-            record = param.get_help_record(ctx)
-            if record is not None:
-                argument = param.param_type_name == "argument"
-                name = str(getattr(param, "metavar", "")) if argument else _option(record[0])
-                lines[param.param_type_name].append((name, record[1]))
-        for kind, records in lines.items():
-            if records:
-                with formatter.section(f"{kind.title()}s"):
-                    formatter.write_dl(records)
+    def format_arguments(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        arguments = [one for one in self.params if isinstance(one, click.Argument)]
+        if arguments:
+            with formatter.section("Arguments"):
+                formatter.write_dl(
+                    [(one.make_metavar(ctx), (one.help or "") + "  [required]" * one.required)
+                     for one in arguments]
+                )  # fmt: skip
 
 
-def _option(name: str) -> str:
-    """`--rounds N` for what typer calls `--rounds <int range>`."""
-    return name.strip(" /").replace("<int range>", "N").replace("<str>", "TEXT")
+class Verbs(click.Group):
+    """All verbs, each with the whole first sentence of what it does; a verb is loaded when asked."""
 
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(VERBS)
 
-class Verbs(TyperGroup):
-    """All verbs, each with the whole first sentence of what it does."""
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in VERBS:
+            return None
+        module = importlib.import_module(f"builder.cli.{VERBS[cmd_name]}")
+        verb: Verb = getattr(module, cmd_name)
+        return verb
 
-    def list_commands(self, ctx: Any) -> list[str]:
-        return sorted(super().list_commands(ctx), key=list(VERBS).index)
-
-    def format_commands(self, ctx: Any, formatter: Any) -> None:
-        known = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        known = [(name, self.get_command(ctx, name)) for name in VERBS]
         with formatter.section("Verbs"):
             formatter.write_dl(
                 [(name, (verb.help or "").partition(". ")[0].strip(".") if verb else "")
@@ -70,38 +63,11 @@ class Verbs(TyperGroup):
             )  # fmt: skip
 
 
-class App(typer.Typer):
-    """Makes a Verb of each function."""
-
-    def command(self, name: str | None = None, **settings: Any) -> Callable[[F], F]:
-        return super().command(name, cls=Verb, **settings)
-
-
-app = App(
-    cls=Verbs,
-    add_completion=False,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    subcommand_metavar="VERB …",
-    help="Scenarios crossed with prompt templates become a Hugging Face dataset.",
+@click.group(cls=Verbs, subcommand_metavar="VERB …")
+@click.version_option(
+    package_name=DISTRIBUTION, message="%(package)s %(version)s", help="Print the version."
 )
-
-
-def _version(wanted: bool) -> None:
-    if wanted:
-        from importlib.metadata import version
-
-        print(f"{DISTRIBUTION} {version(DISTRIBUTION)}")
-        raise typer.Exit
-
-
-@app.callback()
-def _top(
-    version: Annotated[
-        bool,
-        typer.Option("--version", help="Print the version.", callback=_version, is_eager=True),
-    ] = False,
-) -> None:
+def app() -> None:
     """Scenarios crossed with prompt templates become a Hugging Face dataset."""
 
 
@@ -121,10 +87,15 @@ def ordered(words: list[str]) -> list[str]:
     return [rest[0], *early, *rest[1:]]
 
 
-def usage(error: Any) -> str:
-    """What is wrong with the words of a command line, and the nearest option."""
+def usage(error: click.UsageError) -> str:
+    """What is wrong with the words of a command line, and the nearest verb or option."""
     where = error.ctx.command_path if error.ctx else "builder"
-    near = list(getattr(error, "possibilities", None) or [])
-    said = error.message.rstrip(".") if near else error.format_message().rstrip(".")
-    said += f". Did you mean {near[0]!r}?" if near else "" if said.endswith("?") else "."
-    return f"{where}: {said[0].lower()}{said[1:]}\n  `{where} --help` lists what there is"
+    if isinstance(error, click.NoSuchCommand):
+        said = error.message + nearest(error.command_name, VERBS)
+    elif isinstance(error, click.NoSuchOption):
+        said = f"no such option: {error.option_name}."
+        said += nearest(error.option_name, error.possibilities or [])
+    else:
+        said = error.format_message().rstrip(".") + "."
+    said = view.visible(said[0].lower() + said[1:])
+    return f"{where}: {said}\n  `{where} --help` lists what there is"

@@ -4,26 +4,24 @@ from __future__ import annotations
 
 import json
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
+import click
 
 from builder import view
-from builder.cli.common import (
-    Debug,
-    FormatOption,
-    ModelOption,
-    Names,
-    ProjectOption,
-    Quiet,
-    RowsOption,
-    app,
-    drift_of,
-    plan_columns,
-    planned,
-    say,
-    shown_path,
+from builder.cli.application import Verb
+from builder.cli.common import drift_of, plan_columns, planned, say, shown_path
+from builder.cli.options import (
+    PATH,
+    Number,
+    format_option,
+    names_argument,
+    project_options,
+    talk_options,
+    trial_options,
+    yes_option,
 )
 from builder.errors import StoreError
 
@@ -34,12 +32,10 @@ if TYPE_CHECKING:
     from builder.store import Store
 
 
-@app.command()
-def init(
-    folder: Annotated[Path, typer.Argument(help="Where to put the project.", metavar="DIR")],
-    quiet: Quiet = False,
-    debug: Debug = False,
-) -> None:
+@click.command(cls=Verb)
+@click.argument("folder", type=PATH, metavar="DIR", help="Where to put the project.")
+@talk_options
+def init(folder: Path, *, quiet: bool) -> None:
     """Write a project to begin with: scenarios, prompts, schemas, settings."""
     from builder import template
 
@@ -49,21 +45,28 @@ def init(
     say(f"next: {there}builder run support_messages", quiet=quiet)
 
 
-@app.command()
+@click.command(cls=Verb)
+@names_argument
+@click.option(
+    "--show",
+    type=Number(0),
+    default=0,
+    show_default=True,
+    metavar="K",
+    help="Print so many rendered requests of each scenario.",
+)
+@click.option("--json", "as_json", is_flag=True, help="The plan as JSON.")
+@trial_options
+@project_options
 def plan(
-    names: Names = None,
-    show: Annotated[
-        int,
-        typer.Option(
-            "--show", min=0, metavar="K", help="Print so many rendered requests of each scenario."
-        ),
-    ] = 0,
-    as_json: Annotated[bool, typer.Option("--json", help="The plan as JSON.")] = False,
-    rows: RowsOption = None,
-    model: ModelOption = None,
-    project: ProjectOption = Path(),
-    quiet: Quiet = False,
-    debug: Debug = False,
+    names: Sequence[str],
+    show: int,
+    rows: int | None,
+    model: str | None,
+    project: Path,
+    *,
+    as_json: bool,
+    quiet: bool,
 ) -> None:
     """Show what a run would ask and what it may cost. No call is made."""
     from builder import store
@@ -92,36 +95,37 @@ def plan(
             print("\n" + view.request(one))
 
 
-@app.command()
+@click.command(cls=Verb)
+@names_argument
+@trial_options
+@click.option("--tries", type=Number(1, 100), metavar="T", help="Ask on where rows are short.")
+@click.option(
+    "--concurrency", type=Number(1, 10_000), metavar="C", help="Calls in flight, at most."
+)
+@click.option("--budget", metavar="B", help="Stop before it costs more: 5usd or 200000tok.")
+@yes_option
+@click.option(
+    "--no-export",
+    "export",
+    flag_value=False,
+    default=True,
+    help="Leave the datasets' folders alone.",
+)
+@format_option
+@project_options
 def run(
-    names: Names = None,
-    rows: RowsOption = None,
-    model: ModelOption = None,
-    tries: Annotated[
-        int | None,
-        typer.Option("--tries", min=1, max=100, metavar="T", help="Ask on where rows are short."),
-    ] = None,
-    concurrency: Annotated[
-        int | None,
-        typer.Option(
-            "--concurrency", min=1, max=10_000, metavar="C", help="Calls in flight, at most."
-        ),
-    ] = None,
-    budget: Annotated[
-        str | None,
-        typer.Option("--budget", metavar="B", help="Stop before it costs more: 5usd or 200000tok."),
-    ] = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before an expensive run.")] = False,
-    export: Annotated[
-        bool,
-        typer.Option(
-            " /--no-export", help="Leave the datasets' folders alone.", show_default=False
-        ),
-    ] = True,
-    format: FormatOption = None,
-    project: ProjectOption = Path(),
-    quiet: Quiet = False,
-    debug: Debug = False,
+    names: Sequence[str],
+    rows: int | None,
+    model: str | None,
+    tries: int | None,
+    concurrency: int | None,
+    budget: str | None,
+    format: Format | None,
+    project: Path,
+    *,
+    yes: bool,
+    export: bool,
+    quiet: bool,
 ) -> None:
     """Ask for every row that is missing, then export the datasets."""
     from builder import store

@@ -1,4 +1,4 @@
-"""What the verbs share: the application, its options, and how it talks."""
+"""What the verbs do alike: how they talk, heed signals, find plans and datasets."""
 
 from __future__ import annotations
 
@@ -12,39 +12,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
-from typing import Annotated, Any, Literal
+from typing import Any
 
-import typer
-
-from builder.cli import application
 from builder.errors import InputError, StoreError, nearest
-
-app = application.app
-
-ProjectOption = Annotated[
-    Path,
-    typer.Option(
-        "--project",
-        help="Folder of the project, or one inside it.",
-        metavar="DIR",
-        show_default=False,
-    ),
-]
-Quiet = Annotated[bool, typer.Option("--quiet", help="Say only what went wrong.")]
-Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks.")]
-Names = Annotated[
-    list[str] | None, typer.Argument(help="Scenarios; all when none is named.", metavar="[NAME…]")
-]
-RowsOption = Annotated[
-    int | None, typer.Option("--rows", min=1, metavar="N", help="Rows in all, for a trial.")
-]
-ModelOption = Annotated[
-    str | None, typer.Option("--model", metavar="M", help="provider:model, for a trial.")
-]
-FormatOption = Annotated[
-    Literal["parquet", "jsonl", "csv"] | None,
-    typer.Option("--format", help="How data/ is written; the project's when left out."),
-]
 
 
 def say(text: str, *, quiet: bool = False) -> None:
@@ -58,7 +28,7 @@ def say(text: str, *, quiet: bool = False) -> None:
 
 
 class Interrupted(BaseException):
-    """A signal outside of a fill. No KeyboardInterrupt, which typer would turn into its own end."""
+    """A signal outside of a fill. No KeyboardInterrupt, which click would turn into its own end."""
 
 
 class Twice(Interrupted):

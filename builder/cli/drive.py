@@ -13,7 +13,7 @@ from collections.abc import Collection, Mapping
 from contextlib import suppress
 from typing import Any
 
-import typer
+import click
 
 from builder import view
 from builder.cli.common import Twice, heed, say
@@ -31,7 +31,7 @@ def confirm(above: str, usd: float | None, *, yes: bool) -> None:
     question = f"this run may cost about {view.money(usd)} usd, above confirm_above = {above!r}"
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise InputError(question, hint="say --yes, or give a --budget")
-    if not typer.confirm(question + "; go on?", err=True):
+    if not click.confirm(question + "; go on?", err=True):
         raise InputError("not run: nothing was asked")
 
 

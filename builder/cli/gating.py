@@ -7,58 +7,49 @@ import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-import typer
+import click
 
 from builder import view
-from builder.cli.common import (
-    Debug,
-    ModelOption,
-    ProjectOption,
-    Quiet,
-    RowsOption,
-    app,
-    datasets_of,
-    planned,
-    say,
-    shown_path,
-    written,
+from builder.cli.application import Verb
+from builder.cli.common import datasets_of, planned, say, shown_path, written
+from builder.cli.options import (
+    PATH,
+    project_options,
+    reference_option,
+    semantic_option,
+    trial_options,
 )
 from builder.errors import InputError
 
-ReferenceOption = Annotated[
-    Path | None,
-    typer.Option("--reference", metavar="PATH", help="Rows or texts to be held against."),
-]
-SemanticOption = Annotated[
-    bool, typer.Option("--semantic", help="Compare texts by sentence vectors (extra `semantic`).")
-]
 
-
-@app.command()
+@click.command(cls=Verb)
+@click.argument(
+    "name",
+    required=False,
+    metavar="[DATASET|PATH]",
+    help="Dataset, schema class, or a file or folder of rows; all datasets by default.",
+)
+@reference_option
+@click.option("--json", metavar="F", help="Write the findings; - is stdout.")
+@click.option(
+    "--report", type=PATH, metavar="DIR", help="Where to put report.html and report.json."
+)
+@semantic_option
+@trial_options
+@project_options
 def check(
-    name: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="[DATASET|PATH]",
-            help="Dataset, schema class, or a file or folder of rows; all datasets by default.",
-        ),
-    ] = None,
-    reference: ReferenceOption = None,
-    json: Annotated[
-        str | None, typer.Option("--json", metavar="F", help="Write the findings; - is stdout.")
-    ] = None,
-    report: Annotated[
-        Path | None,
-        typer.Option("--report", metavar="DIR", help="Where to put report.html and report.json."),
-    ] = None,
-    semantic: SemanticOption = False,
-    rows: RowsOption = None,
-    model: ModelOption = None,
-    project: ProjectOption = Path(),
-    quiet: Quiet = False,
-    debug: Debug = False,
+    name: str | None,
+    reference: Path | None,
+    json: str | None,
+    report: Path | None,
+    rows: int | None,
+    model: str | None,
+    project: Path,
+    *,
+    semantic: bool,
+    quiet: bool,
 ) -> None:
     """Measure rows: varied, true to a reference, private? Exit 1 when a gate fails."""
     from builder.check import frame

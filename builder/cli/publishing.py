@@ -7,42 +7,38 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-import typer
+import click
 
 from builder import view
-from builder.cli.common import (
-    Debug,
-    ProjectOption,
-    Quiet,
-    app,
-    datasets_of,
-    planned,
-    say,
-    written,
-)
+from builder.cli.application import Verb
+from builder.cli.common import datasets_of, planned, say, written
+from builder.cli.options import project_options
 from builder.errors import InputError
 
 SHARES = 12
 """Values of an axis that are shown."""
 
 
-@app.command()
+@click.command(cls=Verb)
+@click.argument("dataset", metavar="DATASET", help="Dataset or schema class.")
+@click.argument("repository", metavar="REPO", help="owner/name on the Hub.")
+@click.option("--public", is_flag=True, help="For everybody to see.")
+@click.option("--dry-run", is_flag=True, help="Say what would be sent, and send nothing.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--tag", default="", metavar="TAG", help="Name this release, e.g. v1.2.")
+@project_options
 def publish(
-    dataset: Annotated[str, typer.Argument(metavar="DATASET", help="Dataset or schema class.")],
-    repository: Annotated[str, typer.Argument(metavar="REPO", help="owner/name on the Hub.")],
-    public: Annotated[bool, typer.Option("--public", help="For everybody to see.")] = False,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what would be sent, and send nothing.")
-    ] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
-    tag: Annotated[
-        str, typer.Option("--tag", metavar="TAG", help="Name this release, e.g. v1.2.")
-    ] = "",
-    project: ProjectOption = Path(),
-    quiet: Quiet = False,
-    debug: Debug = False,
+    dataset: str,
+    repository: str,
+    tag: str,
+    project: Path,
+    *,
+    public: bool,
+    dry_run: bool,
+    yes: bool,
+    quiet: bool,
 ) -> None:
     """Put an exported dataset onto the Hub, in one commit. Private unless told."""
     from builder import store
@@ -80,21 +76,14 @@ def publish(
     print(done.url)
 
 
-@app.command()
+@click.command(cls=Verb)
+@click.argument("before", metavar="A", help="A folder, a dataset, REPO@TAG, REPO@COMMIT or REPO.")
+@click.argument("after", metavar="B", help="The same; a TAG alone is one of A's REPO.")
+@click.option("--dataset", default="", help="Which of a repository's datasets.")
+@click.option("--json", "as_json", is_flag=True, help="The differences as JSON.")
+@project_options
 def diff(
-    before: Annotated[
-        str, typer.Argument(metavar="A", help="A folder, a dataset, REPO@TAG, REPO@COMMIT or REPO.")
-    ],
-    after: Annotated[
-        str, typer.Argument(metavar="B", help="The same; a TAG alone is one of A's REPO.")
-    ],
-    dataset: Annotated[
-        str, typer.Option("--dataset", help="Which of a repository's datasets.")
-    ] = "",
-    as_json: Annotated[bool, typer.Option("--json", help="The differences as JSON.")] = False,
-    project: ProjectOption = Path(),
-    quiet: Quiet = False,
-    debug: Debug = False,
+    before: str, after: str, dataset: str, project: Path, *, as_json: bool, quiet: bool
 ) -> None:
     """Show what lies between two releases: rows, shares by axis, gates."""
     from builder.export import diff as diffs
@@ -192,7 +181,7 @@ def _confirm(looked: Any, *, yes: bool) -> None:
         raise InputError("nobody is here to be asked", hint="say --yes to publish")
     seen = "private" if looked.private else "public"
     what = f"{looked.rows:,} rows, {looked.sent:,} bytes to send"
-    if not typer.confirm(f"publish to {looked.repository} ({seen}; {what})?", err=True):
+    if not click.confirm(f"publish to {looked.repository} ({seen}; {what})?", err=True):
         raise InputError("not published")
 
 

@@ -5,38 +5,34 @@ from __future__ import annotations
 import shlex
 import shutil
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-import typer
+import click
 
 from builder import view
-from builder.cli.common import (
-    Debug,
-    ModelOption,
-    ProjectOption,
-    Quiet,
-    RowsOption,
-    app,
-    datasets_of,
-    planned,
-    say,
-)
+from builder.cli.application import Verb
+from builder.cli.common import datasets_of, planned, say
+from builder.cli.options import PATH, Number, project_options, trial_options
 from builder.errors import InputError, StoreError
 
 
-@app.command()
+@click.command(cls=Verb)
+@click.argument("name", required=False, metavar="[DATASET]", help="Dataset or schema class.")
+@click.option("--rejects", is_flag=True, help="What was refused, and why.")
+@click.option("-n", "count", type=Number(1), default=5, show_default=True, help="How many.")
+@click.option("--table", "as_table", is_flag=True, help="One line a row.")
+@trial_options
+@project_options
 def show(
-    name: Annotated[
-        str | None, typer.Argument(metavar="[DATASET]", help="Dataset or schema class.")
-    ] = None,
-    rejects: Annotated[bool, typer.Option("--rejects", help="What was refused, and why.")] = False,
-    count: Annotated[int, typer.Option("-n", min=1, help="How many.")] = 5,
-    as_table: Annotated[bool, typer.Option("--table", help="One line a row.")] = False,
-    rows: RowsOption = None,
-    model: ModelOption = None,
-    project: ProjectOption = Path(),
-    quiet: Quiet = False,
-    debug: Debug = False,
+    name: str | None,
+    count: int,
+    rows: int | None,
+    model: str | None,
+    project: Path,
+    *,
+    rejects: bool,
+    as_table: bool,
+    quiet: bool,
 ) -> None:
     """Show rows or rejects as readable records."""
     from builder import store
@@ -78,18 +74,16 @@ def _nothing(made: Any, chosen: list[Any], what: str, *, quiet: bool) -> None:
             say(f"a trial has some:  {command}{flag}", quiet=quiet)
 
 
-@app.command()
+@click.command(cls=Verb)
+@click.argument("name", metavar="NAME", help="Scenario.")
+@click.option(
+    "--rows", type=Number(1), default=1000, show_default=True, help="How many rows to draw."
+)
+@click.option("--csv", "as_csv", is_flag=True, help="Print the rows as CSV.")
+@click.option("--plot", type=PATH, metavar="F", help="Write a page of marginals and pairs (SVG).")
+@project_options
 def draw(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Scenario.")],
-    rows: Annotated[int, typer.Option("--rows", min=1, help="How many rows to draw.")] = 1000,
-    as_csv: Annotated[bool, typer.Option("--csv", help="Print the rows as CSV.")] = False,
-    plot: Annotated[
-        Path | None,
-        typer.Option("--plot", metavar="F", help="Write a page of marginals and pairs (SVG)."),
-    ] = None,
-    project: ProjectOption = Path(),
-    quiet: Quiet = False,
-    debug: Debug = False,
+    name: str, rows: int, plot: Path | None, project: Path, *, as_csv: bool, quiet: bool
 ) -> None:
     """Draw a scenario's numbers without any model, and measure them against their tables."""
     import csv

@@ -2,49 +2,51 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING
 
-import typer
+import click
 
 from builder import view
-from builder.cli.common import (
-    Debug,
-    FormatOption,
-    ModelOption,
-    ProjectOption,
-    Quiet,
-    RowsOption,
-    app,
-    datasets_of,
-    planned,
-    say,
-    shown_path,
+from builder.cli.application import Verb
+from builder.cli.common import datasets_of, planned, say, shown_path
+from builder.cli.options import OneOf, format_option, project_options, trial_options
+
+if TYPE_CHECKING:
+    from builder.export import shapes
+    from builder.export.files import Format
+
+
+@click.command(cls=Verb)
+@click.argument(
+    "datasets",
+    nargs=-1,
+    metavar="[DATASET…]",
+    help="Datasets or schema classes; all when none is named.",
 )
-
-
-@app.command()
+@format_option
+@click.option(
+    "--as",
+    "shape",
+    type=OneOf(("columns", "messages", "prompt-completion", "text-label")),
+    help="The columns a trainer eats; the project's when left out.",
+)
+@click.option(
+    "--raw", is_flag=True, help="Leave CSV cells that a spreadsheet would run as they are."
+)
+@trial_options
+@project_options
 def export(
-    datasets: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="[DATASET…]", help="Datasets or schema classes; all when none is named."
-        ),
-    ] = None,
-    format: FormatOption = None,
-    shape: Annotated[
-        Literal["columns", "messages", "prompt-completion", "text-label"] | None,
-        typer.Option("--as", help="The columns a trainer eats; the project's when left out."),
-    ] = None,
-    raw: Annotated[
-        bool,
-        typer.Option("--raw", help="Leave CSV cells that a spreadsheet would run as they are."),
-    ] = False,
-    rows: RowsOption = None,
-    model: ModelOption = None,
-    project: ProjectOption = Path(),
-    quiet: Quiet = False,
-    debug: Debug = False,
+    datasets: Sequence[str],
+    format: Format | None,
+    shape: shapes.Name | None,
+    rows: int | None,
+    model: str | None,
+    project: Path,
+    *,
+    raw: bool,
+    quiet: bool,
 ) -> None:
     """Write the datasets from what the store holds. No call is made."""
     from builder import store
@@ -52,7 +54,7 @@ def export(
     from builder.run.progress import Progress
 
     found, made = planned(project, None, rows=rows, model=model)
-    chosen = datasets_of(made, datasets or [])
+    chosen = datasets_of(made, datasets)
     with store.locked(found.outputs), store.reading(found.store, check=True) as held:
         folders = [
             dataset.write(made, one, held, form=format, shape=shape, raw=raw) for one in chosen

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Any, NamedTuple
 
-import typer
+import click
 
 from builder import view
-from builder.cli.common import (
-    Debug,
-    ProjectOption,
-    Quiet,
-    app,
-    planned,
-    say,
-    shown_path,
-    written,
+from builder.cli.application import Verb
+from builder.cli.common import planned, say, shown_path, written
+from builder.cli.gating import sentence_vectors
+from builder.cli.options import (
+    Number,
+    project_options,
+    reference_option,
+    semantic_option,
+    yes_option,
 )
-from builder.cli.gating import ReferenceOption, SemanticOption, sentence_vectors
 from builder.errors import InputError, Place
 
 
@@ -36,25 +35,28 @@ class Site(NamedTuple):
     prompt: Path
 
 
-@app.command()
+@click.command(cls=Verb)
+@click.argument("name", metavar="NAME", help="Scenario.")
+@click.option("--rounds", type=Number(1, 20), default=3, show_default=True, help="At most so many.")
+@reference_option
+@click.option("--model", help="provider:model of the new rows.")
+@click.option("--rows", type=Number(1), help="Rows a round; by deficit when left out.")
+@click.option("--budget", help="Stop before it costs more: 5usd or 200000tok.")
+@yes_option
+@semantic_option
+@project_options
 def topup(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Scenario.")],
-    rounds: Annotated[int, typer.Option("--rounds", min=1, max=20, help="At most so many.")] = 3,
-    reference: ReferenceOption = None,
-    model: Annotated[
-        str | None, typer.Option("--model", help="provider:model of the new rows.")
-    ] = None,
-    rows: Annotated[
-        int | None, typer.Option("--rows", min=1, help="Rows a round; by deficit when left out.")
-    ] = None,
-    budget: Annotated[
-        str | None, typer.Option("--budget", help="Stop before it costs more: 5usd or 200000tok.")
-    ] = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before an expensive run.")] = False,
-    semantic: SemanticOption = False,
-    project: ProjectOption = Path(),
-    quiet: Quiet = False,
-    debug: Debug = False,
+    name: str,
+    rounds: int,
+    reference: Path | None,
+    model: str | None,
+    rows: int | None,
+    budget: str | None,
+    project: Path,
+    *,
+    yes: bool,
+    semantic: bool,
+    quiet: bool,
 ) -> None:
     """Write and run a scenario for what a reference has and a dataset lacks."""
     from builder import store
