@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -62,8 +62,15 @@ def checked(checks: Sequence[Check]) -> str:
     return "## Limits\n\n" + table(["", "figure", "limit", ""], rows) + "\n"
 
 
-def child(command: Sequence[str], folder: Path = ROOT, **environ: str) -> Ran:
-    """Runs a command to its end; RuntimeError where it fails in a way that no run should."""
+def child(
+    command: Sequence[str],
+    folder: Path = ROOT,
+    *,
+    seen: Callable[[], float] | None = None,
+    **environ: str,
+) -> Ran:
+    """Runs a command to its end; RuntimeError where it fails in a way that no run should. With
+    `seen`, its CPU is that by the moment when this gives more than 0 (on Linux)."""
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         began = monotonic()
         process = subprocess.Popen(
@@ -73,6 +80,9 @@ def child(command: Sequence[str], folder: Path = ROOT, **environ: str) -> Ran:
             stderr=err,
             env={**os.environ, "PYTHONPATH": str(ROOT), **environ},
         )
+        while seen and not seen():
+            sleep(0.01)
+        by_then = so_far(process.pid) if seen else None
         _, status, usage = os.wait4(process.pid, 0)
         wall = monotonic() - began
         process.returncode = code = os.waitstatus_to_exitcode(status)
@@ -81,7 +91,14 @@ def child(command: Sequence[str], folder: Path = ROOT, **environ: str) -> Ran:
         if code not in (0, 5):
             raise RuntimeError(f"{' '.join(command)}: exit {code}\n{err.read().decode()[-2000:]}")
         said = out.read().decode()
-    return Ran(usage.ru_utime + usage.ru_stime, wall, usage.ru_maxrss / 1024, said, code)
+    cpu = usage.ru_utime + usage.ru_stime if by_then is None else by_then
+    return Ran(cpu, wall, usage.ru_maxrss / 1024, said, code)
+
+
+def so_far(process: int) -> float:
+    """CPU seconds of a process that still runs."""
+    told = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(told[11]) + int(told[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def often(run: Callable[[], Ran], times: int) -> Ran:

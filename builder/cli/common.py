@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import shutil
 import signal
@@ -77,11 +76,7 @@ def planned(
 
     found = Project.find(folder)
     changed = Overrides(Rows(total=rows) if rows else None, model, tries)
-    made = ask.plan(found, names or [], changed)
-    # What is loaded and planned stays to the end; garbage is looked for in what comes after it.
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 20)
-    return found, made
+    return found, ask.plan(found, names or [], changed)
 
 
 def drift_of(made: Any) -> list[str]:

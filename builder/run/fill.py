@@ -69,10 +69,10 @@ class Fill:
         """
         self._had_attempts = self.store.count("attempts") > 0
         async with AsyncExitStack() as stack:
-            stack.enter_context(calm())
             found = await lanes.open_all(
                 self.plan, stack, concurrency=self.concurrency, cap=self.budget
             )
+            stack.enter_context(calm())
             limit = stack.enter_context(alarm())
             writer = Writer(self.store)
             feed = Feed(self.plan, self.store, writer.flush, self._judged)
