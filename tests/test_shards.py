@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from builder import store
 from builder.export import files, rows, shapes
 from builder.export.files import Folder
 from builder.export.rows import Batch
@@ -133,3 +134,23 @@ def test_growing_a_scenario_rewrites_its_last_block_alone(
     same = [name for name in before if after[name] == before[name]]
     assert len(same) == 2
     assert len(after) == 4
+
+
+@pytest.mark.parametrize(("name", "most"), [("BATCH", 1), ("BATCH", 7), ("BATCH_TEXT", 50)])
+def test_rows_are_the_same_in_batches_of_any_size(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, most: int
+) -> None:
+    scenario = "schema: Letter\nrows: 15 each\nvary:\n  tone: [glad, sad]\n"
+    files_ = {"pyproject.toml": f"{projects.SETTINGS}\n{SPLIT}", "scenarios/letters.yaml": scenario}
+    projects.write(tmp_path, files_)
+    assert projects.run(tmp_path, "run", "--format", "jsonl").code == 0
+    data = tmp_path / "outputs/letter/data"
+    before = {path.name: path.read_bytes() for path in data.iterdir()}
+    monkeypatch.setattr(rows, name, most)
+    assert projects.run(tmp_path, "export", "--format", "jsonl").code == 0
+    assert {path.name: path.read_bytes() for path in data.iterdir()} == before
+    with store.reading(tmp_path / "outputs/store.sqlite") as held:
+        found = rows.read(projects.plan(tmp_path).datasets[0], held, {"train": 1.0})
+        sizes = [len(one.splits) for one in found.batches() if isinstance(one, rows.Batch)]
+    assert sum(sizes) == 30
+    assert max(sizes) <= (most if name == "BATCH" else 29)

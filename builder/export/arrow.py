@@ -86,9 +86,11 @@ def _text(values: Sequence[str]) -> list[pyarrow.Buffer]:
 
 
 def _offsets(values: Sequence[Any]) -> pyarrow.Buffer:
-    """(n + 1,) where each value begins, and where the last ends."""
+    """(n + 1,) where each value begins, and where the last ends; OverflowError past 2 GiB."""
     begins = np.zeros(len(values) + 1, dtype=np.int32)
     lengths = np.fromiter(map(len, values), np.int32, len(values))
+    if lengths.sum(dtype=np.int64) > np.iinfo(np.int32).max:
+        raise OverflowError(f"{len(values)} rows hold more than 2 GiB in one column")
     np.cumsum(lengths, out=begins[1:])
     return pyarrow.py_buffer(begins)
 

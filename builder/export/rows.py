@@ -26,6 +26,8 @@ REST = -1
 """The block of rows that came from reserves."""
 BATCH = 1024
 """Rows that are laid out together, at most."""
+BATCH_TEXT = 2**24
+"""The same as characters of their answers, for long rows."""
 
 EXACT = {"string": str, "number": float, "integer": int, "boolean": bool}
 """The type of a value that its column holds as it is: most of them, so that few are converted."""
@@ -61,16 +63,19 @@ class Reading:
         splits: dict[int, str] = {}
         waiting: list[Outcome] = []
         place: tuple[str, int] = ("", 0)
+        size = 0
         for outcome in results.settle(self.dataset, self.store, self.tallies):
             yield from outcome.rejects
             if outcome.row is None:
                 continue
             here = (outcome.scenario.name, outcome.position // BLOCK)
-            if waiting and (here != place or len(waiting) == BATCH):
+            full = len(waiting) == BATCH or size >= BATCH_TEXT
+            if waiting and (full or here != place):
                 yield self._batch(place, waiting, splits)
-                waiting = []
+                waiting, size = [], 0
             place = here
             waiting.append(outcome)
+            size += len(outcome.answers[-1].text)
         if waiting:
             yield self._batch(place, waiting, splits)
 
