@@ -68,12 +68,12 @@ def sized(rows: int) -> tuple[list[list[Any]], list[float]]:
     reading the store."""
     with tempfile.TemporaryDirectory() as scratch:
         folder = measure.project(Path(scratch), NOWHERE, rows=rows)
-        plan = builder(folder, "plan")
+        plan = measure.often(lambda: builder(folder, "plan"), 3 if rows <= 100_000 else 1)
         measure.child([sys.executable, "-m", "benchmarks.hold", str(folder)])
         held = builder(folder, "plan")
         export = builder(folder, "export")
-        apart = measure.child([sys.executable, "-m", "benchmarks.beyond", str(folder)])
-    beyond = json.loads(apart.out)["beyond"]
+        apart = [sys.executable, "-m", "benchmarks.beyond", str(folder)]
+        beyond = min(json.loads(measure.child(apart).out)["beyond"] for _ in range(2))
     lines: list[list[Any]] = [
         ["`builder plan`, nothing held", rows, plan.cpu, plan.peak],
         ["`builder plan`, all held and judged", rows, held.cpu, held.peak],
@@ -114,7 +114,7 @@ def section(sizes: tuple[int, ...] = SIZES, times: int = TIMES) -> tuple[str, li
     ]
     text = (
         f"## Around the calls\n\nWhole commands, start-up included; those without a size beside them and the small ones "
-        f"are medians of {times}. Held answers were put into the store by `benchmarks/hold.py`, one for each row. Beyond reading the "
+        f"are the least of {times}, plans up to 100,000 of 3, what is beyond reading of 2. Held answers were put into the store by `benchmarks/hold.py`, one for each row. Beyond reading the "
         f"store, which hands over rows judged and laid out in columns, is what makes files of them: "
         f"digests, Parquet, counts, card (`benchmarks/beyond.py`).\n\n"
         f"{measure.table(['', 'rows', 'CPU s', 'MB'], lines)}\n\n"
