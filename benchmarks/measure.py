@@ -80,7 +80,8 @@ def child(
             stderr=err,
             env={**os.environ, "PYTHONPATH": str(ROOT), **environ},
         )
-        while seen and not seen():
+        over = os.WEXITED | os.WNOHANG | os.WNOWAIT
+        while seen and not seen() and os.waitid(os.P_PID, process.pid, over) is None:
             sleep(0.01)
         by_then = so_far(process.pid) if seen else None
         _, status, usage = os.wait4(process.pid, 0)

@@ -6,16 +6,12 @@ ones are known without one, and a name is never taken from them.
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Mapping
 from functools import cache
-from typing import TYPE_CHECKING
+from importlib.metadata import EntryPoint, entry_points
 
 from builder.errors import nearest
 from builder.plan.samplers.protocol import Sampler
-
-if TYPE_CHECKING:
-    from importlib.metadata import EntryPoint
 
 GROUP = "builder.samplers"
 BUILT_IN = {
@@ -37,8 +33,6 @@ BUILT_IN = {
 @cache
 def _others() -> Mapping[str, EntryPoint]:
     """What other packages add; looking through all that is installed takes milliseconds."""
-    from importlib.metadata import entry_points
-
     return {entry.name: entry for entry in entry_points(group=GROUP) if entry.name not in BUILT_IN}
 
 
@@ -55,11 +49,10 @@ def declared() -> list[str]:
 def sampler(name: str) -> type[Sampler]:
     """The sampler of that name; ValueError names the nearest one."""
     if name in BUILT_IN:
-        module, _, named = BUILT_IN[name].partition(":")
-        built_in: type[Sampler] = getattr(importlib.import_module(module), named)
-        return built_in
+        found: type[Sampler] = EntryPoint(name, BUILT_IN[name], GROUP).load()
+        return found
     if name in _others():
-        found: type[Sampler] = _others()[name].load()
+        found = _others()[name].load()
         return found
     raise ValueError(
         f"there is no sampler {name!r}.{nearest(name, names())} They are: {', '.join(names())}"

@@ -8,6 +8,7 @@ import math
 import re
 from collections.abc import Mapping
 from functools import lru_cache
+from importlib.metadata import entry_points
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -67,8 +68,6 @@ TAKEN = frozenset(("base_url", "api_key_env", "structured", "protocol", "timeout
 @lru_cache(maxsize=1)
 def protocols() -> tuple[str, ...]:
     """The names of all engines that can be used here; what is installed is looked through once."""
-    from importlib.metadata import entry_points
-
     return tuple(sorted({*BUILT_IN, *(point.name for point in entry_points(group=GROUP))}))
 
 
@@ -76,8 +75,6 @@ def protocols() -> tuple[str, ...]:
 def engine_class(protocol: str) -> type[Engine]:
     """The engine registered under this name; InputError with the nearest one otherwise."""
     if protocol not in BUILT_IN:
-        from importlib.metadata import entry_points
-
         for point in entry_points(group=GROUP, name=protocol):
             found: type[Engine] = point.load()
             return found
