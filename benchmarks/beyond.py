@@ -16,17 +16,18 @@ from collections.abc import Iterator
 from time import process_time
 
 from builder import store
-from builder.export import dataset, rows
-from builder.export.rows import Batch
-from builder.project import Project
+from builder.dataset import exports
+from builder.plan import requests
+from builder.project.settings import Project
 from builder.records import Reject
-from builder.run import ask
+from builder.results import rows
+from builder.results.rows import Batch
 
 
 def main() -> None:
     gc.set_threshold(50_000, 20, 20)
     project = Project.find(sys.argv[1])
-    plan = ask.plan(project)
+    plan = requests.plan(project)
     reading = 0.0
     handed_over = rows.Reading.batches
 
@@ -45,7 +46,7 @@ def main() -> None:
     began = process_time()
     with store.reading(project.store) as held:
         for one in plan.datasets:
-            dataset.write(plan, one, held, afresh=True)
+            exports.write(plan, one, held, afresh=True)
     whole = process_time() - began
     print(json.dumps({"reading": reading, "beyond": whole - reading}))
 

@@ -20,8 +20,8 @@ import datasketch
 import numpy as np
 
 from benchmarks import measure
-from builder import near, shingles
-from builder.check import coverage, diversity, drift, pii
+from builder.quality import coverage, drift, pii
+from builder.stats import diversity, near, shingles
 from tests import complaints, projects
 from tests.numbers_of_people import AROUND, INVALID, PLACEHOLDERS, VALID
 

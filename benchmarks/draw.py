@@ -25,9 +25,8 @@ from typing import Any
 import numpy as np
 
 from benchmarks import fitted
-from builder.plan import fidelity
-from builder.plan.samplers import fit, registry
-from builder.plan.tables import Table, typed
+from builder.sampling import fidelity, fit, samplers
+from builder.table.tables import Table, typed
 
 ROWS = 100_000
 AUC = {"diamonds": 0.60, "diabetes": 0.68, "breast_cancer": 0.66}
@@ -96,7 +95,7 @@ def halves(table: Table, seed: int = 0) -> tuple[Table, Table]:
 def measure(name: str, table: Table, seed: int = 0, options: Any = None) -> dict[str, Any]:
     """One line: fidelity of 100,000 rows from a sampler fitted on half the table, CPU seconds."""
     ours, theirs = halves(table, seed)
-    sampler = registry.sampler(name)
+    sampler = samplers.sampler(name)
     start = time.process_time()
     arrays = sampler.fit(ours, sampler.options(options), np.random.default_rng(1))
     fit_s = time.process_time() - start
@@ -223,7 +222,7 @@ def limits(table: str, lines: Lines) -> Iterator[Limit]:
 
 def recovered(table: Table) -> Iterator[Limit]:
     """What a mixture of the whole table of cities promises."""
-    sampler = registry.sampler("gmm")
+    sampler = samplers.sampler("gmm")
     arrays = sampler.fit(table, sampler.options(None), np.random.default_rng(1))
     u = np.random.default_rng(2).random((ROWS, sampler.width(arrays)))
     points = np.column_stack([column.values for column in sampler.draw(arrays, u).values()])

@@ -14,10 +14,10 @@ from pathlib import Path
 
 from benchmarks.server import reply
 from builder import store
-from builder.plan.plan import Plan
-from builder.project import Project
+from builder.plan import requests
+from builder.plan.plans import Plan
+from builder.project.settings import Project
 from builder.records import Completion, Message, Usage
-from builder.run import ask
 
 
 def answers(plan: Plan) -> Iterator[Completion]:
@@ -39,7 +39,7 @@ def answers(plan: Plan) -> Iterator[Completion]:
 def main() -> None:
     gc.set_threshold(50_000, 20, 20)
     project = Project.find(sys.argv[1])
-    plan = ask.plan(project)
+    plan = requests.plan(project)
     path = Path(project.store)
     with store.locked(project.outputs), store.writing(path) as held:
         made = answers(plan)

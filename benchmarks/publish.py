@@ -17,7 +17,7 @@ from pathlib import Path
 
 from benchmarks import measure
 from benchmarks.measure import Ran
-from builder.export.rows import BLOCK
+from builder.results.rows import BLOCK
 
 NOWHERE = "http://127.0.0.1:9"
 REPOSITORY = "acme/bench"

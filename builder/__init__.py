@@ -9,28 +9,28 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from builder.api import (
+    from builder.dataset.exports import Exported
+    from builder.engines.fake import Fake
+    from builder.errors import BuilderError, InputError
+    from builder.fill.progress import Progress
+    from builder.project.settings import Project
+    from builder.records import Reject
+    from builder.results.estimates import Survey
+    from builder.verbs.api import (
         export_dataset,
-        fill,
+        fill_missing,
         init_project,
         open_project,
         read_rejects,
         read_rows,
         survey,
     )
-    from builder.errors import BuilderError, InputError
-    from builder.export.dataset import Exported
-    from builder.project import Project
-    from builder.records import Reject
-    from builder.run.engines.fake import Fake
-    from builder.run.progress import Progress
-    from builder.run.survey import Survey
 
 __all__ = [
     "init_project",
     "open_project",
     "survey",
-    "fill",
+    "fill_missing",
     "export_dataset",
     "read_rows",
     "read_rejects",
@@ -44,13 +44,13 @@ __all__ = [
     "InputError",
 ]
 _HOMES = {
-    **dict.fromkeys(__all__[:7], "builder.api"),
-    "Project": "builder.project",
-    "Survey": "builder.run.survey",
-    "Progress": "builder.run.progress",
-    "Exported": "builder.export.dataset",
+    **dict.fromkeys(__all__[:7], "builder.verbs.api"),
+    "Project": "builder.project.settings",
+    "Survey": "builder.results.estimates",
+    "Progress": "builder.fill.progress",
+    "Exported": "builder.dataset.exports",
     "Reject": "builder.records",
-    "Fake": "builder.run.engines.fake",
+    "Fake": "builder.engines.fake",
     "BuilderError": "builder.errors",
     "InputError": "builder.errors",
 }

@@ -8,10 +8,15 @@ from typing import Any, Literal
 import pytest
 from pydantic import BaseModel, Field
 
+from builder.engines import registry
+from builder.engines.protocol import Endpoint
 from builder.errors import EngineError
-from builder.records import Completion, Key, Message, Request
-from builder.run.engines import registry
-from builder.run.engines.protocol import Endpoint
+from builder.records import (
+    Completion,
+    Key,
+    Message,
+    Request,
+)
 from tests.provider import Provider
 
 SECRET = "sk-test-0123456789abcdef"

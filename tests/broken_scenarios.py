@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from builder.plan import words
+from builder.project import words
 from tests.broken import Broken, scenario
 
 ORDERS = "city,amount,waited\nBeijing,10,1\nShanghai,20,2\nBeijing,30,3\n"

@@ -12,10 +12,11 @@ import numpy as np
 from aiohttp import web
 
 from builder import store
-from builder.check import frame, topup
-from builder.export import checked
-from builder.project import Project
-from builder.run import ask
+from builder.plan import requests
+from builder.project.settings import Project
+from builder.quality import topups
+from builder.table import frame
+from builder.verbs import checking
 from tests import projects
 from tests.provider import Provider, completion, prompts
 
@@ -86,13 +87,13 @@ def site(folder: Path, url: str) -> Path:
     return folder
 
 
-def standing(site: Path) -> topup.Proposal:
+def standing(site: Path) -> topups.Proposal:
     """Where its dataset stands beside its reference."""
-    made = ask.plan(Project.find(site), ["letters"])
+    made = requests.plan(Project.find(site), ["letters"])
     with store.reading(made.project.store) as held:
-        found = checked.evidence(made.datasets[0], held, frame.read(site / "real.jsonl"))
+        found = checking.evidence(made.datasets[0], held, frame.read(site / "real.jsonl"))
     rng = np.random.default_rng(9)
-    return topup.propose(found.texts, found.reference_texts, rng)
+    return topups.propose(found.texts, found.reference_texts, rng)
 
 
 def share_of_ceiling(site: Path) -> float:
@@ -105,4 +106,4 @@ def quoted(site: Path) -> list[str]:
     """The lines of the top-up's scenario that hold a run of words of the reference."""
     written = (site / "scenarios" / "letters_topup.yaml").read_text("utf-8")
     reference = frame.read(site / "real.jsonl").texts()
-    return [line for line in written.splitlines() if topup.quotes(line, reference)]
+    return [line for line in written.splitlines() if topups.quotes(line, reference)]

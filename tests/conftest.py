@@ -7,7 +7,7 @@ import os
 import pytest
 from hypothesis import settings
 
-from builder.run.engines import registry
+from builder.engines import registry
 
 settings.register_profile("same", deadline=None, derandomize=True, database=None)
 settings.register_profile("search", deadline=None, max_examples=1000, print_blob=True)

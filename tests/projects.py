@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from builder import cli, store
-from builder.plan.plan import Plan
-from builder.project import Project
-from builder.run import ask
+from builder.plan import requests
+from builder.plan.plans import Plan
+from builder.project.settings import Project
 
 SETTINGS = '[tool.builder]\nmodel = "fake:any"\n'
 PROMPT = "Write a letter.{% if tone is defined %} Its tone: {{ tone }}.{% endif %}\n"
@@ -96,7 +96,7 @@ def held(folder: Path) -> int:
 
 def plan(folder: Path) -> Plan:
     """The plan of the project in that folder."""
-    return ask.plan(Project.find(folder))
+    return requests.plan(Project.find(folder))
 
 
 def keys(folder: Path, *, levels: int = 0) -> dict[str, dict[str, Any]]:

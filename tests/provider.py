@@ -24,7 +24,7 @@ from typing import Any, Self
 import orjson
 from aiohttp import web
 
-from builder.run.engines import generate, words
+from builder.engines import generate, lexicon
 from tests.provider_faults import BODY_FAULTS, FAULTS, STOP_FAULTS, misbehave
 
 MODES = ("json_schema", "json_object")
@@ -269,10 +269,10 @@ def schema_of(body: Mapping[str, Any]) -> Mapping[str, Any] | None:
 def answer(body: Mapping[str, Any], mark: bytes, *, malformed: float = 0.0) -> str:
     """The answer that belongs to a body, always the same one."""
     rng = random.Random(mark)
-    chinese = words.is_chinese("".join(prompts(body)))
+    chinese = lexicon.is_chinese("".join(prompts(body)))
     schema = _bounded(schema_of(body))
     if schema is None:
-        return words.text(rng, 1, 400, chinese=chinese)
+        return lexicon.text(rng, 1, 400, chinese=chinese)
     text = orjson.dumps(generate.value(schema, rng, chinese=chinese)).decode()
     if malformed and random.Random(mark[::-1]).random() < malformed:
         return rng.choice(['{"unexpected": true}', text[: len(text) // 2], "Sorry, no JSON today."])

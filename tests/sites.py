@@ -22,9 +22,9 @@ from typing import Any
 import numpy as np
 
 from builder import cli, store
-from builder.project import Project
+from builder.plan import requests
+from builder.project.settings import Project
 from builder.records import Completion
-from builder.run import ask
 from tests.provider import Provider, completion, prompts
 from tests.test_run import Site
 
@@ -214,7 +214,7 @@ def fill_in(at: Site) -> None:
     project = Project.find(at.root)
     text = '{"text": "a note", "mood": "good", "score": 3}'
     with store.writing(project.store) as found:
-        for scenario in ask.plan(project).scenarios():
+        for scenario in requests.plan(project).scenarios():
             cases = scenario.cases
             for start in range(0, len(cases), 5000):
                 some = cases.take(np.arange(start, min(start + 5000, len(cases))))

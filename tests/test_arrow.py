@@ -10,8 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from builder.export import arrow
-from builder.plan.columns import BOOLEAN, INTEGER, JSON, NUMBER, STRING, Kind
+from builder.dataset import arrow
+from builder.plan.columns import (
+    BOOLEAN,
+    INTEGER,
+    JSON,
+    NUMBER,
+    STRING,
+    Kind,
+)
 
 TEXT = st.text(st.characters(exclude_categories=("Cs",)), max_size=12)
 PLAIN: dict[Kind, st.SearchStrategy[Any]] = {
@@ -56,7 +63,7 @@ def test_an_array_holds_what_it_was_made_of(made: tuple[Kind, list[Any]]) -> Non
 def test_files_are_written_without_pandas() -> None:
     code = (
         "import sys, pathlib, tempfile\n"
-        "from builder.export import files, shapes\n"
+        "from builder.dataset import files, shapes\n"
         "from builder.plan.columns import STRING\n"
         "shape = shapes.Shape('columns', {'a': STRING})\n"
         "with tempfile.TemporaryDirectory() as folder:\n"

@@ -64,7 +64,7 @@ def test_a_fault_of_the_schema_stops_the_run_at_its_line(
 def test_a_validator_without_end_stops_the_run_at_its_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("builder.run.judge.LIMIT", 0.05)
+    monkeypatch.setattr("builder.results.validate.LIMIT", 0.05)
     ran = projects.run(site(tmp_path, "while True: pass"), "run", "--concurrency", "1")
     assert ran.code == 75
     assert "error: schemas/letters.py:9:1: a validator took over 0.05 s" in ran.err

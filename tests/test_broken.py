@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from builder.plan import prompts, schemas
+from builder.project import prompts, schemas
 from tests import broken_files, broken_scenarios, harmless, projects
 from tests.broken import Broken
 

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from builder.export import card, markdown
-from builder.export.part import Part, report_of
+from builder.dataset import card, markdown
+from builder.dataset.part import Part, report_of
 from tests import projects
 
 pytestmark = pytest.mark.slow

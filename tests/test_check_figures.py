@@ -5,8 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from builder import shingles
-from builder.check import coverage, diversity, drift, features, labels, privacy, twosample
+from builder.quality import (
+    coverage,
+    drift,
+    labels,
+    privacy,
+)
+from builder.stats import diversity, features, shingles, two_sample
 
 pytestmark = pytest.mark.slow
 
@@ -239,8 +244,8 @@ def test_shares_off_the_plan_are_measured() -> None:
 
 def test_a_classifier_tells_what_differs_and_nothing_else() -> None:
     rng = np.random.default_rng(15)
-    alike = twosample.classifier(rng.normal(size=(900, 20)), rng.normal(size=(900, 20)), rng)
-    apart = twosample.classifier(rng.normal(0.5, 1, (900, 20)), rng.normal(size=(900, 20)), rng)
+    alike = two_sample.classifier(rng.normal(size=(900, 20)), rng.normal(size=(900, 20)), rng)
+    apart = two_sample.classifier(rng.normal(0.5, 1, (900, 20)), rng.normal(size=(900, 20)), rng)
     assert alike.auc == pytest.approx(0.5, abs=0.06)
     assert apart.auc > 0.85
     assert apart.p < 1e-9

@@ -6,9 +6,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from builder import expect
-from builder.check import findings, frame, gates, labels, pii, report
 from builder.errors import InputError
+from builder.project import expect
+from builder.quality import (
+    findings,
+    gates,
+    labels,
+    pii,
+    reports,
+)
+from builder.table import frame
 
 pytestmark = pytest.mark.slow
 
@@ -311,5 +318,5 @@ def test_no_column_is_too_odd_to_be_judged_and_shown(times: int, swapped: bool) 
         theirs = dict(zip(theirs, reversed(theirs.values()), strict=True))
     held = findings.Evidence(frame.build(ours), frame.build(theirs), findings.Context())
     found = gates.judge(held, findings.limits_of())
-    assert report.html("odd", held, found)
-    assert report.as_json("odd", held, found)
+    assert reports.html("odd", held, found)
+    assert reports.as_json("odd", held, found)

@@ -6,8 +6,8 @@ import importlib.util
 import numpy as np
 import pytest
 
-from builder.check import minilm
 from builder.errors import InputError
+from builder.stats import minilm
 
 pytestmark = pytest.mark.slow
 

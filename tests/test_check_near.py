@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from builder import near, shingles
+from builder.stats import near, shingles
 
 pytestmark = pytest.mark.slow
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from builder.check import checksums, pii
+from builder.quality import checksums, pii
 from tests.numbers_of_people import AROUND, INVALID, PLACEHOLDERS, VALID
 
 

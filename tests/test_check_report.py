@@ -8,7 +8,8 @@ from pathlib import Path
 import orjson
 import pytest
 
-from builder.check import findings, frame, gates, report
+from builder.quality import findings, gates, reports
+from builder.table import frame
 
 ATTACK = (
     "</p><script>alert(1)</script><img src=x onerror=alert(2)> \u202e\x1b[31m & 'quoted' \"text\""
@@ -39,7 +40,7 @@ def evidence() -> findings.Evidence:
 @pytest.fixture(scope="module")
 def page() -> str:
     held = evidence()
-    return report.html(f"set {ATTACK}", held, gates.judge(held, findings.limits_of()))
+    return reports.html(f"set {ATTACK}", held, gates.judge(held, findings.limits_of()))
 
 
 def test_texts_are_escaped_and_nothing_is_loaded_or_run(page: str) -> None:
@@ -80,7 +81,7 @@ def test_every_section_has_its_plot(page: str) -> None:
 def test_the_same_rows_give_the_same_bytes(tmp_path: Path) -> None:
     for name in ("a", "b"):
         held = evidence()
-        report.write(tmp_path / name, "set", held, gates.judge(held, findings.limits_of()))
+        reports.write(tmp_path / name, "set", held, gates.judge(held, findings.limits_of()))
     for name in ("report.html", "report.json"):
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
     assert sorted(path.name for path in (tmp_path / "a").iterdir()) == [
@@ -95,7 +96,7 @@ def test_the_same_rows_give_the_same_bytes(tmp_path: Path) -> None:
 
 def test_a_report_without_texts_or_reference_is_still_one() -> None:
     held = findings.Evidence(frame.build({"x": [1.0, 2.0, None]}), None, findings.Context())
-    page = report.html("bare", held, gates.judge(held, findings.limits_of()))
+    page = reports.html("bare", held, gates.judge(held, findings.limits_of()))
     assert "Every gate holds" in page
 
 
@@ -110,7 +111,7 @@ def test_the_verdict_stands_on_top_in_all_and_by_family(page: str) -> None:
 def test_too_few_rows_are_not_called_a_pass() -> None:
     held = findings.Evidence(frame.build({"text": ["a b c d e f g"] * 3}), None, findings.Context())
     found = [f for f in gates.judge(held, findings.limits_of()) if f.verdict != "fail"]
-    page = report.html("few", held, found)
+    page = reports.html("few", held, found)
     assert '<p class="outcome pass">No gate failed; 1 gate had too few rows to tell.</p>' in page
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from ruamel.yaml import YAML
 
-from builder.check import topup
+from builder.quality import topups
 
 TOPICS = {
     "late": "parcel courier delayed warehouse tracking doorstep shipment address delivery window",
@@ -44,7 +44,9 @@ def texts(topic: str, n: int, seed: int) -> list[str]:
 
 def test_a_missing_topic_is_thin_and_named_by_its_terms() -> None:
     reference = texts("late", 200, 0) + texts("money", 200, 1)
-    proposal = topup.propose(texts("late", 300, 2), reference, np.random.default_rng(0), clusters=2)
+    proposal = topups.propose(
+        texts("late", 300, 2), reference, np.random.default_rng(0), clusters=2
+    )
     assert proposal.coverage == pytest.approx(0.5, abs=0.08)
     assert proposal.ceiling > 0.9
     assert len(proposal.thin) == 1
@@ -56,9 +58,9 @@ def test_rounds_that_follow_the_focus_reach_the_ceiling() -> None:
     reference = texts("late", 200, 3) + texts("broken", 200, 4)
     rows, history = texts("late", 200, 5), []
     for turn in range(3):
-        proposal = topup.propose(rows, reference, np.random.default_rng(turn))
+        proposal = topups.propose(rows, reference, np.random.default_rng(turn))
         history.append(proposal.coverage)
-        if topup.finished(history, 0.9 * proposal.ceiling):
+        if topups.finished(history, 0.9 * proposal.ceiling):
             break
         for one in proposal.thin:
             topic = max(TOPICS, key=lambda t: len(set(TOPICS[t].split()) & set(one.terms)))
@@ -71,26 +73,26 @@ def test_rounds_that_follow_the_focus_reach_the_ceiling() -> None:
 def test_a_focus_quotes_no_reference_text() -> None:
     reference = ["alpha beta gamma delta epsilon zeta eta theta"] * 60 + texts("late", 60, 6)
     own = np.arange(120) < 60
-    terms = topup.distinguishing(reference, own)
+    terms = topups.distinguishing(reference, own)
     assert terms
-    assert not topup.quotes(", ".join(terms), reference)
+    assert not topups.quotes(", ".join(terms), reference)
     chinese = ["退款迟迟不到账客服一直推诿"] * 60 + ["耳机左边没有声音充电仓打不开"] * 60
-    terms = topup.distinguishing(chinese, own)
+    terms = topups.distinguishing(chinese, own)
     assert terms
-    assert not topup.quotes("、".join(terms), chinese)
-    assert topup.quotes("he said alpha beta, gamma delta epsilon", reference)
+    assert not topups.quotes("、".join(terms), chinese)
+    assert topups.quotes("he said alpha beta, gamma delta epsilon", reference)
 
 
 def test_terms_that_few_texts_hold_are_left_out() -> None:
     reference = [*texts("late", 50, 7), "ask johanna about it", *texts("money", 50, 8)]
-    terms = topup.distinguishing(reference, np.arange(101) <= 50)
+    terms = topups.distinguishing(reference, np.arange(101) <= 50)
     assert "johanna" not in terms
 
 
 def test_the_scenario_reads_back_as_the_base_with_a_focus() -> None:
     thin = [
-        topup.Thin(("refund", "bank"), 0.5, 0.1, 0.3),
-        topup.Thin(("退款", "到账"), 0.2, 0.0, 0.1),
+        topups.Thin(("refund", "bank"), 0.5, 0.1, 0.3),
+        topups.Thin(("退款", "到账"), 0.2, 0.0, 0.1),
     ]
     base = {
         "prompt": "support",
@@ -101,10 +103,10 @@ def test_the_scenario_reads_back_as_the_base_with_a_focus() -> None:
         "draw": [{"patience": {"uniform": [0, 1]}}],
         "keep": ["not (emotion == 'calm')"],
     }
-    weights = topup.shares(thin, 120, {"退款、到账": 10})
-    text = topup.scenario(base, weights, thin, name="support", seed=5)
-    assert topup.untouched(text)
-    assert not topup.untouched(text.replace("angry", "furious"))
+    weights = topups.shares(thin, 120, {"退款、到账": 10})
+    text = topups.scenario(base, weights, thin, name="support", seed=5)
+    assert topups.untouched(text)
+    assert not topups.untouched(text.replace("angry", "furious"))
     read = YAML(typ="safe", pure=True).load(io.StringIO(text))
     assert list(read["vary"]) == ["focus", "emotion", "product"]
     assert read["vary"]["focus"] == {"refund, bank": 90, "退款、到账": 40}
@@ -116,7 +118,7 @@ def test_the_scenario_reads_back_as_the_base_with_a_focus() -> None:
 
 
 def test_rounds_end_at_the_ceiling_or_when_they_gain_nothing() -> None:
-    assert topup.finished([0.5], 0.9) == ""
-    assert "ceiling" in topup.finished([0.5, 0.92], 0.9)
-    assert topup.finished([0.5, 0.6, 0.7], 0.9) == ""
-    assert "gained" in topup.finished([0.5, 0.6, 0.6, 0.605], 0.9)
+    assert topups.finished([0.5], 0.9) == ""
+    assert "ceiling" in topups.finished([0.5, 0.92], 0.9)
+    assert topups.finished([0.5, 0.6, 0.7], 0.9) == ""
+    assert "gained" in topups.finished([0.5, 0.6, 0.6, 0.605], 0.9)

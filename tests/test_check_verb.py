@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from builder.check import registry
 from builder.errors import InputError
+from builder.quality import families
 from tests import projects
 
 pytestmark = pytest.mark.slow
@@ -455,7 +455,7 @@ def test_a_gate_of_another_package_enters_by_the_same_door(
         "utf-8",
     )
     (tmp_path / "plugin" / "polite_gate.py").write_text(
-        "from builder.check.findings import Finding\n\n"
+        "from builder.quality.findings import Finding\n\n"
         "def polite(evidence, limits):\n"
         "    share = sum('please' in text for text in evidence.texts) / len(evidence.texts)\n"
         "    verdict = 'pass' if share >= 0.9 else 'fail'\n"
@@ -465,9 +465,9 @@ def test_a_gate_of_another_package_enters_by_the_same_door(
     )
     corpus(tmp_path / "rows.jsonl", rows(120, 1))
     monkeypatch.syspath_prepend(str(tmp_path / "plugin"))
-    assert list(registry.found()) == [*registry.BUILT_IN, "broken", "polite"]
+    assert list(families.found()) == [*families.BUILT_IN, "broken", "polite"]
     with pytest.raises(InputError, match="gate 'broken'"):
-        list(registry.found()["broken"](None, None))  # type: ignore[arg-type]
+        list(families.found()["broken"](None, None))  # type: ignore[arg-type]
     (info / "entry_points.txt").write_text(
         "[builder.gates]\npolite = polite_gate:polite\n", "utf-8"
     )
@@ -481,10 +481,10 @@ def test_built_in_gates_are_entry_points_of_this_package() -> None:
     import tomllib
 
     written = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text("utf-8"))
-    points = written["project"]["entry-points"][registry.GROUP]
+    points = written["project"]["entry-points"][families.GROUP]
     assert points == {
         name: f"{gate.__module__}:{gate.__name__}"  # type: ignore[attr-defined]
-        for name, gate in registry.BUILT_IN.items()
+        for name, gate in families.BUILT_IN.items()
     }
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from builder.errors import InputError
-from builder.export import diff
+from builder.hub import diff
 from tests import projects
 from tests.hub import Hub
 from tests.publishing import REPO, Desk

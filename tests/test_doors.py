@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from builder.export import files
+from builder.dataset import files
 from tests import projects
 
 SCHEMA = """\

@@ -10,9 +10,14 @@ from typing import Any
 
 import pytest
 
+from builder.engines import registry
 from builder.errors import ProviderError, TransportError
-from builder.records import Completion, Key, Message, Request
-from builder.run.engines import registry
+from builder.records import (
+    Completion,
+    Key,
+    Message,
+    Request,
+)
 from tests.asking import SECRET, Review, ask, both, endpoint, request
 from tests.provider import Provider
 
@@ -167,7 +172,7 @@ def test_a_pinned_mode_is_never_left() -> None:
 def test_a_first_call_that_hangs_does_not_hold_the_others_up(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("builder.run.engines.structured.Ladder.PATIENCE", 0.1)
+    monkeypatch.setattr("builder.engines.structured.Ladder.PATIENCE", 0.1)
     with Provider(script=["hang"]) as provider:
 
         async def call() -> list[Any]:

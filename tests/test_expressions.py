@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from builder.errors import InputError, Place
-from builder.plan import expressions
-from builder.plan.axes import Text
-from builder.plan.expressions import Names
+from builder.project import expressions
+from builder.project.axes import Text
+from builder.project.expressions import Names
 
 HERE = Place(Path("letters.yaml"), 7, 5)
 NAMES: dict[str, Any] = {

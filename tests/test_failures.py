@@ -11,9 +11,9 @@ import anthropic as anthropic_sdk
 import openai as openai_sdk
 import pytest
 
+from builder.engines import failures, wire
+from builder.engines.protocol import Endpoint
 from builder.errors import EngineError, ProviderError, TransportError
-from builder.run.engines import failures, wire
-from builder.run.engines.protocol import Endpoint
 from tests.asking import SECRET, ask, both, failure
 from tests.provider import Provider
 from tests.provider_faults import FAULTS

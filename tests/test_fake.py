@@ -13,10 +13,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import AnyUrl, AwareDatetime, BaseModel, Field, PositiveFloat, RootModel
 
+from builder.engines import generate, registry, structured
+from builder.engines.fake import Fake
 from builder.errors import ProviderError, TransportError
-from builder.records import Completion, Key, Message, Request
-from builder.run.engines import generate, registry, structured
-from builder.run.engines.fake import Fake
+from builder.records import (
+    Completion,
+    Key,
+    Message,
+    Request,
+)
 
 
 class Node(BaseModel):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from builder.run import lanes
+from builder.fill import pool
 from tests import faults, sites
 from tests.provider import Provider
 
@@ -28,7 +28,7 @@ def test_an_outage_in_mid_run_costs_no_row(tmp_path: Path) -> None:
 def test_an_endpoint_that_does_nothing_else_ends_the_run_resumable(
     tmp_path: Path, fault: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lanes, "OUTAGE", 2.0)  # 45 s; the soak waits for them
+    monkeypatch.setattr(pool, "OUTAGE", 2.0)  # 45 s; the soak waits for them
     with Provider(faults={fault: 1.0}) as provider:
         at = sites.site(tmp_path, provider, rows="60", timeout=3.0)
         ran = sites.here(at, "run")

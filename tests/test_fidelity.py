@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from builder.plan import fidelity
-from builder.plan.tables import Column, Table
+from builder.sampling import fidelity
+from builder.table.tables import Column, Table
 
 pytestmark = pytest.mark.slow
 

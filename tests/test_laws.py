@@ -20,11 +20,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from builder.plan.plan import ScenarioPlan
+from builder.plan import requests
+from builder.plan.plans import ScenarioPlan
 from builder.plan.spread import Rows
-from builder.project import Project
+from builder.project.settings import Project
 from builder.records import Key, Message, Request
-from builder.run import ask
 from tests import frozen, projects
 
 ORDERS = (
@@ -376,7 +376,7 @@ def test_a_reserve_level_holds_the_next_occurrence_of_each_combination_that_may_
 
 def test_a_named_scenario_has_the_keys_that_it_has_among_all(base: Path) -> None:
     project = Project.find(base)
-    whole, one = ask.plan(project), ask.plan(project, ["notes"])
+    whole, one = requests.plan(project), requests.plan(project, ["notes"])
     for some in (whole, one):
         assert [s.name for d in some.datasets for s in d.scenarios] == ["letters", "notes"]
     both = [
@@ -415,7 +415,7 @@ def test_a_seed_gives_other_cases_and_a_row_count_more_of_the_same(
     ]
     assert sum(draws) < 3
     project = Project.find(base)
-    more = ask.plan(project, [], ask.Overrides(rows=Rows(total=60)))
+    more = requests.plan(project, [], requests.Overrides(rows=Rows(total=60)))
     letters = next(s for s in more.scenarios() if s.name == "letters")
     few = scenario_plan(base)
     assert np.array_equal(letters.cases.digests[:40], few.cases.digests)

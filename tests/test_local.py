@@ -12,10 +12,15 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel, Field
 
+from builder.engines import local, registry
+from builder.engines.local import Local
 from builder.errors import InputError, ProviderError
-from builder.records import Completion, Key, Message, Request
-from builder.run.engines import local, registry
-from builder.run.engines.local import Local
+from builder.records import (
+    Completion,
+    Key,
+    Message,
+    Request,
+)
 
 HERE = registry.endpoint("local", {}, {})
 

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from builder.errors import TransportError
-from builder.run import retry
-from builder.run.fill import WORKERS
-from builder.run.pace import Pace, seconds
+from builder.fill import retry
+from builder.fill.online import WORKERS
+from builder.fill.pace import Pace, seconds
 from tests import clock
 from tests.clock import Clock
 from tests.provider import Provider

@@ -8,8 +8,8 @@ from xml.dom import minidom
 import numpy as np
 import pytest
 
-from builder.plan import plots
-from builder.plan.tables import Column, Table, typed
+from builder.sampling import pages
+from builder.table.tables import Column, Table, typed
 
 pytestmark = pytest.mark.slow
 
@@ -29,7 +29,7 @@ def table(n: int, seed: int) -> Table:
 
 
 def test_the_page_is_well_formed_inert_and_self_contained() -> None:
-    page = plots.page("<b>title & more", table(300, 1), table(200, 2), np.random.default_rng(0))
+    page = pages.page("<b>title & more", table(300, 1), table(200, 2), np.random.default_rng(0))
     minidom.parseString(page)
     assert "<script" not in page
     assert "<b>" not in page
@@ -39,14 +39,14 @@ def test_the_page_is_well_formed_inert_and_self_contained() -> None:
 
 
 def test_the_same_tables_give_the_same_page() -> None:
-    pages = {plots.page("t", table(300, 1), table(200, 2), np.random.default_rng(0)) for _ in "12"}
+    pages = {pages.page("t", table(300, 1), table(200, 2), np.random.default_rng(0)) for _ in "12"}
     assert len(pages) == 1
 
 
 @pytest.mark.parametrize("names", [["x<y"], ["城市"], ["empty"], ["x<y", "城市"]])
 def test_few_columns_make_a_page_too(names: list[str]) -> None:
     minidom.parseString(
-        plots.page(
+        pages.page(
             "t", table(30, 1).select(names), table(20, 2).select(names), np.random.default_rng(0)
         )
     )
@@ -54,5 +54,5 @@ def test_few_columns_make_a_page_too(names: list[str]) -> None:
 
 def test_many_columns_are_cut_with_a_word() -> None:
     wide = Table({f"c{i}": typed(f"c{i}", list(range(i, i + 30))) for i in range(30)})
-    page = plots.page("t", wide, wide, np.random.default_rng(0))
+    page = pages.page("t", wide, wide, np.random.default_rng(0))
     assert "and 6 more columns" in page

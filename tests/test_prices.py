@@ -10,9 +10,9 @@ import pytest
 from genai_prices import Usage as Counted
 from genai_prices import calc_price
 
+from builder.engines import prices, registry
+from builder.engines.protocol import Endpoint
 from builder.records import Usage
-from builder.run.engines import prices, registry
-from builder.run.engines.protocol import Endpoint
 
 OPENAI = Endpoint("openai", base_url="https://api.openai.com/v1")
 ANTHROPIC = Endpoint("anthropic", protocol="anthropic", base_url="https://api.anthropic.com")
@@ -81,7 +81,7 @@ def test_an_estimate_is_linear_in_tokens() -> None:
 
 def test_the_list_is_not_loaded_where_it_is_not_needed() -> None:
     code = (
-        "import sys; from builder.run.engines import prices, registry;"
+        "import sys; from builder.engines import prices, registry;"
         "prices.estimate(registry.endpoint('fake', {}, {}), 'any', 1, 1);"
         "prices.estimate(registry.endpoint('m', {'base_url': 'http://h/v1',"
         " 'usd_per_million': {'input': 1, 'output': 2}}, {}), 'any', 1, 1);"

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from builder import limits
 from builder.errors import InputError, Place
-from builder.plan.axes import Text, Whole
-from builder.plan.prompts import Prompts
-from builder.plan.sandbox import MAX_TEXT
+from builder.project.axes import Text, Whole
+from builder.project.prompts import Prompts
+from builder.project.sandbox import MAX_TEXT
 from builder.records import Message
 
 Turns = list[tuple[str, str]]

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
+from builder.engines import params, registry
+from builder.engines.local import canonical_model
 from builder.errors import InputError
 from builder.records import Message, Request
-from builder.run.engines import params, registry
-from builder.run.engines.local import canonical_model
 
 TURNS = (Message("user", "hello"),)
 
@@ -170,7 +170,7 @@ def test_a_gguf_counts_by_its_file_name() -> None:
 
 def test_planning_needs_no_sdk() -> None:
     code = (
-        "import sys; from builder.run.engines import registry;"
+        "import sys; from builder.engines import registry;"
         "from builder.records import Message, Request;"
         "r = lambda m: Request(m, (Message('user', 'x'),), {}, {'type': 'object',"
         " 'properties': {'a': {'type': 'string'}}});\n"

@@ -12,9 +12,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from builder.plan.samplers import fit, margins, normal, registry
-from builder.plan.samplers.protocol import Arrays, Sampler
-from builder.plan.tables import Column, Table, typed
+from builder.sampling import (
+    fit,
+    margins,
+    normal,
+    samplers,
+)
+from builder.sampling.sampler import Arrays, Sampler
+from builder.table.tables import Column, Table, typed
 
 pytestmark = pytest.mark.slow
 
@@ -38,7 +43,7 @@ RARELY = settings(
 
 
 def fitted(name: str, table: Table, seed: int = 1, **options: Any) -> tuple[type[Sampler], Arrays]:
-    sampler = registry.sampler(name)
+    sampler = samplers.sampler(name)
     return sampler, sampler.fit(table, sampler.options(options), np.random.default_rng(seed))
 
 
@@ -71,20 +76,20 @@ def learnt(request: pytest.FixtureRequest) -> tuple[str, type[Sampler], Arrays]:
 
 
 def test_every_built_in_sampler_loads_and_says_whether_it_is_fitted() -> None:
-    assert {name for name in registry.names() if registry.sampler(name).fitted} >= set(FITTED)
-    assert set(registry.BUILT_IN) <= set(registry.names())
+    assert {name for name in samplers.names() if samplers.sampler(name).fitted} >= set(FITTED)
+    assert set(samplers.BUILT_IN) <= set(samplers.names())
 
 
 def test_an_unknown_sampler_is_answered_with_the_nearest() -> None:
     with pytest.raises(ValueError, match="Did you mean 'copula'"):
-        registry.sampler("copla")
+        samplers.sampler("copla")
 
 
 @pytest.mark.parametrize(("name", "options"), DECLARED)
 def test_a_declared_draw_grows_with_u_and_does_not_depend_on_chunks(
     name: str, options: Any
 ) -> None:
-    sampler = registry.sampler(name)
+    sampler = samplers.sampler(name)
     arrays = sampler.fit(Table({}), sampler.options(options), np.random.default_rng(0))
     u = np.sort(np.random.default_rng(1).random((1000, 1)), axis=0)
     whole = sampler.draw(arrays, u)[""]
@@ -106,7 +111,7 @@ def test_a_declared_draw_grows_with_u_and_does_not_depend_on_chunks(
 def test_bounds_truncate_without_a_pile_at_the_edge(
     name: str, options: Any, low: float, high: float
 ) -> None:
-    sampler = registry.sampler(name)
+    sampler = samplers.sampler(name)
     arrays = sampler.fit(Table({}), sampler.options(options), np.random.default_rng(0))
     values = sampler.draw(arrays, np.random.default_rng(1).random((20_000, 1)))[""].values
     assert values.min() >= low
@@ -141,7 +146,7 @@ def test_bounds_truncate_without_a_pile_at_the_edge(
 )
 def test_a_wrong_option_is_a_clear_sentence(name: str, options: Any, said: str) -> None:
     with pytest.raises(ValueError, match=said):
-        registry.sampler(name).options(options)
+        samplers.sampler(name).options(options)
 
 
 def test_normal_quantiles_are_exact_to_nine_digits_and_more() -> None:
@@ -316,7 +321,7 @@ def test_fit_keeps_what_it_tried_and_draws_as_the_chosen_sampler() -> None:
 def test_drawing_needs_numpy_alone(tmp_path: Any) -> None:
     script = [
         "import sys, numpy as np",
-        "from builder.plan.samplers import registry",
+        "from builder.sampling import registry",
         "for name in sys.argv[1:]:",
         "    arrays = dict(np.load(f'{name}.npz'))",
         "    s = registry.sampler(name)",

@@ -10,8 +10,8 @@ import pytest
 from numpy.typing import NDArray
 
 from benchmarks import draw
-from builder.plan.samplers import registry
-from builder.plan.tables import Table
+from builder.sampling import samplers
+from builder.table.tables import Table
 
 pytest.importorskip("sklearn")
 pytestmark = pytest.mark.slow
@@ -83,7 +83,7 @@ def are_two_cities(lat: NDArray[np.float64], lon: NDArray[np.float64]) -> None:
 
 def test_a_mixture_recovers_two_cities_and_mixes_no_point() -> None:
     table = draw.cities()
-    sampler = registry.sampler("gmm")
+    sampler = samplers.sampler("gmm")
     arrays = sampler.fit(table, sampler.options(None), np.random.default_rng(1))
     assert arrays["space"].item() == "raw"
     u = np.random.default_rng(2).random((100_000, sampler.width(arrays)))

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from builder.errors import InputError, Place
-from builder.plan import schemas
-from builder.plan.schemas import Schema
+from builder.project import schemas
+from builder.project.schemas import Schema
 from tests import projects
 
 HEAD = "from pydantic import BaseModel, Field, computed_field, field_validator\n\n\n"

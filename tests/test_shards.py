@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from builder import store
-from builder.export import files, rows, shapes
-from builder.export.files import Folder
-from builder.export.rows import Batch
+from builder.dataset import files, shapes
+from builder.dataset.files import Folder
 from builder.plan.columns import STRING
+from builder.results import rows
+from builder.results.rows import Batch
 from tests import projects
 
 SPLIT = "[tool.builder.datasets.letter]\nsplits = {train = 0.6, extra = 0.2, 'train.hard' = 0.2}"

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from builder import near
+from builder.stats import near
 from tests.provider import Provider
 from tests.test_run import SCENARIO, Site, bytes_of
 

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 import builder
-from builder import seal, store
 from builder.records import Key
+from builder.store import counter, store
 
 pytestmark = pytest.mark.slow
 
@@ -92,11 +92,11 @@ def content(root: Path) -> str:
 
 def fill(root: str) -> None:
     """In a process of its own, to be killed."""
-    builder.fill(builder.open_project(root))
+    builder.fill_missing(builder.open_project(root))
 
 
 SERVER = multiprocessing.get_context("forkserver")
-SERVER.set_forkserver_preload(["tests.test_stateful", "builder.run.engines.fake", "filelock"])
+SERVER.set_forkserver_preload(["tests.test_stateful", "builder.engines.fake", "filelock"])
 
 
 class Runs(RuleBasedStateMachine):
@@ -142,7 +142,9 @@ class Runs(RuleBasedStateMachine):
     @rule(tokens=st.integers(150, 4000))
     def run_until_a_budget_stops_it(self, tokens: int) -> None:
         self.edits.write(self.root)
-        self.paid += builder.fill(builder.open_project(self.root), budget=f"{tokens}tok").calls
+        self.paid += builder.fill_missing(
+            builder.open_project(self.root), budget=f"{tokens}tok"
+        ).calls
 
     @rule(seconds=st.floats(0.0, 0.25))
     def run_and_be_killed(self, seconds: float) -> None:
@@ -153,7 +155,7 @@ class Runs(RuleBasedStateMachine):
         assert child.pid is not None
         os.kill(child.pid, signal.SIGKILL)
         child.join()
-        told = seal.read(self.root / "outputs/store.sqlite")
+        told = counter.read(self.root / "outputs/store.sqlite")
         held = answered(self.root)
         assert len(held) >= told
         self.paid += len(held - self.kept)
@@ -162,17 +164,17 @@ class Runs(RuleBasedStateMachine):
     def run_to_the_end(self) -> None:
         self.edits.write(self.root)
         before = answered(self.root)
-        calls = builder.fill(builder.open_project(self.root)).calls
+        calls = builder.fill_missing(builder.open_project(self.root)).calls
         self.paid += calls
         calm = Path(tempfile.mkdtemp())
         try:
             self.edits.write(calm)
-            builder.fill(builder.open_project(calm))
+            builder.fill_missing(builder.open_project(calm))
             assert content(self.root) == content(calm)
             assert calls == len(answered(calm) - before)
         finally:
             shutil.rmtree(calm)
-        assert builder.fill(builder.open_project(self.root)).calls == 0
+        assert builder.fill_missing(builder.open_project(self.root)).calls == 0
 
     @invariant()
     def no_answer_is_lost_and_none_was_paid_twice(self) -> None:

@@ -17,8 +17,14 @@ from hypothesis import strategies as st
 
 from builder import store
 from builder.errors import StoreError
-from builder.records import Completion, Key, Message, Usage
+from builder.records import (
+    Completion,
+    Key,
+    Message,
+    Usage,
+)
 from builder.store import Damaged
+from builder.store.store import MIGRATIONS
 from tests import projects
 
 KEY = Key(bytes(range(16)), 0, 0)
@@ -235,7 +241,7 @@ def test_a_damaged_answer_is_dropped_by_whoever_writes_and_can_be_given_again(pa
 @pytest.mark.parametrize("opened", [store.reading, store.writing])
 def test_a_store_of_a_later_version_is_refused(opened: Any, path: Path) -> None:
     kept(path, ANSWER)
-    later = len(store.MIGRATIONS) + 1
+    later = len(MIGRATIONS) + 1
     edit(path, f"PRAGMA user_version = {later}")
     before = path.read_bytes()
     with pytest.raises(StoreError, match=f"later version .format {later}"), opened(path):
@@ -246,7 +252,7 @@ def test_a_store_of_a_later_version_is_refused(opened: Any, path: Path) -> None:
 def test_each_migration_leads_to_the_present_format(path: Path) -> None:
     path.parent.mkdir()
     db = sqlite3.connect(path)
-    for number, migration in enumerate(store.MIGRATIONS):
+    for number, migration in enumerate(MIGRATIONS):
         assert db.execute("PRAGMA user_version").fetchone() == (number,)
         db.close()
         copy = path.with_name(f"from-{number}.sqlite")
@@ -258,7 +264,7 @@ def test_each_migration_leads_to_the_present_format(path: Path) -> None:
     present = db.execute("PRAGMA user_version").fetchone()
     tables = db.execute("SELECT sql FROM sqlite_master ORDER BY name").fetchall()
     db.close()
-    assert present == (len(store.MIGRATIONS),)
+    assert present == (len(MIGRATIONS),)
     other = path.with_name("new.sqlite")
     kept(other)
     db = sqlite3.connect(other)

@@ -11,7 +11,12 @@ from pathlib import Path
 import pytest
 
 from builder.cli.application import VERBS
-from builder.project import DatasetSettings, Provider, Settings, ShapeSettings
+from builder.project.settings import (
+    DatasetSettings,
+    Provider,
+    Settings,
+    ShapeSettings,
+)
 from tests import projects
 from tests.projects import process, run, write
 from tests.provider import Provider as Server
@@ -128,7 +133,7 @@ def test_rejects_are_grouped_without_the_words_of_the_answer(tmp_path: Path) -> 
 
 
 def test_reasons_show_numbers_as_n_and_leave_out_keys_and_quotations() -> None:
-    from builder.export.dataset import plain
+    from builder.dataset.exports import plain
     from builder.records import Case, Key, Reject
 
     def reason(text: str, raw: str = "") -> str:

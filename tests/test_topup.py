@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from builder import store
-from builder.check import context, topup
-from builder.export import checked
-from builder.project import Project
-from builder.run import ask
+from builder.plan import requests
+from builder.project.settings import Project
+from builder.quality import contexts, topups
+from builder.verbs import checking
 from tests import complaints, projects
 from tests.complaints import PROMPT, ROWS, SCENARIO, Follows, quoted, share_of_ceiling
 from tests.provider import Provider
@@ -41,10 +41,10 @@ def test_rounds_reach_the_ceiling_and_quote_nothing(site: Path, provider: Provid
     assert not quoted(site)
     # The base scenario and its rows are as they were; the new rows say what they are about.
     assert projects.run(site, "run", "letters", "--quiet").code == 0
-    made = ask.plan(Project.find(site), ["letters"])
+    made = requests.plan(Project.find(site), ["letters"])
     assert [s.name for s in made.datasets[0].scenarios] == ["letters", "letters_topup"]
     with store.reading(made.project.store) as held:
-        rows = checked.evidence(made.datasets[0], held).rows
+        rows = checking.evidence(made.datasets[0], held).rows
     foci = rows.column("focus").values.tolist()
     assert foci[:ROWS] == [None] * ROWS
     assert all(foci[ROWS:])
@@ -86,7 +86,7 @@ def test_a_template_that_knows_focus_is_used_as_it_is(site: Path) -> None:
     ],
 )
 def test_the_prompt_speaks_the_base_prompts_language(source: str, expected: list[str]) -> None:
-    made = topup.prompt("base", source)
+    made = topups.prompt("base", source)
     assert all(part in made for part in expected)
     assert ("{% user %}" in made) == ("{% user %}" in source)
 
@@ -117,7 +117,7 @@ def test_a_second_run_keeps_the_foci_of_the_first(site: Path) -> None:
 
 
 def topup_foci(site: Path) -> dict[str, int]:
-    from builder.plan import documents
+    from builder.project import documents
 
     data = documents.read(site / "scenarios" / "letters_topup.yaml").data
     return {str(k): int(v) for k, v in data["vary"]["focus"].items()}
@@ -163,8 +163,8 @@ def test_what_cannot_be_topped_up_says_so_and_writes_nothing(
 
 
 def test_the_context_of_a_dataset_knows_its_texts_and_axes(site: Path) -> None:
-    made = ask.plan(Project.find(site), ["letters"])
-    found = context.of_dataset(made.datasets[0])
+    made = requests.plan(Project.find(site), ["letters"])
+    found = contexts.of_dataset(made.datasets[0])
     assert found.text == ("text",)
     assert found.axes == ("tone",)
     assert found.planned == {("angry",): ROWS // 2, ("calm",): ROWS // 2}

@@ -13,7 +13,7 @@ import click
 import pytest
 
 from builder.cli.application import VERBS, app
-from builder.export import files, shapes
+from builder.dataset import files, shapes
 from tests.projects import run, write
 
 

@@ -10,7 +10,12 @@ import traceback
 import click
 
 from builder.cli.application import app, ordered, usage
-from builder.cli.common import Interrupted, Twice, heeding, say
+from builder.cli.common import (
+    Interrupted,
+    Twice,
+    heeding,
+    say,
+)
 from builder.errors import BuilderError
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import click
 
-from builder import view
+from builder.cli import view
 from builder.errors import nearest
 from builder.extras import DISTRIBUTION
 

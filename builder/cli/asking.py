@@ -10,9 +10,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from builder import view
+from builder.cli import view
 from builder.cli.application import Verb
-from builder.cli.common import drift_of, plan_columns, planned, say, shown_path
+from builder.cli.common import (
+    drift_of,
+    plan_columns,
+    planned,
+    say,
+    shown_path,
+)
 from builder.cli.options import (
     PATH,
     Number,
@@ -26,9 +32,9 @@ from builder.cli.options import (
 from builder.errors import StoreError
 
 if TYPE_CHECKING:
-    from builder.export.dataset import Exported
-    from builder.export.files import Format
-    from builder.plan.plan import Plan
+    from builder.dataset.exports import Exported
+    from builder.dataset.files import Format
+    from builder.plan.plans import Plan
     from builder.store import Store
 
 
@@ -37,7 +43,7 @@ if TYPE_CHECKING:
 @talk_options
 def init(folder: Path, *, quiet: bool) -> None:
     """Write a project to begin with: scenarios, prompts, schemas, settings."""
-    from builder import template
+    from builder.project import template
 
     for path in template.write(folder):
         say(f"wrote {path}", quiet=quiet)
@@ -70,13 +76,13 @@ def plan(
 ) -> None:
     """Show what a run would ask and what it may cost. No call is made."""
     from builder import store
-    from builder.run import survey
+    from builder.results import estimates
 
     found, made = planned(project, names, rows=rows, model=model)
     modules = sorted({s.scenario.schema.file.name for s in made.scenarios()})
     say(f"loaded schemas/{', schemas/'.join(modules)}", quiet=quiet or as_json)
     with store.reading(found.store) as held:
-        looked = survey.make(made, held, whole=not names)
+        looked = estimates.make(made, held, whole=not names)
     drift = drift_of(made)
     if as_json:
         lines = [line._asdict() for line in looked.lines]
@@ -129,16 +135,22 @@ def run(
 ) -> None:
     """Ask for every row that is missing, then export the datasets."""
     from builder import store
-    from builder.cli.drive import LEFT, filled, finish, fruitless, ready
-    from builder.project import Budget
-    from builder.run import survey
+    from builder.cli.drive import (
+        LEFT,
+        filled,
+        finish,
+        fruitless,
+        ready,
+    )
+    from builder.project.settings import Budget
+    from builder.results import estimates
 
     found, made = planned(project, names, rows=rows, model=model, tries=tries)
     cap = Budget.parse(budget or found.settings.budget) if budget or found.settings.budget else None
     with store.locked(found.outputs), store.writing(found.store) as held:
         there = _standing(made, held, format) if export else {}
         counted = {name: one.tallies for name, one in there.items()}
-        looked = survey.make(made, held, whole=not names, known=counted)
+        looked = estimates.make(made, held, whole=not names, known=counted)
         if looked.to_ask:
             ready(made, cap)
         say(view.plan(looked, drift_of(made), plan_columns()), quiet=quiet)
@@ -154,7 +166,7 @@ def run(
         tallies = (
             {name: tally for one in folders for name, tally in one.tallies.items()}
             if written
-            else survey.make(made, held, whole=False).by_scenario()
+            else estimates.make(made, held, whole=False).by_scenario()
         )
     options = f" --rows {rows}" * bool(rows) + f" --model {model}" * bool(model)
     for key in held.dropped:
@@ -179,9 +191,9 @@ def _standing(made: Plan, held: Store, form: Format | None) -> dict[str, Exporte
     """The exports that stand there already, one pass over plan and store for each."""
     if next(made.project.outputs.rglob("manifest.json"), None) is None:
         return {}  # nor what exports import, before the first call
-    from builder.export import dataset
+    from builder.dataset import exports
 
-    found = {one.name: dataset.standing(made, one, held, form) for one in made.datasets}
+    found = {one.name: exports.standing(made, one, held, form) for one in made.datasets}
     return {name: one for name, one in found.items() if one is not None}
 
 
@@ -189,7 +201,7 @@ def _written(
     made: Plan, held: Store, form: Format | None, there: dict[str, Exported], *, asked: int
 ) -> list[Exported]:
     """The datasets' folders, each written where it does not hold just that already."""
-    from builder.export import dataset
+    from builder.dataset import exports
 
     folders = []
     for one in made.datasets:
@@ -198,5 +210,5 @@ def _written(
             folders.append(stands)
         else:
             afresh = stands is not None
-            folders.append(dataset.write(made, one, held, form=form, afresh=afresh))
+            folders.append(exports.write(made, one, held, form=form, afresh=afresh))
     return folders

@@ -69,14 +69,14 @@ def planned(
     model: str | None = None,
     tries: int | None = None,
 ) -> tuple[Any, Any]:
-    from builder.plan.plan import Overrides
+    from builder.plan import requests
+    from builder.plan.plans import Overrides
     from builder.plan.spread import Rows
-    from builder.project import Project
-    from builder.run import ask
+    from builder.project.settings import Project
 
     found = Project.find(folder)
     changed = Overrides(Rows(total=rows) if rows else None, model, tries)
-    return found, ask.plan(found, names or [], changed)
+    return found, requests.plan(found, names or [], changed)
 
 
 def drift_of(made: Any) -> list[str]:
@@ -85,7 +85,7 @@ def drift_of(made: Any) -> list[str]:
     expected += [scenario.scenario.words.expect for scenario in made.scenarios()]
     if not any("drift" in one for one in expected):
         return []
-    from builder.check import drawn
+    from builder.quality import drawn
 
     return drawn.notes(made)
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import click
 
-from builder import view
+from builder.cli import view
 from builder.cli.common import Twice, heed, say
 from builder.errors import BuilderError, InputError
 
@@ -23,7 +23,7 @@ LEFT = "no row was accepted: the datasets' folders are as they were"
 
 
 def confirm(above: str, usd: float | None, *, yes: bool) -> None:
-    from builder.project import Budget
+    from builder.project.settings import Budget
 
     limit = Budget.parse(above).usd
     if yes or usd is None or limit is None or usd <= limit:
@@ -37,9 +37,9 @@ def confirm(above: str, usd: float | None, *, yes: bool) -> None:
 
 def ready(made: Any, cap: Any) -> None:
     """InputError for a missing key or a budget that cannot be kept, before anything is shown."""
-    from builder.run import lanes
+    from builder.fill import pool
 
-    lanes.ready(made, concurrency=made.project.settings.concurrency, cap=cap)
+    pool.ready(made, concurrency=made.project.settings.concurrency, cap=cap)
 
 
 def fruitless(state: Any, failure: BuilderError | None) -> bool:
@@ -62,7 +62,7 @@ def filled(
 
     Gives the error that ended it, for the caller to raise once what came is put away.
     """
-    from builder.run.fill import Fill
+    from builder.fill.online import Fill
 
     if not state.to_ask:
         return None

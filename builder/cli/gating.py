@@ -11,9 +11,15 @@ from typing import Any
 
 import click
 
-from builder import view
+from builder.cli import view
 from builder.cli.application import Verb
-from builder.cli.common import datasets_of, planned, say, shown_path, written
+from builder.cli.common import (
+    datasets_of,
+    planned,
+    say,
+    shown_path,
+    written,
+)
 from builder.cli.options import (
     PATH,
     project_options,
@@ -52,16 +58,16 @@ def check(
     quiet: bool,
 ) -> None:
     """Measure rows: varied, true to a reference, private? Exit 1 when a gate fails."""
-    from builder.check import frame
-    from builder.check import report as reports
-    from builder.export import checked
+    from builder.quality import reports
+    from builder.table import frame
+    from builder.verbs import checking
 
     beside = None if reference is None else frame.read(reference)
     embed = sentence_vectors() if semantic else None
     path = None if rows or model else _path(name, project)
     if path is not None:
         against = _known(_released(path), beside)
-        found = checked.corpus(path.name, frame.read(path), against, semantic=embed)
+        found = checking.corpus(path.name, frame.read(path), against, semantic=embed)
         results: list[tuple[Path | None, Any]] = [(report, found)]
     else:
         found, made = planned(project, None, rows=rows, model=model)
@@ -69,7 +75,7 @@ def check(
     for folder, one in results:
         if folder is not None:
             with written(folder):
-                checked.write(folder, one)
+                checking.write(folder, one)
     whole = [reports.as_json(r.name, r.evidence, r.findings, r.basis) for _, r in results]
     if json is not None:
         _write(json, whole[0] if name else b"[" + b",".join(whole) + b"]\n")
@@ -90,7 +96,7 @@ def check(
 
 def sentence_vectors() -> Any:
     """MiniLM; InputError names the extra where it is missing."""
-    from builder.check import minilm
+    from builder.stats import minilm
 
     return minilm.load()
 
@@ -100,15 +106,16 @@ def _datasets(
 ) -> Iterator[tuple[Path, Any]]:
     """Each dataset's folder for the report, and what the gates found."""
     from builder import store
-    from builder.export import checked, dataset
+    from builder.dataset import exports
+    from builder.verbs import checking
 
     chosen = datasets_of(made, [name] if name else [])
     with store.reading(found.store) as held:
         for one in chosen:
             own = report if report is None or len(chosen) == 1 else report / one.name
             against = _known(one.name, beside)
-            result = checked.dataset(made, one, held, reference=against, semantic=embed)
-            yield own or dataset.folder(made, one), result
+            result = checking.dataset(made, one, held, reference=against, semantic=embed)
+            yield own or exports.folder(made, one), result
 
 
 def _known(name: str, reference: Any) -> Any:
@@ -120,14 +127,14 @@ def _known(name: str, reference: Any) -> Any:
 
 def _released(folder: Path) -> str:
     """The dataset that a folder is a whole export of; empty for any other path."""
-    from builder.export import manifest
+    from builder.dataset import manifests
 
-    return str((manifest.read(folder) or {}).get("dataset", ""))
+    return str((manifests.read(folder) or {}).get("dataset", ""))
 
 
 def _path(name: str | None, project: Path) -> Path | None:
     """The path that a name means; None for a dataset of the project, which goes first."""
-    from builder.check.frame import ENDINGS
+    from builder.table.frame import ENDINGS
 
     if name is None:
         return None

@@ -11,9 +11,14 @@ from typing import Any
 
 import click
 
-from builder import view
+from builder.cli import view
 from builder.cli.application import Verb
-from builder.cli.common import datasets_of, planned, say, written
+from builder.cli.common import (
+    datasets_of,
+    planned,
+    say,
+    written,
+)
 from builder.cli.options import project_options
 from builder.errors import InputError
 
@@ -42,8 +47,8 @@ def publish(
 ) -> None:
     """Put an exported dataset onto the Hub, in one commit. Private unless told."""
     from builder import store
-    from builder.export import dataset as datasets
-    from builder.export import hub, remote
+    from builder.dataset import exports
+    from builder.hub import releases, remote
 
     found, made = planned(project, None)
     (one,) = datasets_of(made, [dataset])
@@ -51,14 +56,14 @@ def publish(
     with store.locked(found.outputs), ExitStack() as stack:
         there = stack.enter_context(remote.opened(repository, token)) if token else None
         with store.reading(found.store, check=True) as held:
-            reasons, tallies = datasets.stale(made, one, held)
+            reasons, tallies = exports.stale(made, one, held)
         _whole(one.name, reasons, sum(tally.open for tally in tallies.values()))
-        folder = datasets.folder(made, one)
-        hub.hold(one.name, _measured(made, one, found.store, folder, quiet=quiet))
+        folder = exports.folder(made, one)
+        releases.hold(one.name, _measured(made, one, found.store, folder, quiet=quiet))
         if there is None:
             say(_here(folder), quiet=quiet)
             return
-        looked = hub.look(there, folder, public=public, tag=tag)
+        looked = releases.look(there, folder, public=public, tag=tag)
         for line in (*_told(looked), *looked.notes):
             say(line, quiet=quiet)
         if dry_run:
@@ -68,7 +73,7 @@ def publish(
             say("nothing changed", quiet=quiet)
         else:
             _confirm(looked, yes=yes)
-        done = hub.send(there, looked)
+        done = releases.send(there, looked)
     if done.made:
         say(f"committed {done.commit[:10]}", quiet=quiet)
     if done.tagged:
@@ -86,21 +91,21 @@ def diff(
     before: str, after: str, dataset: str, project: Path, *, as_json: bool, quiet: bool
 ) -> None:
     """Show what lies between two releases: rows, shares by axis, gates."""
-    from builder.export import diff as diffs
+    from builder.hub import diff
 
     with ExitStack() as stack:
         left = _side(before, "", dataset, project, stack)
         here = before.partition("@")[0] if "@" in before else ""
         right = _side(after, here, dataset, project, stack)
-        found = diffs.between(left, right)
+        found = diff.between(left, right)
     print(json.dumps(found.as_dict(), ensure_ascii=False, indent=2) if as_json else _shown(found))
 
 
 def _here(folder: Path) -> str:
     """What a dry run can say without a token."""
-    from builder.export import manifest
+    from builder.dataset import manifests
 
-    found = manifest.read(folder) or {}
+    found = manifests.read(folder) or {}
     data = [path.stat().st_size for path in (folder / "data").iterdir()]
     return (
         f"{folder.name}: {found['rows']:,} rows, {sum(data):,} bytes in {len(data)} data files\n"
@@ -122,16 +127,16 @@ def _token(environ: Mapping[str, str], *, needed: bool) -> str:
 def _measured(plan: Any, one: Any, path: Path, folder: Path, *, quiet: bool) -> Any:
     """What the gates find of the rows that are to be published."""
     from builder import store
-    from builder.export import checked
+    from builder.verbs import checking
 
-    found = checked.current(plan, one, folder)
+    found = checking.current(plan, one, folder)
     if found is not None:
         return found
     say("measuring the gates", quiet=quiet)
     with store.reading(path) as held:
-        fresh = checked.dataset(plan, one, held)
+        fresh = checking.dataset(plan, one, held)
     with written(folder):
-        checked.write(folder, fresh)
+        checking.write(folder, fresh)
     return fresh.findings
 
 
@@ -187,16 +192,15 @@ def _confirm(looked: Any, *, yes: bool) -> None:
 
 def _side(text: str, repository: str, dataset: str, project: Path, stack: ExitStack) -> Any:
     """The release that a word on the command line names."""
-    from builder.export import diff as diffs
-    from builder.export import remote
+    from builder.hub import diff, remote
 
     name, at, revision = text.partition("@")
     if Path(text).is_dir():
-        return diffs.folder(Path(text))
+        return diff.folder(Path(text))
     if not at and "/" not in text:
         own = _folder(text, project)
         if own is not None:
-            return diffs.folder(own)
+            return diff.folder(own)
         if not repository:
             raise InputError(
                 f"no folder and no exported dataset {text!r}",
@@ -208,12 +212,12 @@ def _side(text: str, repository: str, dataset: str, project: Path, stack: ExitSt
     head = there.head(revision or remote.BRANCH)
     if head is None:
         raise InputError(f"the Hub has no dataset {name}, or HF_TOKEN may not see it")
-    return diffs.revision(there, head.commit, dataset, text if at else f"{name}@{revision or 'main'}")  # fmt: skip
+    return diff.revision(there, head.commit, dataset, text if at else f"{name}@{revision or 'main'}")  # fmt: skip
 
 
 def _folder(name: str, project: Path) -> Path | None:
     """The folder of an exported dataset of this project."""
-    from builder.project import NAME, Project
+    from builder.project.settings import NAME, Project
 
     try:
         folder = Project.find(project).outputs / name
@@ -226,7 +230,7 @@ def _environ(project: Path) -> Any:
     """A project's environment; that of the process where there is no project."""
     import os
 
-    from builder.project import Project
+    from builder.project.settings import Project
 
     try:
         return Project.find(project).environ()

@@ -9,10 +9,15 @@ from typing import Any
 
 import click
 
-from builder import view
+from builder.cli import view
 from builder.cli.application import Verb
 from builder.cli.common import datasets_of, planned, say
-from builder.cli.options import PATH, Number, project_options, trial_options
+from builder.cli.options import (
+    PATH,
+    Number,
+    project_options,
+    trial_options,
+)
 from builder.errors import InputError, StoreError
 
 
@@ -36,7 +41,7 @@ def show(
 ) -> None:
     """Show rows or rejects as readable records."""
     from builder import store
-    from builder.export import rows as records_of
+    from builder.results import rows as results_rows
 
     found, made = planned(project, None, rows=rows, model=model)
     chosen = datasets_of(made, [name] if name else [])
@@ -44,12 +49,12 @@ def show(
     with store.reading(found.store) as held:
         for dataset in chosen:
             if rejects:
-                refused = records_of.first_rejects(dataset, held, count)
+                refused = results_rows.first_rejects(dataset, held, count)
                 for number, one in enumerate(refused, 1):
                     print(view.reject(number, one))
                 shown += len(refused)
                 continue
-            accepted = records_of.first(dataset, held, count)
+            accepted = results_rows.first(dataset, held, count)
             shown += len(accepted)
             if as_table and accepted:
                 print(view.sample(accepted, shutil.get_terminal_size((120, 24)).columns))
@@ -62,14 +67,14 @@ def show(
 
 def _nothing(made: Any, chosen: list[Any], what: str, *, quiet: bool) -> None:
     """Where there is nothing: how to get some, and which trials hold any."""
-    from builder.export import dataset
+    from builder.dataset import exports
 
     say(f"no {what} yet; `builder run` asks for some", quiet=quiet)
     if made.trial:
         return
     flag = " --rejects" if what == "rejects" else ""
     for one in chosen:
-        for model in dataset.trials(made, one):
+        for model in exports.trials(made, one):
             command = shlex.join(["builder", "show", one.name, "--model", model])
             say(f"a trial has some:  {command}{flag}", quiet=quiet)
 
@@ -115,14 +120,14 @@ def draw(
 def _plot(path: Path, name: str, compared: list[Any], *, quiet: bool) -> None:
     import numpy as np
 
-    from builder.plan import plots
+    from builder.sampling import pages
 
     if not compared:
         raise InputError(f"{name} draws from no table; there is nothing to put beside its draws")
     for number, one in enumerate(compared):
         target = path if not number else path.with_stem(f"{path.stem}-{number + 1}")
         title = f"{name}: {one.draw.sampler} on {one.draw.table.source.name}"
-        page = plots.page(title, one.drawn, one.reference, np.random.default_rng(0), one.found)
+        page = pages.page(title, one.drawn, one.reference, np.random.default_rng(0), one.found)
         try:
             target.write_text(page, "utf-8")
         except OSError as error:

@@ -8,14 +8,24 @@ from typing import TYPE_CHECKING
 
 import click
 
-from builder import view
+from builder.cli import view
 from builder.cli.application import Verb
-from builder.cli.common import datasets_of, planned, say, shown_path
-from builder.cli.options import OneOf, format_option, project_options, trial_options
+from builder.cli.common import (
+    datasets_of,
+    planned,
+    say,
+    shown_path,
+)
+from builder.cli.options import (
+    OneOf,
+    format_option,
+    project_options,
+    trial_options,
+)
 
 if TYPE_CHECKING:
-    from builder.export import shapes
-    from builder.export.files import Format
+    from builder.dataset import shapes
+    from builder.dataset.files import Format
 
 
 @click.command(cls=Verb)
@@ -50,14 +60,14 @@ def export(
 ) -> None:
     """Write the datasets from what the store holds. No call is made."""
     from builder import store
-    from builder.export import dataset
-    from builder.run.progress import Progress
+    from builder.dataset import exports
+    from builder.fill.progress import Progress
 
     found, made = planned(project, None, rows=rows, model=model)
     chosen = datasets_of(made, datasets)
     with store.locked(found.outputs), store.reading(found.store, check=True) as held:
         folders = [
-            dataset.write(made, one, held, form=format, shape=shape, raw=raw) for one in chosen
+            exports.write(made, one, held, form=format, shape=shape, raw=raw) for one in chosen
         ]
     say(view.summary(Progress(), folders), quiet=quiet)
     for one in folders:

@@ -8,9 +8,14 @@ from typing import Any, NamedTuple
 
 import click
 
-from builder import view
+from builder.cli import view
 from builder.cli.application import Verb
-from builder.cli.common import planned, say, shown_path, written
+from builder.cli.common import (
+    planned,
+    say,
+    shown_path,
+    written,
+)
 from builder.cli.gating import sentence_vectors
 from builder.cli.options import (
     Number,
@@ -60,10 +65,15 @@ def topup(
 ) -> None:
     """Write and run a scenario for what a reference has and a dataset lacks."""
     from builder import store
-    from builder.check import topup as topups
-    from builder.cli.drive import LEFT, finish, fruitless, ready
-    from builder.export import dataset
-    from builder.run import survey
+    from builder.cli.drive import (
+        LEFT,
+        finish,
+        fruitless,
+        ready,
+    )
+    from builder.dataset import exports
+    from builder.quality import topups
+    from builder.results import estimates
 
     embed = sentence_vectors() if semantic else None
     found, made = planned(project, [name])
@@ -89,8 +99,8 @@ def topup(
             last = _fill(site, held, purse, yes=yes, quiet=quiet)
         made = planned(project, [name])[1]
         left = last is not None and fruitless(*last)
-        folders = [] if left else [dataset.write(made, one, held) for one in made.datasets]
-        tallies = survey.make(made, held, whole=False).by_scenario() if left else {}
+        folders = [] if left else [exports.write(made, one, held) for one in made.datasets]
+        tallies = estimates.make(made, held, whole=False).by_scenario() if left else {}
     if last is None:
         print(shown_path(folders[0].folder))
         return
@@ -112,12 +122,12 @@ class _Purse:
     """What is left of a cap that all rounds share."""
 
     def __init__(self, text: str | None) -> None:
-        from builder.project import Budget
+        from builder.project.settings import Budget
 
         self.cap = Budget.parse(text) if text else None
 
     def spend(self, state: Any) -> None:
-        from builder.project import Budget
+        from builder.project.settings import Budget
 
         if self.cap is None:
             return
@@ -130,9 +140,9 @@ class _Purse:
 
 def _site(name: str, project: Path, made: Any, reference: Path | None, embed: Any) -> Site:
     """Where everything is. InputError where the scenario cannot be topped up."""
-    from builder.check import context, frame
-    from builder.check import topup as topups
-    from builder.project import NAME
+    from builder.project.settings import NAME
+    from builder.quality import contexts, topups
+    from builder.table import frame
 
     scenario = next(one for one in made.scenarios() if one.name == name).scenario
     own = f"{name}_topup"
@@ -153,15 +163,16 @@ def _site(name: str, project: Path, made: Any, reference: Path | None, embed: An
             hint="--reference PATH names them, or `expect: {drift: {table: …}}`",
         )
     table = scenario.reference
-    beside = frame.read(reference) if reference else context.beside(table) if table else None
+    beside = frame.read(reference) if reference else contexts.beside(table) if table else None
     file = made.project.scenarios / f"{own}.yaml"
     return Site(name, own, project, beside, embed, file, made.project.prompts / f"{own}.j2")
 
 
 def _earlier(site: Site) -> dict[str, int]:
     """The rows of each focus in the file of rounds before; InputError for one that people changed."""
-    from builder.check import topup as topups
-    from builder.plan import documents, tables
+    from builder.project import documents
+    from builder.quality import topups
+    from builder.table import tables
 
     other = site.file.with_suffix(".yml")
     if other.exists() or (site.file.exists() and not topups.untouched(tables.read_text(site.file))):
@@ -189,11 +200,11 @@ def _base(made: Any, name: str, model: str | None) -> dict[str, Any]:
 
 def _measure(site: Site, held: Any, turn: int) -> tuple[Any, int]:
     """Where the dataset stands now beside the reference, and how many rows it has."""
-    from builder.check import topup as topups
-    from builder.export import checked
+    from builder.quality import topups
+    from builder.verbs import checking
 
     made = planned(site.project, [site.name])[1]
-    found = checked.evidence(made.datasets[0], held, site.reference, site.embed)
+    found = checking.evidence(made.datasets[0], held, site.reference, site.embed)
     rng = found.rng(f"topup {turn}")
     try:
         proposal = topups.propose(found.texts, found.reference_texts, rng, semantic=site.embed)
@@ -211,7 +222,7 @@ def _standing(history: list[float], ceiling: float) -> str:
 
 def _end(history: list[float], proposal: Any, rounds: int) -> str:
     """Why no further round follows; empty where one does."""
-    from builder.check import topup as topups
+    from builder.quality import topups
 
     if done := topups.finished(history, proposal.ceiling):
         return str(done)
@@ -237,7 +248,7 @@ def _write(
 
     What cannot be planned is taken back.
     """
-    from builder.check import topup as topups
+    from builder.quality import topups
 
     made = planned(site.project, [site.name])[1]
     scenario = next(one for one in made.scenarios() if one.name == site.name).scenario
@@ -274,10 +285,10 @@ def _put(path: Path, text: str) -> None:
 def _fill(site: Site, held: Any, purse: _Purse, *, yes: bool, quiet: bool) -> Any:
     """Asks for the rows that the written scenario lacks: its progress, and the error that ended it."""
     from builder.cli.drive import filled
-    from builder.run import survey
+    from builder.results import estimates
 
     made = planned(site.project, [site.own])[1]
-    looked = survey.make(made, held, whole=False)
+    looked = estimates.make(made, held, whole=False)
     say(view.plan(looked), quiet=quiet)
     state = looked.progress()
     failure = filled(made, held, state, looked.usd, purse.cap, yes=yes, quiet=quiet)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from builder.errors import InputError, Place
-from builder.plan.plan import ScenarioPlan
+from builder.plan.plans import ScenarioPlan
 
 OWN = ("_scenario", "_model", "_case", "_key")
 

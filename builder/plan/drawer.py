@@ -15,12 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from builder.errors import InputError, nearest
-from builder.plan import axes
-from builder.plan.draws import EXAMPLES, Draw
-from builder.plan.samplers import packed, registry
-from builder.plan.samplers.protocol import Arrays, Sampler
 from builder.plan.spread import Source
-from builder.plan.tables import Table
+from builder.project import axes
+from builder.project.draws import EXAMPLES, Draw
+from builder.sampling import packed, samplers
+from builder.sampling.sampler import Arrays, Sampler
+from builder.table.tables import Table
 
 SHOWN = 20
 """Values of a column that an error lists."""
@@ -147,7 +147,7 @@ class Drawer:
         return self._learned[key]
 
     def _learn(self, draw: Draw, value: Any) -> tuple[type[Sampler], Arrays]:
-        sampler = registry.sampler(draw.sampler)
+        sampler = samplers.sampler(draw.sampler)
         if not sampler.fitted:
             return sampler, sampler.fit(Table({}), draw.options, np.random.default_rng(0))
         table = self.rows(draw, value).select(draw.columns)
@@ -160,7 +160,7 @@ class Drawer:
                 f"{draw.by[1]} {axes.shown(value)}: {error}, so its {len(table)} rows are drawn "
                 f"whole ({WHOLE}) instead of by {draw.sampler}"
             )
-        whole = registry.sampler(WHOLE)
+        whole = samplers.sampler(WHOLE)
         return whole, self._fit(WHOLE, table, whole.options({}))
 
     def _fit(self, name: str, table: Table, options: Mapping[str, Any]) -> Arrays:
@@ -176,7 +176,7 @@ class Drawer:
         arrays = _kept(kept)
         if arrays is None:
             rng = np.random.default_rng(int.from_bytes(digest.digest(), "big"))
-            arrays = registry.sampler(name).fit(table, options, rng)
+            arrays = samplers.sampler(name).fit(table, options, rng)
             _keep(kept, arrays)
         return arrays
 

@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from builder.plan import axes, fidelity, tables
 from builder.plan.drawer import WHOLE
-from builder.plan.draws import Draw
-from builder.plan.fidelity import Fidelity
-from builder.plan.plan import ScenarioPlan
-from builder.plan.samplers import fit, registry
-from builder.plan.tables import Table, typed
+from builder.plan.plans import ScenarioPlan
+from builder.project import axes
+from builder.project.draws import Draw
+from builder.sampling import fidelity, fit, samplers
+from builder.sampling.fidelity import Fidelity
+from builder.table import tables
+from builder.table.tables import Table, typed
 
 FEWEST = 20
 """Rows of a table that can be halved for an honest comparison."""
@@ -98,13 +99,13 @@ def _drawn(draw: Draw, groups: Sequence[Table], n: int, rng: np.random.Generator
     total = sum(len(group) for group in groups)
     parts = []
     for group in groups:
-        sampler, options = registry.sampler(draw.sampler), draw.options
+        sampler, options = samplers.sampler(draw.sampler), draw.options
         try:
             arrays = sampler.fit(group, options, rng)
         except ValueError:
             if draw.by is None:
                 raise
-            sampler = registry.sampler(WHOLE)
+            sampler = samplers.sampler(WHOLE)
             arrays = sampler.fit(group, sampler.options({}), rng)
         u = rng.random((max(1, round(n * len(group) / total)), sampler.width(arrays)))
         parts.append(Table(sampler.draw(arrays, u)))

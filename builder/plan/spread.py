@@ -16,8 +16,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from builder.plan.axes import Grid
-from builder.plan.expressions import Expression
+from builder.project.axes import Grid
+from builder.project.expressions import Expression
 from builder.records import canonical
 
 CHUNK = 1 << 19

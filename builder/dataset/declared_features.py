@@ -1,0 +1,60 @@
+"""The columns of a dataset as Hugging Face writes them down: in Parquet metadata and in a card.
+
+Written here rather than by `datasets`, which takes seconds to import; a test holds the two equal.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from builder.dataset.shapes import Shape
+from builder.plan.columns import STRING, Kind
+
+_TYPES = {"integer": "int64", "number": "float64", "boolean": "bool"}
+
+
+def as_metadata(shape: Shape) -> dict[str, Any]:
+    """What stands under `info.features` in the metadata of a Parquet schema."""
+    return {
+        name: {"names": list(shape.labels[name]), "_type": "ClassLabel"}
+        if name in shape.labels
+        else _metadata(kind)
+        for name, kind in shape.kinds.items()
+    }
+
+
+def as_card(shape: Shape, *, flat: bool = False) -> list[dict[str, Any]]:
+    """What stands under `dataset_info.features` in a card; `flat` where files hold nested values
+    as JSON text."""
+    return [
+        {"name": name, "dtype": {"class_label": {"names": _numbered(shape.labels[name])}}}
+        if name in shape.labels
+        else {"name": name, **_card(STRING if flat and (kind.of or kind.fields) else kind)}
+        for name, kind in shape.kinds.items()
+    ]
+
+
+def _metadata(kind: Kind) -> dict[str, Any]:
+    if kind.name == "list" and kind.of is not None:
+        return {"feature": _metadata(kind.of), "_type": "List"}
+    if kind.name == "struct":
+        return {name: _metadata(inner) for name, inner in kind.fields}
+    return {"dtype": _TYPES.get(kind.name, "string"), "_type": "Value"}
+
+
+def _card(kind: Kind) -> dict[str, Any]:
+    if kind.name == "list" and kind.of is not None:
+        return {"list": _part(kind.of)}
+    if kind.name == "struct":
+        return {"struct": [{"name": name, **_card(inner)} for name, inner in kind.fields]}
+    return {"dtype": _TYPES.get(kind.name, "string")}
+
+
+def _part(kind: Kind) -> Any:
+    """What a list holds: a type, a list, or the fields of a struct."""
+    whole = _card(kind)
+    return whole.get("dtype") or whole.get("struct") or whole
+
+
+def _numbered(labels: tuple[str, ...]) -> dict[str, str]:
+    return {str(number): label for number, label in enumerate(labels)}

@@ -1,0 +1,363 @@
+"""Files of a dataset: Parquet, JSONL or CSV in shards, a few thousand rows in memory at a time.
+
+A shard holds the rows of one split, of one scenario and of one block of its plan, so that a
+dataset that grew, or one scenario of which was made anew, rewrites few files. `datasets` reads
+the split off names of the form `SPLIT-00000-of-00001-…`, also without a card; what follows is
+the scenario and the block. The two numbers never change, so neither does a name.
+"""
+
+from __future__ import annotations
+
+import csv
+import filecmp
+import hashlib
+import io
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from itertools import compress
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, Protocol
+
+import orjson
+
+from builder.dataset import declared_features
+from builder.dataset.shapes import Shape
+from builder.plan.columns import Kind
+from builder.results.rows import (
+    REST,
+    Batch,
+    Columns,
+    records,
+)
+
+Format = Literal["parquet", "jsonl", "csv"]
+GROUP = 5000
+"""Rows of one Parquet row group: what is in memory before it is written."""
+GROUP_BYTES = 16 * 2**20
+"""The same in bytes, for long rows."""
+UNIQUE = ("_case", "_key")
+"""Columns that hold no value twice: a dictionary or bounds of them help no reader, and take room."""
+ENDINGS = (".parquet", ".jsonl", ".csv")
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""Beginnings of cells that a spreadsheet would run."""
+
+Key = tuple[str, str, int]
+"""Split, scenario and block of a shard."""
+
+
+class Writer(Protocol):
+    """Takes rows of one file, column by column, and keeps some of them back."""
+
+    def write(self, columns: Columns) -> int:
+        """Takes more rows; the bytes that wait because of them."""
+        ...
+
+    def flush(self) -> None:
+        """Writes what waits."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class Form(Protocol):
+    """Begins files of one format, all with the same columns; they are opened when they are
+    written to."""
+
+    def __call__(self, path: Path) -> Writer: ...
+
+
+class Parquet:
+    """One Parquet file, its types fixed beforehand."""
+
+    def __init__(self, path: Path, kinds: Mapping[str, Kind], schema: Any) -> None:
+        self._path = path
+        self._kinds = kinds
+        self._schema = schema
+        self._writer: Any = None
+        self._waiting: list[Any] = []
+        self._rows = self._bytes = 0
+
+    def write(self, columns: Columns) -> int:
+        from builder.dataset import arrow
+
+        batch = arrow.batch(columns, self._kinds, self._schema)
+        self._waiting.append(batch)
+        self._rows += batch.num_rows
+        self._bytes += batch.nbytes
+        if self._rows >= GROUP or self._bytes >= GROUP_BYTES:
+            self.flush()
+        return int(batch.nbytes)
+
+    def flush(self) -> None:
+        import pyarrow
+        from pyarrow import parquet
+
+        from builder.dataset import arrow
+
+        if not self._waiting:
+            return
+        if self._writer is None:
+            others = [
+                leaf
+                for name, kind in self._kinds.items()
+                if name not in UNIQUE
+                for leaf in arrow.leaves(name, kind)
+            ]
+            self._writer = parquet.ParquetWriter(
+                self._path,
+                self._schema,
+                compression="zstd",
+                use_dictionary=others,
+                write_statistics=others,
+            )
+        self._writer.write_table(pyarrow.Table.from_batches(self._waiting))
+        self._waiting, self._rows, self._bytes = [], 0, 0
+
+    def close(self) -> None:
+        self.flush()
+        if self._writer is not None:
+            self._writer.close()
+
+
+class Lines:
+    """One JSONL file, Chinese left readable."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lines = bytearray()
+
+    def write(self, columns: Columns) -> int:
+        before = len(self._lines)
+        for record in records(columns):
+            self._lines += orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE)
+        after = len(self._lines)
+        if after >= GROUP_BYTES:
+            self.flush()
+        return after - before
+
+    def flush(self) -> None:
+        with self._path.open("ab") as stream:
+            stream.write(self._lines)
+        self._lines = bytearray()
+
+    def close(self) -> None:
+        self.flush()
+
+
+class Table:
+    """One CSV file: nested values as JSON, and no cell that a spreadsheet would run."""
+
+    def __init__(self, path: Path, names: list[str], *, raw: bool) -> None:
+        self._path = path
+        self._cell = plain if raw else cell
+        self._stream = io.StringIO(newline="")
+        self._writer = csv.writer(self._stream, lineterminator="\n")
+        self._writer.writerow([self._cell(name) for name in names])
+
+    def write(self, columns: Columns) -> int:
+        before = self._stream.tell()
+        for values in zip(*columns.values(), strict=True):
+            self._writer.writerow(map(self._cell, values))
+        after = self._stream.tell()
+        if after >= GROUP_BYTES:
+            self.flush()
+        return after - before
+
+    def flush(self) -> None:
+        with self._path.open("a", encoding="utf-8", newline="") as stream:
+            stream.write(self._stream.getvalue())
+        self._stream.seek(0)
+        self._stream.truncate()
+
+    def close(self) -> None:
+        self.flush()
+
+
+def plain(value: Any) -> Any:
+    """A value as CSV holds it.
+
+    >>> plain([{"role": "user"}])
+    '[{"role": "user"}]'
+    """
+    if isinstance(value, list | dict):
+        return json.dumps(value, ensure_ascii=False)
+    if isinstance(value, bool):
+        return str(value).lower()
+    return value
+
+
+def cell(value: Any) -> Any:
+    """The same, with an apostrophe before what a spreadsheet would take for a formula.
+
+    >>> cell("=cmd()"), cell("plain"), cell(-3)
+    ("'=cmd()", 'plain', -3)
+    """
+    shown = plain(value)
+    return f"'{shown}" if isinstance(shown, str) and shown.startswith(FORMULA) else shown
+
+
+def form(ending: Format, shape: Shape, *, raw: bool = False) -> Form:
+    """How files of this format and shape are opened."""
+    if ending == "jsonl":
+        return Lines
+    if ending == "csv":
+        return lambda path: Table(path, list(shape.kinds), raw=raw)
+    schema = arrow_schema(shape)
+    return lambda path: Parquet(path, shape.kinds, schema)
+
+
+def arrow_schema(shape: Shape) -> Any:
+    """The Arrow schema of a shape; class names stand in the metadata that `datasets` reads."""
+    import pyarrow
+
+    from builder.dataset import arrow
+
+    schema = pyarrow.schema([(name, arrow.kind_type(kind)) for name, kind in shape.kinds.items()])
+    if not shape.labels:
+        return schema
+    told = {"info": {"features": declared_features.as_metadata(shape)}}
+    return schema.with_metadata({"huggingface": json.dumps(told)})
+
+
+def shard_name(key: Key, ending: str) -> str:
+    """The name of a shard's file.
+
+    >>> shard_name(("train", "notes", 3), "parquet")
+    'train-00000-of-00001-notes-00003.parquet'
+    """
+    split, scenario, block = key
+    # No scenario may look like the numbers that the split is read off; ~ is in no name.
+    safe = scenario.replace("-of-", "~of~")
+    part = "rest" if block == REST else f"{block:05d}"
+    return f"{split}-00000-of-00001-{safe}-{part}.{ending}"
+
+
+def parted(batch: Batch) -> Iterator[tuple[str, Columns]]:
+    """The columns of each split, those in front first."""
+    splits = list(dict.fromkeys(batch.splits))
+    if len(splits) == 1:
+        yield splits[0], batch.columns
+        return
+    for split in splits:
+        mine = [one == split for one in batch.splits]
+        yield split, {name: list(compress(values, mine)) for name, values in batch.columns.items()}
+
+
+class Folder:
+    """A folder of shards being written: whole under other names when `with` ends, in their places
+    after `publish`, gone again where writing fails. A shard that stands there already with just
+    these bytes is left alone; files of an earlier export that are no longer wanted go."""
+
+    def __init__(self, folder: Path, open_file: Form, ending: Format) -> None:
+        self.folder = folder
+        self.ending = ending
+        self._open_file = open_file
+        self._block: tuple[str, int] = ("", 0)
+        self._open: dict[Key, Writer] = {}
+        self._closed: set[tuple[str, int]] = set()
+        self._rest: dict[Key, Writer] = {}
+        self._waiting = 0
+        self._names: list[str] = []
+
+    def __enter__(self) -> Folder:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        for left in self.folder.glob("*.part"):
+            left.unlink()
+        return self
+
+    def write(self, batch: Batch) -> None:
+        """Adds rows to the shards of their splits. Blocks come one after another; what comes when
+        its block is over goes to the rest of its scenario."""
+        for split, columns in parted(batch):
+            self._write((split, batch.scenario, batch.block), columns)
+
+    def _write(self, key: Key, columns: Columns) -> None:
+        split, scenario, block = key
+        if self._block != (scenario, block):
+            if block == REST or (scenario, block) in self._closed:
+                self._keep((split, scenario, REST), columns)
+                return
+            self._close(self._open)
+            self._closed.add(self._block)
+            self._block = (scenario, block)
+        shard = self._open.get(key)
+        if shard is None:
+            shard = self._open[key] = self._begun(key)
+        shard.write(columns)
+
+    def _keep(self, key: Key, columns: Columns) -> None:
+        """The rests of all scenarios come mixed, so that their shards stay open to the end."""
+        shard = self._rest.get(key)
+        if shard is None:
+            shard = self._rest[key] = self._begun(key)
+        self._waiting += shard.write(columns)
+        if self._waiting >= GROUP_BYTES:
+            for one in self._rest.values():
+                one.flush()
+            self._waiting = 0
+
+    def _begun(self, key: Key) -> Writer:
+        name = shard_name(key, self.ending)
+        self._names.append(name)
+        return self._open_file(self.folder / f"{name}.part")
+
+    def _close(self, shards: dict[Key, Writer]) -> None:
+        while shards:
+            shards.popitem()[1].close()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            if error is None:
+                self._close(self._open)
+                self._close(self._rest)
+                return
+        except BaseException:
+            self._remove()
+            raise
+        self._remove()
+
+    def _remove(self) -> None:
+        for shard in (*self._open.values(), *self._rest.values()):
+            # A full disk fails here once more; the first error is the one to tell.
+            with suppress(Exception):
+                shard.close()
+        for left in self.folder.glob("*.part"):
+            left.unlink()
+
+    def made(self) -> dict[str, Path]:
+        """The names that the files are to have, and where they are until then."""
+        return {name: self.folder / f"{name}.part" for name in self._names}
+
+    def publish(self) -> None:
+        """Puts the files in their places."""
+        names = self.made()
+        for name, part in names.items():
+            whole = self.folder / name
+            if whole.is_file() and filecmp.cmp(part, whole, shallow=False):
+                part.unlink()
+            else:
+                part.replace(whole)
+        for old in self.folder.iterdir():
+            if old.suffix in ENDINGS and old.name not in names:
+                old.unlink()
+
+
+def unpacked(path: Path) -> int:
+    """Bytes of a Parquet file's columns before they were compressed."""
+    from pyarrow import parquet
+
+    about = parquet.read_metadata(path)
+    return sum(about.row_group(i).total_byte_size for i in range(about.num_row_groups))
+
+
+def digest(path: Path) -> str:
+    """SHA-256 of a file, in hexadecimal."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

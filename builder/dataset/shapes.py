@@ -1,0 +1,327 @@
+"""The columns that trainers eat: a dataset's records turned into another shape.
+
+`columns` leaves them as they are. `messages` (conversations for supervised fine-tuning),
+`prompt-completion` and `text-label` (a class with its names) put columns of the trainer's
+names first; the fields they took go, and every other column stays unless `keep` says which.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from builder.errors import InputError, Place, nearest
+from builder.plan.columns import (
+    INTEGER,
+    OWN,
+    STRING,
+    Kind,
+)
+from builder.plan.plans import DatasetPlan
+from builder.project.settings import Project, ShapeSettings
+from builder.results.rows import Columns, records
+
+Name = Literal["columns", "messages", "prompt-completion", "text-label"]
+Record = dict[str, Any]
+
+TURNS = Kind("list", of=Kind("struct", fields=(("role", STRING), ("content", STRING))))
+ROLES = ("system", "user", "assistant", "tool")
+READ = frozenset(("messages", "prompt", "completion", "chosen", "rejected"))
+"""Columns that tell a trainer which shape it has before it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """A shape over the columns of one dataset."""
+
+    name: Name
+    kinds: Mapping[str, Kind]
+    """The columns it has, in order."""
+    labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """The class names of a column that holds their numbers."""
+    made: Callable[[Record], Record] | None = None
+    """From a record to its new columns."""
+    taken: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """The fields that each new column is made of."""
+    kept: tuple[str, ...] = ()
+    """The columns that stay, behind the new ones."""
+    said: Mapping[str, Any] = field(default_factory=dict)
+    """What the project says of it."""
+
+    def record(self, record: Record) -> Record:
+        """A record in this shape."""
+        if self.made is None:
+            return record
+        shaped = self.made(record)
+        for name in self.kept:
+            shaped[name] = record[name]
+        return shaped
+
+    def columns(self, columns: Columns) -> Columns:
+        """Columns of a dataset in this shape."""
+        if self.made is None:
+            return columns
+        shaped = [self.record(record) for record in records(columns)]
+        return {name: [one[name] for one in shaped] for name in self.kinds}
+
+    def about(self) -> list[Any]:
+        """What the digest of the content holds of it."""
+        kinds = [[name, str(kind)] for name, kind in self.kinds.items()]
+        parts = [
+            [[name, list(part)] for name, part in parts.items()]
+            for parts in (self.labels, self.taken)
+        ]
+        return [self.name, kinds, *parts, self.said]
+
+
+def of(
+    project: Project, dataset: DatasetPlan, kinds: Mapping[str, Kind], name: Name | None = None
+) -> Shape:
+    """The shape that the project gives a dataset, or `name` with the fields that it says.
+
+    Fields that nobody named are taken where only one can be meant. Raises InputError for a field
+    that the dataset has not, or of the wrong kind.
+    """
+    settings = project.dataset_settings(dataset.name).shape
+    chosen: Name = name or settings.kind
+    reader = _Reader(project, dataset, kinds, settings, chosen)
+    if chosen == "messages":
+        return reader.messages()
+    if chosen == "prompt-completion":
+        return reader.pair()
+    if chosen == "text-label":
+        return reader.labelled()
+    return Shape("columns", kinds)
+
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """Reads the settings of one dataset's shape against its columns."""
+
+    project: Project
+    dataset: DatasetPlan
+    kinds: Mapping[str, Kind]
+    settings: ShapeSettings
+    name: Name
+
+    def messages(self) -> Shape:
+        settings = self.settings
+        named = {role: getattr(settings, role) for role in ("system", "user", "assistant")}
+        if settings.turns or not any(named.values()):
+            return self._turns()
+        if settings.user is None or settings.assistant is None:
+            raise self.fail("messages takes both `user` and `assistant`, or `turns`")
+        fields = {
+            role: self.field(role, of, STRING) for role, of in named.items() if of is not None
+        }
+
+        def made(record: Record) -> Record:
+            turns = []
+            for role, of in fields.items():
+                content = record[of]
+                if content is None and role == "system":
+                    continue
+                turns.append({"role": role, "content": _present(record, of)})
+            return {"messages": turns}
+
+        return self.shape({"messages": TURNS}, made, {"messages": [*fields.values()]})
+
+    def _turns(self) -> Shape:
+        settings = self.settings
+        inner = (settings.role, settings.content)
+        able = [
+            name
+            for name, kind in self.kinds.items()
+            if kind.of and [dict(kind.of.fields).get(part) for part in inner] == [STRING, STRING]
+        ]
+        if not able and settings.turns is None:
+            raise self.fail(
+                "the shape messages takes a field of turns, or the fields of one user and one assistant message",
+                hint=self.example('user = "…", assistant = "…"'),
+            )
+        taken = settings.turns or self.only(able, "turns")
+        if taken not in able:
+            self.known("turns", taken)
+            raise self.fail(
+                f"{taken!r} is {self.kinds[taken]}, not a list of turns with "
+                f"{settings.role!r} and {settings.content!r}",
+                "turns",
+                hint="`role` and `content` name the parts of a turn where they are called otherwise",
+            )
+        roles = {**{role: role for role in ROLES}, **settings.roles}
+
+        def made(record: Record) -> Record:
+            turns = []
+            for turn in _present(record, taken):
+                role = self.role(turn[inner[0]], roles, record)
+                turns.append({"role": role, "content": _content(record, turn, inner[1])})
+            return {"messages": turns}
+
+        return self.shape({"messages": TURNS}, made, {"messages": [taken]})
+
+    def role(self, speaker: Any, roles: Mapping[str, str], record: Record) -> str:
+        if speaker in roles:
+            return roles[speaker]
+        raise self.fail(
+            f"a turn of row {record['_case']} is spoken by {str(speaker)[:60]!r}; a trainer knows {', '.join(ROLES)}",
+            "roles",
+            hint="say what your speakers are: roles = {customer = \"user\", agent = \"assistant\"}",
+        )  # fmt: skip
+
+    def pair(self) -> Shape:
+        settings, texts = self.settings, self.texts()
+        rest = [name for name in texts if name != settings.completion]
+        able = rest if settings.completion else rest[:-1]
+        prompt = settings.prompt or self.only(able, "prompt", texts)
+        able = [name for name in texts if name != prompt]
+        completion = settings.completion or self.only(able, "completion", texts)
+        self.field("prompt", prompt, STRING)
+        self.field("completion", completion, STRING)
+
+        def made(record: Record) -> Record:
+            return {
+                "prompt": _present(record, prompt),
+                "completion": _present(record, completion),
+            }
+
+        columns = {"prompt": STRING, "completion": STRING}
+        return self.shape(columns, made, {"prompt": [prompt], "completion": [completion]})
+
+    def labelled(self) -> Shape:
+        classes = self.classes()
+        text = self.settings.text or self.only(self.texts(), "text")
+        label = self.settings.label or self.only(list(classes), "label")
+        self.field("text", text, STRING)
+        self.known("label", label)
+        if label not in classes:
+            raise self.fail(
+                f"{label!r} has no fixed set of values: a label is an axis or an enum",
+                "label",
+                hint=f"able: {', '.join(classes) or 'none'}",
+            )
+        names = classes[label]
+        numbers = {name: number for number, name in enumerate(names)}
+
+        def made(record: Record) -> Record:
+            return {
+                "text": _present(record, text),
+                "label": numbers[_label(_present(record, label))],
+            }
+
+        columns = {"text": STRING, "label": INTEGER}
+        return self.shape(columns, made, {"text": [text], "label": [label]}, {"label": names})
+
+    def classes(self) -> dict[str, tuple[str, ...]]:
+        """The columns with a fixed set of values: axes in file order, and enums of the schemas."""
+        found: dict[str, dict[str, None]] = {}
+        for scenario in self.dataset.scenarios:
+            for axis in scenario.scenario.axes:
+                every = axis.values or tuple(
+                    v for vs in (axis.by_parent or {}).values() for v in vs
+                )
+                found.setdefault(axis.name, {}).update({_label(v.value): None for v in every})
+            row = scenario.scenario.schema.row
+            for name, part in row.get("properties", {}).items():
+                whole = _resolved(part, row.get("$defs", {}))
+                if "enum" in whole:
+                    labels = [_label(value) for value in whole["enum"] if value is not None]
+                    found.setdefault(name, {}).update(dict.fromkeys(labels))
+        return {name: tuple(values) for name, values in found.items() if len(values) > 1}
+
+    def shape(
+        self,
+        new: Mapping[str, Kind],
+        made: Callable[[Record], Record],
+        taken: Mapping[str, Sequence[str]],
+        labels: Mapping[str, tuple[str, ...]] | None = None,
+    ) -> Shape:
+        gone = {name for fields in taken.values() for name in fields}
+        stays = [name for name in self.kinds if name not in gone]
+        if self.settings.keep is not None and self.name == self.settings.kind:
+            for name in self.settings.keep:
+                self.known("keep", name)
+            stays = [name for name in stays if name in {*self.settings.keep, *OWN}]
+        for name in stays:
+            if name in new or (name in READ and self.name != "text-label"):
+                raise self.fail(
+                    f"the column {name!r} stays beside the trainer's columns, which would mislead it",
+                    "keep",
+                    hint="rename it, or leave it out: keep = […] lists the columns that stay",
+                )
+        kinds = {**new, **{name: self.kinds[name] for name in stays}}
+        said = self.settings.model_dump()
+        return Shape(self.name, kinds, labels or {}, made, taken, tuple(stays), said)
+
+    def texts(self) -> list[str]:
+        """The fields of free text: no variables, no enums."""
+        variables = {name for s in self.dataset.scenarios for name in s.scenario.columns()}
+        apart = {*OWN, *variables, *self.classes()}
+        return [name for name, kind in self.kinds.items() if kind == STRING and name not in apart]
+
+    def field(self, word: str, name: str, kind: Kind) -> str:
+        """A column that there is, and of this kind."""
+        self.known(word, name)
+        if self.kinds[name] != kind:
+            raise self.fail(f"{name!r} is {self.kinds[name]}, {word} takes {kind}", word)
+        return name
+
+    def known(self, word: str, name: str) -> None:
+        if name not in self.kinds:
+            raise self.fail(
+                f"no column {name!r}.{nearest(name, self.kinds)}",
+                word,
+                hint=f"columns: {', '.join(n for n in self.kinds if n not in OWN)}",
+            )
+
+    def only(self, able: Sequence[str], word: str, listed: Sequence[str] = ()) -> str:
+        """The one column that can be meant."""
+        if len(able) == 1:
+            return able[0]
+        shown = ", ".join(listed or able) or "none"
+        raise self.fail(
+            f"the shape {self.name} needs to know which field is its {word}; able: {shown}",
+            hint=self.example(f'{word} = "…"'),
+        )
+
+    def example(self, words: str) -> str:
+        return (
+            f'[tool.builder.datasets.{self.dataset.name}]  shape = {{as = "{self.name}", {words}}}'
+        )
+
+    def fail(self, message: str, word: str = "", hint: str = "") -> InputError:
+        where: tuple[str, ...] = ("datasets", self.dataset.name, "shape")
+        place: Place | None = None
+        if self.dataset.name in self.project.settings.datasets:
+            place = self.project.place((*where, word) if word else where)
+        return InputError(message, place=place, hint=hint)
+
+
+def _present(record: Record, name: str) -> Any:
+    if record[name] is None or record[name] == []:
+        raise InputError(
+            f"row {record['_case']} of scenario {record['_scenario']!r} has no {name!r}, which the shape needs",
+            hint="take a field that every scenario of the dataset has",
+        )
+    return record[name]
+
+
+def _content(record: Record, turn: Record, name: str) -> Any:
+    if turn[name] is None:
+        raise InputError(
+            f"a turn of row {record['_case']} has no {name!r}, which a trainer reads",
+            hint="a schema that requires it refuses such answers",
+        )
+    return turn[name]
+
+
+def _label(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _resolved(part: Mapping[str, Any], definitions: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A schema behind its reference, null left out of the choice."""
+    if "$ref" in part:
+        return _resolved(definitions[part["$ref"].rsplit("/", 1)[-1]], definitions)
+    options = [one for one in part.get("anyOf", ()) if one.get("type") != "null"]
+    return _resolved(options[0], definitions) if len(options) == 1 else part

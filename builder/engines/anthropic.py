@@ -1,0 +1,177 @@
+"""Anthropic's messages, and servers that speak them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from builder.engines import params, structured
+from builder.engines.exchange import (
+    Exchange,
+    Format,
+    Said,
+    tokens,
+)
+from builder.engines.protocol import Endpoint, Mode, OnHeaders
+from builder.errors import TransportError
+from builder.records import (
+    Completion,
+    Key,
+    Message,
+    Request,
+    Stop,
+    Usage,
+)
+
+MAX_TOKENS = 4096
+"""The provider asks for a limit; this one where the user sets none."""
+
+STOPS: Mapping[str, Stop] = {
+    "max_tokens": "length",
+    "model_context_window_exceeded": "length",
+    "refusal": "refusal",
+}
+
+
+class Anthropic:
+    """Messages over the SDK's aiohttp backend."""
+
+    @classmethod
+    def defaults(cls, endpoint: Endpoint, model: str) -> Mapping[str, Any]:
+        return {"max_tokens": MAX_TOKENS}
+
+    @classmethod
+    def problems(cls, endpoint: Endpoint, request: Request) -> list[str]:
+        lines = [] if request.model_name else [f"model {request.model!r} names no model"]
+        if not any(turn.role != "system" for turn in request.messages):
+            lines.append("messages: the prompt has no user turn, and the provider needs one")
+        if endpoint.provider != "anthropic":
+            known = {**params.ANTHROPIC, **params.SAMPLING}
+            return lines + params.problems(endpoint.provider, request.params, known, extras=True)
+        lines += [
+            f"params.{name}: anthropic takes no temperature, top_p or top_k; leave it out and let "
+            "the prompt's variables make the rows differ"
+            for name in request.params
+            if name in params.SAMPLING
+        ]
+        rest = {name: v for name, v in request.params.items() if name not in params.SAMPLING}
+        return lines + params.problems("anthropic", rest, params.ANTHROPIC, extras=False)
+
+    @classmethod
+    def body(cls, endpoint: Endpoint, request: Request, mode: Mode) -> dict[str, Any]:
+        return body(endpoint, request, mode)
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._endpoint = endpoint
+        self.on_headers: OnHeaders | None = None
+        """Called with the headers and status of each response."""
+
+    async def __aenter__(self) -> Anthropic:
+        import anthropic
+
+        from builder.engines.wire import Wire
+
+        self._wire = Wire(self._endpoint, anthropic, self._seen)
+        self._wire.client = _client(self._endpoint, anthropic, self._wire)
+        self._exchange = Exchange(self._endpoint, self._wire, FORMAT)
+        return self
+
+    async def __aexit__(self, *failure: object) -> None:
+        await self._wire.close()
+
+    async def complete(
+        self, request: Request, key: Key, extra: tuple[Message, ...] = (), again: int = 0
+    ) -> Completion:
+        return await self._exchange.complete(request, key, extra, again)
+
+    def _seen(self, headers: Mapping[str, str], status: int) -> None:
+        if self.on_headers is not None:
+            self.on_headers(headers, status)
+
+
+def body(_: Endpoint, request: Request, mode: Mode) -> dict[str, Any]:
+    """The JSON of one message request."""
+    messages = request.messages
+    sent: dict[str, Any] = {"model": request.model_name, "max_tokens": MAX_TOKENS}
+    sent.update(request.params)
+    if request.schema is not None and mode == "json_schema":
+        format_ = {"type": "json_schema", "schema": structured.constrained(request.schema)}
+        sent["output_config"] = {**sent.get("output_config", {}), "format": format_}
+    elif request.schema is not None:
+        messages = structured.described(messages, request.schema)
+    system = [turn.content for turn in messages if turn.role == "system"]
+    if system:
+        sent["system"] = "\n\n".join(system)
+    sent["messages"] = [
+        {"role": turn.role, "content": turn.content} for turn in messages if turn.role != "system"
+    ]
+    return sent
+
+
+def modes(endpoint: Endpoint, schema: Mapping[str, Any]) -> tuple[Mode, ...]:
+    """The ways to ask for structure, best first; the format has no json_object."""
+    if endpoint.structured in ("json_object", "prompt") or not (
+        structured.is_object(schema) and structured.is_closed(schema)
+    ):
+        return ("prompt",)
+    return ("json_schema",) if endpoint.structured else ("json_schema", "prompt")
+
+
+def path(endpoint: Endpoint, _: str) -> str:
+    """Where messages are asked, behind base_url, with or without its version."""
+    return "/messages" if str(endpoint.base_url).endswith("/v1") else "/v1/messages"
+
+
+def read(payload: Mapping[str, Any]) -> Said:
+    """What a message holds: its text blocks, not its thinking."""
+    blocks = payload.get("content")
+    reason = str(payload.get("stop_reason") or "")
+    stop = STOPS.get(reason, "end")
+    if not isinstance(blocks, list):
+        raise TransportError("The reply holds no content")
+    parts = [block.get("text") for block in blocks if isinstance(block, dict) and "text" in block]
+    text = "".join(part for part in parts if isinstance(part, str))
+    if not parts and stop == "end":
+        raise TransportError("The reply holds no text")
+    counted = payload.get("usage")
+    counted = counted if isinstance(counted, dict) else {}
+    return Said(
+        text=text,
+        stop=stop,
+        stop_reason=reason,
+        usage=_usage(counted),
+        answered_by=str(payload.get("model") or ""),
+        cache_written=tokens(counted.get("cache_creation_input_tokens")) or 0,
+    )
+
+
+def _usage(counted: Mapping[str, Any]) -> Usage:
+    """Input counts everything that was read: plain, from the cache and into it."""
+    plain = tokens(counted.get("input_tokens"))
+    cached = tokens(counted.get("cache_read_input_tokens"))
+    written = tokens(counted.get("cache_creation_input_tokens")) or 0
+    whole = None if plain is None else plain + (cached or 0) + written
+    return Usage(whole, tokens(counted.get("output_tokens")), cached)
+
+
+FORMAT = Format(path=path, body=body, read=read, modes=modes)
+
+
+def _client(endpoint: Endpoint, sdk: Any, wire: Any) -> Any:
+    """The SDK's client. Other servers get none of its own extra headers, and the key in both
+    the ways that are in use."""
+    headers: dict[str, Any] = {}
+    if endpoint.provider != "anthropic":
+        lines = os.environ.get("ANTHROPIC_CUSTOM_HEADERS", "").split("\n")
+        names = [line.partition(":")[0].strip() for line in lines]
+        headers = dict.fromkeys(filter(None, names), sdk.Omit())
+        headers["x-api-key"] = endpoint.api_key or sdk.Omit()
+    return sdk.AsyncAnthropic(
+        api_key=endpoint.api_key or "none",
+        base_url=endpoint.base_url,
+        max_retries=0,
+        timeout=endpoint.timeout,
+        http_client=wire.http_client(),
+        default_headers=headers or None,
+    )

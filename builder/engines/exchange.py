@@ -1,0 +1,203 @@
+"""One exchange with a provider: mode, body, wire, reply, completion. What both formats share."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, NamedTuple, Protocol
+
+import orjson
+
+from builder.engines import failures, prices, structured
+from builder.engines.protocol import Endpoint, Mode
+from builder.errors import ProviderError, TransportError
+from builder.records import (
+    Completion,
+    Key,
+    Message,
+    Request,
+    Stop,
+    Usage,
+)
+
+MOST_TOKENS = 10**8
+"""A count above this is no count of one call's tokens."""
+
+
+class Said(NamedTuple):
+    """What a reply of either format holds."""
+
+    text: str
+    stop: Stop
+    stop_reason: str
+    usage: Usage
+    answered_by: str
+    cache_written: int = 0
+
+
+class Format(NamedTuple):
+    """What tells one wire format from another: pure functions."""
+
+    path: Callable[[Endpoint, str], str]
+    body: Callable[[Endpoint, Request, Mode], dict[str, Any]]
+    read: Callable[[Mapping[str, Any]], Said]
+    """Raises TransportError for a payload that holds no reply."""
+    modes: Callable[[Endpoint, Mapping[str, Any]], tuple[Mode, ...]]
+    seeded: bool = False
+    """Whether the key's seed is sent, where the user gave none."""
+
+
+class Post(Protocol):
+    """Where bodies go: see `wire.Wire`."""
+
+    host: str
+
+    async def post(self, path: str, payload: bytes) -> failures.Reply: ...
+
+
+class Exchange:
+    """Asks one endpoint in one format. Safe for many workers of one event loop."""
+
+    def __init__(self, endpoint: Endpoint, wire: Post, format_: Format) -> None:
+        self._endpoint = endpoint
+        self._wire = wire
+        self._format = format_
+        self._redact = failures.redactor(endpoint)
+        self._ladders: dict[tuple[str, bytes], structured.Ladder] = {}
+        self._prices: dict[str, prices.Price | None] = {}
+
+    async def complete(
+        self, request: Request, key: Key, extra: tuple[Message, ...], again: int
+    ) -> Completion:
+        """The reply as a completion; see `Engine.complete`."""
+        asked = replace(request, messages=request.messages + extra) if extra else request
+        if request.schema is None:
+            reply = await self._ask(asked, key, "text", again)
+            return self._completion(request, key, extra, "text", reply)
+        ladder = self._ladder(request)
+        mode = await ladder.mode()
+        try:
+            while True:
+                reply = await self._ask(asked, key, mode, again)
+                if reply.status == 200:
+                    break
+                found = failures.fault_of(reply, self._redact)
+                if not failures.refuses_mode(reply, found, mode):
+                    break
+                lower = ladder.step_down(mode)
+                if lower is None:
+                    break
+                mode = lower
+        finally:
+            ladder.settle()
+        return self._completion(request, key, extra, mode, reply)
+
+    def _ladder(self, request: Request) -> structured.Ladder:
+        assert request.schema is not None
+        address = (request.model, orjson.dumps(request.schema))
+        ladder = self._ladders.get(address)
+        if ladder is None:
+            modes = self._format.modes(self._endpoint, request.schema)
+            ladder = self._ladders[address] = structured.Ladder(modes)
+        return ladder
+
+    async def _ask(self, request: Request, key: Key, mode: Mode, again: int) -> failures.Reply:
+        body = self._format.body(self._endpoint, request, mode)
+        if self._format.seeded:
+            body.setdefault("seed", key.seed(again))
+        path = self._format.path(self._endpoint, request.model_name)
+        return await self._wire.post(path, orjson.dumps(body, default=_plain))
+
+    def _completion(
+        self,
+        request: Request,
+        key: Key,
+        extra: tuple[Message, ...],
+        mode: Mode,
+        reply: failures.Reply,
+    ) -> Completion:
+        said = self._read(request, reply)
+        return Completion(
+            key=key,
+            text=self._redact(said.text),
+            model=request.model,
+            answered_by=self._redact(said.answered_by),
+            stop=said.stop,
+            stop_reason=self._redact(said.stop_reason),
+            usage=said.usage,
+            mode=mode,
+            host=self._wire.host,
+            latency=reply.latency,
+            time=time.time(),
+            sent=extra,
+            usd=self._usd(request, said),
+        )
+
+    def _read(self, request: Request, reply: failures.Reply) -> Said:
+        """What the reply holds; raises the error that it means otherwise."""
+        if reply.status != 200:
+            return self._refused(request, reply)
+        try:
+            payload = orjson.loads(reply.body.removeprefix(b"\xef\xbb\xbf"))
+        except orjson.JSONDecodeError:
+            text = failures.said(reply.body[:400].decode("utf-8", "replace"), self._redact)
+            who, size = self._endpoint.provider, f"{len(reply.body)} bytes"
+            raise TransportError(f"{who} answered 200 without whole JSON: {text or size}") from None
+        if not isinstance(payload, dict):
+            raise TransportError(f"{self._endpoint.provider} answered 200 with no JSON object")
+        if payload.get("error") or payload.get("type") == "error":
+            raise self._error_inside(request, reply, payload)
+        return self._format.read(payload)
+
+    def _refused(self, request: Request, reply: failures.Reply) -> Said:
+        found = failures.fault_of(reply, self._redact)
+        if failures.is_filter(reply, found):
+            reason = found.code or "content_filter"
+            return Said("", "filter", reason, Usage(input=None, output=0), "")
+        raise failures.classify(self._endpoint, request.model_name, reply, found, self._redact)
+
+    def _error_inside(
+        self, request: Request, reply: failures.Reply, payload: Mapping[str, Any]
+    ) -> TransportError | ProviderError:
+        """An error told with status 200: trouble, unless its own code says that it is final."""
+        found = failures.fault(payload, self._redact)
+        code = int(found.code) if found.code.isdigit() else 0
+        money = any(word in found.words for word in failures.NO_MONEY)
+        if code in (401, 402, 403, 404, 429) or money:
+            inner = reply._replace(status=code or 429)
+            error = failures.classify(
+                self._endpoint, request.model_name, inner, found, self._redact
+            )
+            assert isinstance(error, TransportError | ProviderError)
+            return error
+        limited = "rate_limit" in found.kind or "overloaded" in found.kind
+        return TransportError(
+            f"{self._endpoint.provider} answered 200 with an error inside: {found.message}",
+            after=failures.retry_after(reply.headers),
+            limited=limited,
+        )
+
+    def _usd(self, request: Request, said: Said) -> float | None:
+        if request.model not in self._prices:
+            self._prices[request.model] = prices.lookup(self._endpoint, request.model_name)
+        price = self._prices[request.model]
+        return price.usd(said.usage, written=said.cache_written) if price else None
+
+
+def tokens(value: Any) -> int | None:
+    """A count of tokens, or None for what cannot be one."""
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MOST_TOKENS:
+        return value
+    return None
+
+
+def _plain(value: Any) -> Any:
+    """Mappings and subclasses of plain types as themselves."""
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, str):
+        return str(value)
+    if isinstance(value, list | tuple):
+        return list(value)
+    raise TypeError(f"{type(value).__name__} cannot be sent as JSON")

@@ -1,0 +1,202 @@
+"""OpenAI's chat completions, and every server that speaks them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from builder.engines import params, structured
+from builder.engines.exchange import (
+    Exchange,
+    Format,
+    Said,
+    tokens,
+)
+from builder.engines.protocol import Endpoint, Mode, OnHeaders
+from builder.errors import TransportError
+from builder.records import (
+    Completion,
+    Key,
+    Message,
+    Request,
+    Stop,
+    Usage,
+)
+
+OWN = ("openai", "azure")
+"""Providers whose params are known to the last one."""
+
+STOPS: Mapping[str, Stop] = {
+    "length": "length",
+    "max_tokens": "length",
+    "model_length": "length",
+    "content_filter": "filter",
+    "safety": "filter",
+    "refusal": "refusal",
+}
+TROUBLE = ("error", "insufficient_system_resource")
+"""Stop reasons that tell of the server's trouble, not of the answer."""
+
+
+class OpenAI:
+    """Chat completions over the SDK's aiohttp backend."""
+
+    @classmethod
+    def defaults(cls, endpoint: Endpoint, model: str) -> Mapping[str, Any]:
+        return {}
+
+    @classmethod
+    def problems(cls, endpoint: Endpoint, request: Request) -> list[str]:
+        lines = [] if request.model_name else [f"model {request.model!r} names no model"]
+        extras = endpoint.provider not in OWN
+        return lines + params.problems(
+            endpoint.provider, request.params, params.OPENAI, extras=extras
+        )
+
+    @classmethod
+    def body(cls, endpoint: Endpoint, request: Request, mode: Mode) -> dict[str, Any]:
+        return body(endpoint, request, mode)
+
+    def __init__(self, endpoint: Endpoint, *, format_: Format | None = None) -> None:
+        self._endpoint = endpoint
+        self._format = format_ or FORMAT
+        self.on_headers: OnHeaders | None = None
+        """Called with the headers and status of each response; set it before opening."""
+
+    async def __aenter__(self) -> OpenAI:
+        import openai
+
+        from builder.engines.wire import Wire
+
+        self._wire = Wire(self._endpoint, openai, self._seen)
+        self._wire.client = _client(self._endpoint, openai, self._wire)
+        self._exchange = Exchange(self._endpoint, self._wire, self._format)
+        return self
+
+    async def __aexit__(self, *failure: object) -> None:
+        await self._wire.close()
+
+    async def complete(
+        self, request: Request, key: Key, extra: tuple[Message, ...] = (), again: int = 0
+    ) -> Completion:
+        return await self._exchange.complete(request, key, extra, again)
+
+    def _seen(self, headers: Mapping[str, str], status: int) -> None:
+        if self.on_headers is not None:
+            self.on_headers(headers, status)
+
+
+def body(_: Endpoint, request: Request, mode: Mode) -> dict[str, Any]:
+    """The JSON of one chat completion."""
+    messages = request.messages
+    sent: dict[str, Any] = {"model": request.model_name}
+    if request.schema is not None and mode == "json_schema":
+        sent["response_format"] = json_schema(request.schema)
+    elif request.schema is not None:
+        messages = structured.described(messages, request.schema)
+        if mode == "json_object":
+            sent["response_format"] = {"type": "json_object"}
+    sent["messages"] = [{"role": turn.role, "content": turn.content} for turn in messages]
+    sent.update(request.params)
+    return sent
+
+
+def json_schema(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """The response format that carries a schema; strict where strictness can express it."""
+    if structured.is_closed(schema):
+        return {
+            "type": "json_schema",
+            "json_schema": {"name": "answer", "strict": True, "schema": structured.strict(schema)},
+        }
+    return {
+        "type": "json_schema",
+        "json_schema": {"name": "answer", "strict": False, "schema": dict(schema)},
+    }
+
+
+def modes(endpoint: Endpoint, schema: Mapping[str, Any]) -> tuple[Mode, ...]:
+    """The ways to ask for structure, best first; one if the project pins it."""
+    if not structured.is_object(schema):
+        return ("prompt",)
+    if endpoint.structured is not None:
+        return (endpoint.structured,)
+    return ("json_schema", "json_object", "prompt")
+
+
+def path(endpoint: Endpoint, model: str) -> str:
+    """Where a completion of the model is asked, behind base_url."""
+    if endpoint.options.get("api_version"):
+        return f"/deployments/{model}/chat/completions"
+    return "/chat/completions"
+
+
+def read(payload: Mapping[str, Any]) -> Said:
+    """What a chat completion holds. `reasoning_content` and its like are no part of the answer."""
+    choices = payload.get("choices")
+    choice = choices[0] if isinstance(choices, list) and choices else None
+    message = choice.get("message") if isinstance(choice, dict) else None
+    if not isinstance(choice, dict) or not isinstance(message, dict):
+        raise TransportError("The reply holds no choice")
+    reason = str(choice.get("finish_reason") or "")
+    if reason in TROUBLE:
+        raise TransportError(f"The server broke the answer off: {reason}")
+    stop = STOPS.get(reason.lower(), "end")
+    text = _text(message.get("content"))
+    refusal = message.get("refusal")
+    if isinstance(refusal, str) and refusal:
+        stop, text = "refusal", refusal
+    if text is None:
+        if stop == "end":
+            raise TransportError("The reply holds no text")
+        text = ""
+    return Said(text, stop, reason, _usage(payload.get("usage")), str(payload.get("model") or ""))
+
+
+def _text(content: Any) -> str | None:
+    if isinstance(content, str):
+        return content
+    if isinstance(content, list):
+        parts = [part.get("text") for part in content if isinstance(part, dict)]
+        return "".join(part for part in parts if isinstance(part, str))
+    return None
+
+
+def _usage(usage: Any) -> Usage:
+    if not isinstance(usage, dict):
+        return Usage()
+    sent = tokens(usage.get("prompt_tokens"))
+    details = usage.get("prompt_tokens_details")
+    cached = tokens(details.get("cached_tokens")) if isinstance(details, dict) else None
+    if cached is None:
+        cached = tokens(usage.get("prompt_cache_hit_tokens"))
+    if cached is not None and (sent is None or cached > sent):
+        cached = None
+    return Usage(sent, tokens(usage.get("completion_tokens")), cached)
+
+
+FORMAT = Format(path=path, body=body, read=read, modes=modes)
+
+
+def _client(endpoint: Endpoint, sdk: Any, wire: Any) -> Any:
+    """The SDK's client. Servers other than the SDK's own get none of its account headers."""
+    common: dict[str, Any] = {
+        "api_key": endpoint.api_key or "none",
+        "max_retries": 0,
+        "timeout": endpoint.timeout,
+        "http_client": wire.http_client(),
+    }
+    if endpoint.options.get("api_version"):
+        return sdk.AsyncAzureOpenAI(
+            azure_endpoint=str(endpoint.base_url).removesuffix("/openai/v1"),
+            api_version=str(endpoint.options["api_version"]),
+            **common,
+        )
+    if endpoint.provider != "openai":
+        names = [
+            line.partition(":")[0].strip()
+            for line in os.environ.get("OPENAI_CUSTOM_HEADERS", "").split("\n")
+        ]
+        hidden = [*filter(None, names), "OpenAI-Organization", "OpenAI-Project"]
+        common["default_headers"] = dict.fromkeys(hidden, sdk.Omit())
+    return sdk.AsyncOpenAI(base_url=endpoint.base_url, **common)

@@ -1,0 +1,310 @@
+"""How structure is asked for: transforms of a schema for the wire, and the ladder of modes.
+
+The original schema is the request's; what stands here never reaches a digest. Each
+transform only removes what a provider refuses: what it accepts beyond that, Pydantic judges.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
+from typing import Any
+
+import orjson
+
+from builder.engines.protocol import Mode
+from builder.records import Message
+
+Schema = dict[str, Any]
+
+STRICT_KEYS = frozenset(
+    [
+        "type",
+        "description",
+        "enum",
+        "const",
+        "pattern",
+        "format",
+        "multipleOf",
+        "minimum",
+        "maximum",
+        "exclusiveMinimum",
+        "exclusiveMaximum",
+        "minItems",
+        "maxItems",
+    ]
+)
+PLAIN_KEYS = frozenset(["type", "description", "enum", "const", "format"])
+FORMATS = frozenset(
+    ["date-time", "time", "date", "duration", "email", "hostname", "ipv4", "ipv6", "uuid"]
+)
+ANTHROPIC_FORMATS = FORMATS | {"uri"}
+SILENT = frozenset(
+    ["title", "default", "examples", "discriminator", "$defs", "definitions", "deprecated"]
+)
+"""Keywords without a meaning for the answer: left out and not described."""
+LOOKAROUND = re.compile(r"\(\?[=!<]|\\[bB1-9]")
+
+SMALL_TEXT = 300
+"""Characters of a text that the schema leaves unbounded: small models never stop by themselves."""
+SMALL_LIST = 6
+LONGEST = 1000
+"""Repetitions that the embedded engine's grammar takes."""
+
+
+def strict(schema: Mapping[str, Any]) -> Schema:
+    """The schema as OpenAI's strict mode takes it: every property required, none beyond them.
+
+    A property with a default is required without becoming nullable: null would be no valid
+    value of it. Treat the result as read-only, it is shared between calls.
+    """
+    return _strict(orjson.dumps(schema))
+
+
+def constrained(schema: Mapping[str, Any]) -> Schema:
+    """The schema as Anthropic takes it: bounds and patterns move into descriptions."""
+    return _constrained(orjson.dumps(schema))
+
+
+def small(schema: Mapping[str, Any]) -> Schema:
+    """The schema for the embedded model's grammar: bounded texts, no keyword it chokes on."""
+    return _small(orjson.dumps(schema))
+
+
+@lru_cache(maxsize=256)
+def _strict(source: bytes) -> Schema:
+    return _rooted(orjson.loads(source), lambda node: _tidy(node, STRICT_KEYS, FORMATS, every=True))
+
+
+@lru_cache(maxsize=256)
+def _constrained(source: bytes) -> Schema:
+    return _rooted(
+        orjson.loads(source), lambda node: _tidy(node, PLAIN_KEYS, ANTHROPIC_FORMATS, every=False)
+    )
+
+
+@lru_cache(maxsize=256)
+def _small(source: bytes) -> Schema:
+    return _rooted(orjson.loads(source), _shrink)
+
+
+@lru_cache(maxsize=256)
+def _fit(source: bytes) -> tuple[bool, bool]:
+    schema = orjson.loads(source)
+    root = _unwrapped(schema)
+    closed = all(not node.get("additionalProperties") for node in _nodes(schema))
+    return root.get("type") == "object" and "properties" in root, closed
+
+
+def is_object(schema: Mapping[str, Any]) -> bool:
+    """Whether the answer is an object of named fields, as providers' structured output asks."""
+    return _fit(orjson.dumps(schema))[0]
+
+
+def is_closed(schema: Mapping[str, Any]) -> bool:
+    """Whether no object in the schema takes names of the model's own choosing."""
+    return _fit(orjson.dumps(schema))[1]
+
+
+def described(messages: Iterable[Message], schema: Mapping[str, Any]) -> tuple[Message, ...]:
+    """The messages with the schema told in the system turn, for modes that do not carry it."""
+    told = (
+        "Answer with one JSON value and nothing else: no fences, no comment. "
+        "It must obey this JSON Schema:\n" + orjson.dumps(schema).decode()
+    )
+    messages = tuple(messages)
+    if messages and messages[0].role == "system":
+        return (Message("system", f"{messages[0].content}\n\n{told}"), *messages[1:])
+    return (Message("system", told), *messages)
+
+
+class Ladder:
+    """Finds out once which mode an endpoint takes, and remembers it.
+
+    The first caller goes ahead alone; the others wait until its call is over, at most
+    `PATIENCE` seconds, so that they need not each hear the same refusal. No lock is held
+    while a call is under way, and a refusal steps down only from the mode it was about.
+    """
+
+    PATIENCE = 3.0
+
+    def __init__(self, modes: tuple[Mode, ...]) -> None:
+        import asyncio  # a plan reads this module and calls nobody
+
+        self._modes = modes
+        self._found = asyncio.Event()
+        self._scouted = len(modes) == 1
+        if self._scouted:
+            self._found.set()
+
+    async def mode(self) -> Mode:
+        """The mode to ask with now; whoever gets the first one must call `settle` after it."""
+        if not self._found.is_set():
+            if self._scouted:
+                import asyncio
+
+                try:
+                    await asyncio.wait_for(self._found.wait(), self.PATIENCE)
+                except TimeoutError:
+                    self._found.set()
+            self._scouted = True
+        return self._modes[0]
+
+    def step_down(self, refused: Mode) -> Mode | None:
+        """The next mode after one that the endpoint refused; None when there is none left."""
+        if self._modes[0] == refused:
+            if len(self._modes) == 1:
+                return None
+            self._modes = self._modes[1:]
+        return self._modes[0]
+
+    def settle(self) -> None:
+        """A call is over: nobody needs to wait any longer."""
+        self._found.set()
+
+
+def _rooted(schema: Schema, turn: Callable[[Schema], Schema]) -> Schema:
+    """The turned schema; a root that is a reference is written out, as providers ask."""
+    definitions = schema.get("$defs", {})
+    root = turn(_unwrapped(schema))
+    if definitions:
+        root["$defs"] = {name: turn(node) for name, node in definitions.items()}
+    return root
+
+
+def _unwrapped(schema: Schema) -> Schema:
+    reference = schema.get("$ref", "")
+    if not str(reference).startswith("#/$defs/"):
+        return schema
+    found: Schema = schema.get("$defs", {}).get(reference.removeprefix("#/$defs/"), schema)
+    return found
+
+
+def _nodes(value: Any) -> Iterable[Schema]:
+    if isinstance(value, dict):
+        yield value
+        for child in value.values():
+            yield from _nodes(child)
+    elif isinstance(value, list):
+        for child in value:
+            yield from _nodes(child)
+
+
+def _tidy(source: Any, keys: frozenset[str], formats: frozenset[str], *, every: bool) -> Schema:
+    """One node with only the given keywords; the rest is told in its description, as JSON."""
+    if not isinstance(source, dict):
+        return {}
+
+    def turn(child: Any) -> Schema:
+        return _tidy(child, keys, formats, every=every)
+
+    node = _merged(source)
+    out: Schema = {}
+    told: Schema = {}
+    for key, value in node.items():
+        if key in PARTS:
+            out["anyOf" if key == "oneOf" else key] = PARTS[key](value, turn)
+        elif _is_kept(key, value, keys, formats):
+            out[key] = value
+        elif key not in SILENT:
+            told[key] = value
+    if out.get("type") == "object" and not node.get("additionalProperties"):
+        out.setdefault("properties", {})
+        out["additionalProperties"] = False
+        out["required"] = list(out["properties"]) if every else out.get("required", [])
+    if told:
+        out["description"] = f"{out.get('description', '')} {orjson.dumps(told).decode()}".strip()
+    if "$ref" in out and len(out) > 1:
+        out["anyOf"] = [{"$ref": out.pop("$ref")}]
+    return out
+
+
+def _each(value: Any, turn: Callable[[Any], Schema]) -> Any:
+    return [turn(child) for child in value]
+
+
+def _named(value: Any, turn: Callable[[Any], Schema]) -> Any:
+    return {name: turn(child) for name, child in value.items()}
+
+
+def _one(value: Any, turn: Callable[[Any], Schema]) -> Any:
+    return turn(value) if isinstance(value, dict) else value
+
+
+PARTS: Mapping[str, Callable[[Any, Callable[[Any], Schema]], Any]] = {
+    "anyOf": _each,
+    "oneOf": _each,
+    "allOf": _each,
+    "properties": _named,
+    "items": _one,
+    "additionalProperties": _one,
+}
+"""Keywords that hold schemas, and how those are reached."""
+
+
+def _is_kept(key: str, value: Any, keys: frozenset[str], formats: frozenset[str]) -> bool:
+    """Whether the provider takes this keyword with this value."""
+    if key in ("$ref", "required") or (key == "minItems" and value in (0, 1)):
+        return True
+    return key in keys and not _refused(key, value, formats)
+
+
+def _refused(key: str, value: Any, formats: frozenset[str]) -> bool:
+    if key == "format":
+        return value not in formats
+    return key == "pattern" and LOOKAROUND.search(str(value)) is not None
+
+
+def _merged(node: Schema) -> Schema:
+    """An allOf of one written out, and a tuple as a list whose places all take any of its types."""
+    if len(node.get("allOf", ())) == 1:
+        node = {**node, **node["allOf"][0]}
+        node.pop("allOf")
+    if "prefixItems" in node:
+        node = dict(node)
+        places = node.pop("prefixItems")
+        node["items"] = {"anyOf": places}
+        node.update(minItems=len(places), maxItems=len(places))
+    return node
+
+
+def _shrink(node: Any) -> Schema:
+    if not isinstance(node, dict):
+        return {}
+    out = {key: value for key, value in _merged(node).items() if key not in SILENT}
+    for key in ("anyOf", "oneOf", "allOf"):
+        if key in out:
+            out[key] = [_shrink(child) for child in out[key]]
+    if "properties" in out:
+        out["properties"] = {name: _shrink(child) for name, child in out["properties"].items()}
+    for key in ("items", "additionalProperties"):
+        if isinstance(out.get(key), dict):
+            out[key] = _shrink(out[key])
+    if out.get("type") == "string" and "enum" not in out and "const" not in out:
+        _shrink_text(out)
+    elif out.get("type") == "array":
+        least = min(int(out.get("minItems", 0)), LONGEST)
+        out["maxItems"] = min(int(out.get("maxItems", max(least, SMALL_LIST))), LONGEST)
+    return out
+
+
+def _shrink_text(node: Schema) -> None:
+    """Bounds for a text, and its pattern in the words that the grammar knows."""
+    pattern = str(node.pop("pattern", ""))
+    for class_, plain in (("\\d", "0-9"), ("\\w", "A-Za-z0-9_")):
+        pieces = re.split(r"(\[[^\]]*\])", pattern)
+        pattern = "".join(
+            piece.replace(class_, plain if piece.startswith("[") else f"[{plain}]")
+            for piece in pieces
+        )
+    pattern = pattern.replace("\\s", " ")
+    if pattern.startswith("^") and pattern.endswith("$") and not LOOKAROUND.search(pattern):
+        node["pattern"] = pattern
+        return
+    if node.get("format") in ("date", "time", "date-time", "uuid"):
+        return
+    least = min(int(node.get("minLength", 0)), LONGEST - 1)
+    node["maxLength"] = min(int(node.get("maxLength", max(least + 1, SMALL_TEXT))), LONGEST)
+    if least:
+        node["minLength"] = least

@@ -1,0 +1,106 @@
+"""When to stop although calls succeed: the first answers were all refused, for one reason.
+
+Each of three slips refuses every answer there will be: a model that answers in prose, a schema
+whose own code fails, a prompt that asks for what the validator refuses. A person mends it in a
+minute; without this, they hear of it when every try is paid for.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+from builder.errors import RefusedError
+from builder.records import Reject, Row
+from builder.results.outcomes import Outcome
+
+PROSE = 20
+"""An endpoint whose first so many answers are all no JSON is not what the project means."""
+FAULTS = 5
+"""The first answers of a scenario, all refused because the schema's own code failed."""
+SAME = 40
+"""The first answers of a scenario, all refused by its schema for the same reason."""
+SPREAD = 5
+"""Combinations of a scenario that must be among them, if it has so many: one that no answer can
+please is no reason to stop."""
+_FREE = "run again then: the answers are kept, and judging them anew is free"
+
+
+@dataclass(slots=True)
+class _Streak:
+    """Refusals for one reason, from the first answer on."""
+
+    reason: str
+    length: int = 0
+    combinations: set[int] = field(default_factory=set)
+
+
+@dataclass(slots=True)
+class Breaker:
+    """Watches the first verdicts of each endpoint and scenario."""
+
+    holding: frozenset[str]
+    """Scenarios that hold rows already: their answers can be accepted."""
+    _streaks: dict[tuple[str, str], _Streak | None] = field(default_factory=dict)
+    """By endpoint and by scenario; None where it was broken, for good."""
+
+    def note(self, verdict: Row | Reject, outcome: Outcome, provider: str) -> RefusedError | None:
+        """Takes one more verdict; the error that ends the run, if it shows that all will be so."""
+        scenario = outcome.scenario
+        stage = verdict.stage if isinstance(verdict, Reject) else ""
+        prose = self._grown(("provider", provider), "prose" * (stage == "parse"), outcome)
+        if prose and prose.length == PROSE and not self.holding:
+            return _prose(provider)
+        reason = _kind(verdict) if isinstance(verdict, Reject) and stage == "validate" else ""
+        same = self._grown(("scenario", scenario.name), reason, outcome)
+        if same is None or scenario.name in self.holding or not isinstance(verdict, Reject):
+            return None
+        enough = SAME if verdict.fault is None else FAULTS
+        if same.length < enough or len(same.combinations) < min(SPREAD, scenario.kept):
+            return None
+        if verdict.fault is None:
+            return _same(scenario.name, same.length, verdict)
+        return _fault(scenario.name, same.length, verdict)
+
+    def _grown(self, whose: tuple[str, str], reason: str, outcome: Outcome) -> _Streak | None:
+        """The streak with one more answer; None once another reason, or a row, has broken it."""
+        streak = self._streaks.setdefault(whose, _Streak(reason))
+        if streak is None or not reason or streak.reason != reason:
+            self._streaks[whose] = None
+            return None
+        streak.length += 1
+        streak.combinations.add(outcome.combination)
+        return streak
+
+
+def _kind(reject: Reject) -> str:
+    """What makes two refusals the same: whatever the schema's code raised; else the reason, its
+    numbers and what was found aside."""
+    if reject.fault is not None:
+        return "fault"
+    return re.sub(r"\d+", "0", re.sub(r" \(found .*?\)(?=; |$)", "", reject.reason))
+
+
+def _prose(provider: str) -> RefusedError:
+    return RefusedError(
+        f"the first {PROSE} answers of {provider} were all no JSON",
+        hint='does this model follow instructions? structured = "json_object" or "prompt" under '
+        f"[tool.builder.providers.{provider}] asks in another way; `answer: text` takes prose",
+    )
+
+
+def _fault(scenario: str, answers: int, reject: Reject) -> RefusedError:
+    return RefusedError(
+        f"{reject.fault}: {reject.reason}",
+        hint=f"so it went with each of the first {answers} answers of {scenario!r}: this is a fault "
+        f"of the schema, not of the answers. Mend it; {_FREE}",
+    )
+
+
+def _same(scenario: str, answers: int, reject: Reject) -> RefusedError:
+    raw = " ".join(reject.raw.split())
+    return RefusedError(
+        f"the first {answers} answers of {scenario!r} were all refused for one reason: {reject.reason}",
+        hint=f"the last of them: {raw if len(raw) <= 200 else raw[:199] + '…'}\n"
+        f"  mend the prompt, or the validator. {_FREE[0].upper() + _FREE[1:]}",
+    )

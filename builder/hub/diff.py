@@ -1,0 +1,318 @@
+"""What lies between two releases of a dataset: rows by `_case`, shares by axis, gates side by side.
+
+Files with the same content are never opened. Of the others, 18 bytes a row stay in memory,
+and one file at a time is on the disk.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import jsonlines
+import numpy as np
+
+from builder.dataset import files
+from builder.dataset.part import report_of
+from builder.errors import InputError
+from builder.hub import remote
+from builder.hub.remote import Entry, Remote
+from builder.records import canonical
+
+K = TypeVar("K")
+V = TypeVar("V")
+BATCH = 4096
+UNREAD = "_key"
+"""The address of an answer: another one with the same content is no other row."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """One data file of a release."""
+
+    name: str
+    entry: Entry
+    open: Callable[[], AbstractContextManager[Path]]
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One release."""
+
+    name: str
+    shards: tuple[Shard, ...]
+    axes: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    """The share of each value of an axis."""
+    gates: Mapping[tuple[str, str], float | None] = field(default_factory=dict)
+    """Figures by gate and what it measured."""
+
+
+@dataclass(slots=True)
+class Change:
+    """Rows of one scenario that are there on one side alone, or differ."""
+
+    added: int = 0
+    removed: int = 0
+    changed: int = 0
+
+    def as_dict(self) -> dict[str, int]:
+        return {"added": self.added, "removed": self.removed, "changed": self.changed}
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """All that differs between two releases."""
+
+    before: Side
+    after: Side
+    scenarios: dict[str, Change]
+    opened: int
+    """Files that had to be read."""
+    axes: dict[str, list[tuple[str, float | None, float | None]]] = field(default_factory=dict)
+    """The share of each value of an axis, before and after."""
+    gates: list[tuple[str, str, Any, Any]] = field(default_factory=list)
+    """Gate, what it measured, and its figure before and after."""
+
+    @property
+    def total(self) -> Change:
+        every = list(self.scenarios.values())
+        return Change(*(sum(getattr(c, w) for c in every) for w in ("added", "removed", "changed")))
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "before": self.before.name,
+            "after": self.after.name,
+            "scenarios": {name: change.as_dict() for name, change in self.scenarios.items()},
+            "axes": self.axes,
+            "gates": self.gates,
+        }
+
+
+def folder(path: Path) -> Side:
+    """The release in a folder. InputError where it holds no data."""
+    found = sorted(one for one in (path / "data").glob("*") if one.suffix in files.ENDINGS)
+    if not found:
+        raise InputError(f"{path} holds no dataset", hint="name a folder with a data/ in it")
+    shards = tuple(
+        Shard(one.name, Entry(one.stat().st_size, files.digest(one)), _here(one)) for one in found
+    )
+    manifest = _json(path / "manifest.json")
+    return Side(str(path), shards, _axes(manifest), _gates(report_of(path, manifest)))
+
+
+def revision(repository: Remote, commit: str, dataset: str = "", shown: str = "") -> Side:
+    """The release in a repository at a revision. InputError where it holds several datasets and
+    none was named."""
+    entries = repository.entries(commit)
+    found = datasets_in(entries)
+    if not dataset and len(found) == 1:
+        dataset = found[0]
+    if dataset not in found:
+        raise InputError(
+            f"{shown or repository.name} holds {'several datasets' if found else 'no dataset of ours'}",
+            hint=f"--dataset names one of {', '.join(found)}" if found else "publish one first",
+        )
+    prefix = f"{dataset}/data/"
+    shards = tuple(
+        Shard(path.removeprefix(prefix), entry, _there(repository, path, commit))
+        for path, entry in sorted(entries.items())
+        if path.startswith(prefix) and path.endswith(files.ENDINGS)
+    )
+    manifest, report = (
+        repository.json(path, commit) if (path := f"{dataset}/{name}.json") in entries else None
+        for name in ("manifest", "report")
+    )
+    name = shown or f"{repository.name}@{commit[:10]}"
+    return Side(name, shards, _axes(manifest), _gates(report))
+
+
+def datasets_in(entries: Iterable[str]) -> list[str]:
+    """The datasets that stand in a repository."""
+    return sorted(path.split("/")[0] for path in entries
+                  if path.endswith("/manifest.json") and path.count("/") == 1)  # fmt: skip
+
+
+def between(before: Side, after: Side) -> Difference:
+    """What differs. Rows that stand on both sides in files of the same content are not read."""
+    left, right = _unlike(before, after)
+    endings = {Path(shard.name).suffix for shard in (*left, *right)}
+    if len(endings) > 1:
+        raise InputError(
+            f"one release is {' and the other '.join(sorted(endings))}; rows of two formats are not compared"
+        )
+    names: dict[str, int] = {}
+    counts = _paired(_Index.of(left, names), _Index.of(right, names), len(names))
+    changes = {name: Change(*counts[number].tolist()) for name, number in sorted(names.items())}
+    return Difference(
+        before, after, changes, len(left) + len(right),
+        {name: [(value, *pair) for value, pair in _beside(*axis).items()]
+         for name, axis in _beside(before.axes, after.axes).items()},
+        [(*key, *pair) for key, pair in _beside(before.gates, after.gates).items()],
+    )  # fmt: skip
+
+
+def same(left: Entry, right: Entry, content: Callable[[], bytes] | None = None) -> bool:
+    """Whether two files have the same content; `content` is that of `left` where it is at hand."""
+    if left.size != right.size:
+        return False
+    if left.sha256 and right.sha256:
+        return left.sha256 == right.sha256
+    if left.git and right.git:
+        return left.git == right.git
+    return content is not None and remote.git_id(content()) == right.git
+
+
+@dataclass(slots=True)
+class _Index:
+    """Rows of some files in columns: case, digest of the content, number of the scenario."""
+
+    cases: array[int] = field(default_factory=lambda: array("Q"))
+    digests: array[int] = field(default_factory=lambda: array("Q"))
+    scenarios: array[int] = field(default_factory=lambda: array("H"))
+
+    @classmethod
+    def of(cls, shards: Iterable[Shard], names: dict[str, int]) -> _Index:
+        index = cls()
+        for shard in shards:
+            with shard.open() as path:
+                for record in records(path):
+                    index.add(record, names, shard.name)
+        return index
+
+    def add(self, record: dict[str, Any], names: dict[str, int], shard: str) -> None:
+        try:
+            case, scenario = record["_case"], record["_scenario"]
+        except KeyError:
+            raise InputError(f"{shard} has no column _case: it was not made here") from None
+        record.pop(UNREAD, None)
+        self.cases.append(_word(str(case).encode()))
+        self.digests.append(_word(canonical(record)))
+        self.scenarios.append(names.setdefault(scenario, len(names)))
+
+    def sorted(self) -> tuple[Any, Any, Any]:
+        cases = np.frombuffer(self.cases, np.uint64) if self.cases else np.empty(0, np.uint64)
+        digests = np.frombuffer(self.digests, np.uint64) if self.digests else np.empty(0, np.uint64)
+        scenarios = (
+            np.frombuffer(self.scenarios, np.uint16) if self.scenarios else np.empty(0, np.uint16)
+        )
+        order = np.argsort(cases, kind="stable")
+        return cases[order], digests[order], scenarios[order]
+
+
+def _paired(left: _Index, right: _Index, scenarios: int) -> Any:
+    """(scenarios, 3) counts of added, removed and changed rows."""
+    a, a_digest, a_scenario = left.sorted()
+    b, b_digest, b_scenario = right.sorted()
+    _, at, bt = np.intersect1d(a, b, assume_unique=True, return_indices=True)
+    only_a, only_b = np.ones(len(a), bool), np.ones(len(b), bool)
+    only_a[at] = only_b[bt] = False
+    differ = a_digest[at] != b_digest[bt]
+    parts = (b_scenario[only_b], a_scenario[only_a], b_scenario[bt][differ])
+    return np.stack([np.bincount(part, minlength=scenarios) for part in parts], axis=1)
+
+
+def records(path: Path) -> Iterator[dict[str, Any]]:
+    """The rows of a data file."""
+    if path.suffix == ".parquet":
+        from pyarrow import parquet
+
+        with parquet.ParquetFile(path) as opened:
+            for batch in opened.iter_batches(BATCH):
+                yield from batch.to_pylist()
+    elif path.suffix == ".jsonl":
+        with jsonlines.open(path) as reader:
+            yield from reader
+    else:
+        csv.field_size_limit(2**31 - 1)
+        with path.open(encoding="utf-8", newline="") as stream:
+            yield from csv.DictReader(stream)
+
+
+def _unlike(before: Side, after: Side) -> tuple[list[Shard], list[Shard]]:
+    """The files of each side whose content is nowhere on the other."""
+    left, right = set(range(len(before.shards))), set(range(len(after.shards)))
+    for i, one in enumerate(before.shards):
+        for j, other in enumerate(after.shards):
+            if one.entry.size == other.entry.size and _equal(one, other):
+                left.discard(i)
+                right.discard(j)
+    return [before.shards[i] for i in sorted(left)], [after.shards[j] for j in sorted(right)]
+
+
+def _equal(one: Shard, other: Shard) -> bool:
+    if one.entry.git and not other.entry.git:
+        one, other = other, one
+
+    def content() -> bytes:
+        with one.open() as path:
+            return path.read_bytes()
+
+    return same(one.entry, other.entry, content)
+
+
+def _beside(
+    before: Mapping[K, V] | None, after: Mapping[K, V] | None
+) -> dict[K, tuple[V | None, V | None]]:
+    """Both sides of every key, those of the first side first."""
+    one, other = before or {}, after or {}
+    return {key: (one.get(key), other.get(key)) for key in {**one, **other}}
+
+
+def _axes(manifest: Any) -> dict[str, dict[str, float]]:
+    """The shares that a manifest tells; none where somebody else wrote it."""
+    try:
+        return {str(name): _shares(axis) for name, axis in manifest["axes"].items()}
+    except (TypeError, KeyError, AttributeError, ValueError):
+        return {}
+
+
+def _shares(axis: Mapping[str, Any]) -> dict[str, float]:
+    total = sum(axis["values"].values()) + axis["other"] or 1
+    shares = {str(value): float(n / total) for value, n in axis["values"].items()}
+    return {**shares, "others": float(axis["other"] / total)} if axis["other"] else shares
+
+
+def _gates(report: Any) -> dict[tuple[str, str], float | None]:
+    """The figures that a report tells; none where somebody else wrote it."""
+    try:
+        return {
+            (str(one["gate"]), str(one["what"])): None
+            if one["value"] is None
+            else float(one["value"])
+            for one in report["findings"]
+        }
+    except (TypeError, KeyError, AttributeError, ValueError):
+        return {}
+
+
+def _word(content: bytes) -> int:
+    return int.from_bytes(hashlib.blake2b(content, digest_size=8).digest(), "big")
+
+
+def _json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        return None
+
+
+def _here(path: Path) -> Callable[[], AbstractContextManager[Path]]:
+    return lambda: nullcontext(path)
+
+
+def _there(
+    repository: Remote, path: str, commit: str
+) -> Callable[[], AbstractContextManager[Path]]:
+    @contextmanager
+    def opening() -> Iterator[Path]:
+        with repository.file(path, commit) as found:
+            yield found
+
+    return opening

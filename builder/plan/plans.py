@@ -1,0 +1,397 @@
+"""The plan: which requests the files ask for, in columns of numbers rather than objects.
+
+A case is a scenario, a combination and an occurrence; its request is made when somebody
+looks at it and forgotten afterwards. What stays in memory is a digest, a repeat and two
+integers a case, so that a million of them fit where a thousand objects would.
+
+Repeats number identical requests over all scenarios of a dataset, in the order (scenario,
+plan order). Beyond the planned cases stand the reserves: level e holds occurrence n + e of
+every combination that has n rows planned, numbered behind the levels before it. A level is
+made when the first case spends its tries, and then whole, so that its keys too follow from
+the files alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from builder import limits
+from builder.errors import InputError, nearest
+from builder.plan import spread
+from builder.plan.cases import Cases, numbered
+from builder.plan.drawer import Drawer
+from builder.plan.spread import Source
+from builder.project import prompts, scenarios
+from builder.project.prompts import Prompt
+from builder.project.scenarios import Scenario
+from builder.project.settings import Project
+from builder.records import (
+    Case,
+    Message,
+    Request,
+    message_bytes,
+    request_digest,
+    request_head,
+)
+
+CHUNK = 2048
+"""Cases made together."""
+MAX_REDRAWS = 1000
+"""Draws that one case may take."""
+LEAST_KEPT = 0.01
+"""Share of all draws that `keep` must let pass."""
+
+
+class Asked(NamedTuple):
+    """How a scenario asks: one of its models with the params in full and the head of the digest."""
+
+    model: str
+    params: Mapping[str, Any]
+    schema: Mapping[str, Any] | None
+    head: hashlib.blake2b
+
+    def request(self, messages: tuple[Message, ...]) -> Request:
+        return Request(self.model, messages, self.params, self.schema)
+
+
+@dataclass(slots=True)
+class Planned:
+    """One case with its request, which is rendered when somebody looks at it: verdicts need none."""
+
+    case: Case
+    asked: Asked
+    prompt: Prompt
+    _request: Request | None = None
+
+    @property
+    def request(self) -> Request:
+        if self._request is None:
+            self._request = self.asked.request(self.prompt.render(self.case.variables))
+        return self._request
+
+    @property
+    def digest(self) -> bytes:
+        """The content address of its request."""
+        return request_digest(self.asked.head, message_bytes(self.request.messages))
+
+
+@dataclass(slots=True)
+class ScenarioPlan:
+    """The planned cases of one scenario, and how any case of it is made."""
+
+    scenario: Scenario
+    asked: tuple[Asked, ...]
+    tries: int
+    """Refused answers after which a case is given up and the next occurrence called up."""
+    limit: int
+    """The same for a run that was told to try harder where a combination stays short."""
+    kept: int
+    """Combinations that `keep` left of the grid."""
+    cases: Cases
+    source: Source
+    drawer: Drawer
+    given: Mapping[str, Any]
+    redrawn: int = 0
+    """Draws that `keep` refused while the plan was made."""
+
+    @property
+    def name(self) -> str:
+        return self.scenario.name
+
+    def make(self, index: NDArray[np.int64], occurrence: NDArray[np.int32]) -> list[Planned]:
+        """The cases with these numbers."""
+        found: list[Planned] = []
+        prompt = self.scenario.prompt
+        for start in range(0, len(index), CHUNK):
+            some = slice(start, start + CHUNK)
+            cases = self._cases(index[some], occurrence[some])
+            models = self._models(index[some], occurrence[some])
+            found += [
+                Planned(case, asked, prompt) for case, asked in zip(cases, models, strict=True)
+            ]
+        return found
+
+    def drawn_kinds(self) -> dict[str, str]:
+        """The kind of each drawn column: integer, float, date or category."""
+        one = slice(0, 1)
+        combinations = self.scenario.grid.combinations(self.cases.index[one])
+        return self.drawer.kinds(self.cases.index[one], self.cases.occurrence[one], combinations)
+
+    def planned_counts(self) -> dict[int, int]:
+        """Combination number to the rows wanted of it."""
+        index, counts = np.unique(self.cases.index, return_counts=True)
+        return dict(zip(index.tolist(), counts.tolist(), strict=True))
+
+    def _cases(self, index: NDArray[np.int64], occurrence: NDArray[np.int32]) -> list[Case]:
+        scenario = self.scenario
+        combinations = scenario.grid.combinations(index)
+        drawn = self._drawn(index, occurrence, combinations)
+        columns = scenario.columns()
+        made = []
+        for combination, values, k in zip(combinations, drawn, occurrence.tolist(), strict=True):
+            variables = {**self.given, **combination, **values}
+            made.append(
+                Case(
+                    scenario.name,
+                    combination,
+                    k,
+                    variables,
+                    {name: variables[name] for name in columns},
+                )
+            )
+        return made
+
+    def _drawn(
+        self,
+        index: NDArray[np.int64],
+        occurrence: NDArray[np.int32],
+        combinations: Sequence[Mapping[str, Any]],
+    ) -> list[dict[str, Any]]:
+        drawn = self.drawer.draw(index, occurrence, combinations)
+        rules = self.scenario.keep_rows
+        if not rules:
+            return drawn
+        open_rows = list(range(len(combinations)))
+        for redraw in range(1, MAX_REDRAWS + 1):
+            refused = []
+            for row in open_rows:
+                names = {**self.given, **combinations[row], **drawn[row]}
+                if not all(rule.holds(names) for rule in rules):
+                    refused.append(row)
+            if not refused:
+                return drawn
+            self.redrawn += len(refused)
+            open_rows = refused
+            rows = np.array(refused)
+            again = self.drawer.draw(
+                index[rows], occurrence[rows], [combinations[row] for row in refused], redraw
+            )
+            for row, values in zip(refused, again, strict=True):
+                drawn[row] = values
+        row = open_rows[0]
+        names = {**self.given, **combinations[row], **drawn[row]}
+        rule = next(rule for rule in rules if not rule.holds(names))
+        shown = ", ".join(f"{name} {value}" for name, value in combinations[row].items())
+        raise InputError(
+            f"`keep` refused {MAX_REDRAWS} draws in a row for {shown or 'the only combination'}; the last by {rule.text!r}",
+            place=rule.place,
+            hint="loosen the rule, or draw within it: bounds (min, max) and `by`",
+        )
+
+    def _models(self, index: NDArray[np.int64], occurrence: NDArray[np.int32]) -> list[Asked]:
+        if len(self.asked) == 1:
+            return [self.asked[0]] * len(index)
+        scores = [
+            self.source.uniforms(index, occurrence, f"model {asked.model}", 1)[:, 0]
+            for asked in self.asked
+        ]
+        return [self.asked[i] for i in np.argmin(np.stack(scores), axis=0).tolist()]
+
+
+@dataclass(slots=True)
+class DatasetPlan:
+    """All scenarios of one dataset: the unit in which repeats are numbered."""
+
+    name: str
+    scenarios: list[ScenarioPlan]
+    text: tuple[str, ...] | None = None
+    """The fields that are measured, where the project names them."""
+    _reserves: list[list[Cases]] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return sum(len(scenario.cases) for scenario in self.scenarios)
+
+    @property
+    def distinct(self) -> bool:
+        """Whether rows of this dataset are held against one another."""
+        return any(s.scenario.words.similarity_below is not None for s in self.scenarios)
+
+    def combination(self, position: int) -> tuple[dict[str, Any], int]:
+        """Axis values and occurrence of the case at this position: planned ones first, then reserves."""
+        levels = [[scenario.cases for scenario in self.scenarios], *self._reserves]
+        for level in levels:
+            for scenario, cases in zip(self.scenarios, level, strict=True):
+                if position < len(cases):
+                    row = slice(position, position + 1)
+                    found = scenario.scenario.grid.combinations(cases.index[row])[0]
+                    return found, int(cases.occurrence[position])
+                position -= len(cases)
+        raise IndexError(position)
+
+    def reserve(self, level: int) -> list[Cases]:
+        """Occurrence n + level of every combination, for each scenario. The levels before are made too."""
+        while len(self._reserves) <= level:
+            self._reserves.append(self._level(len(self._reserves)))
+        return self._reserves[level]
+
+    def _level(self, level: int) -> list[Cases]:
+        made = []
+        for scenario in self.scenarios:
+            cases = scenario.cases
+            # The order in which the plan first names each combination.
+            index, first, counts = np.unique(cases.index, return_index=True, return_counts=True)
+            order = np.argsort(first, kind="stable")
+            index, counts = index[order], counts[order]
+            able = level < np.maximum(3, counts)
+            made.append((scenario, index[able], (counts[able] + level).astype(np.int32)))
+        fresh = [_addressed(scenario, index, k) for scenario, index, k in made]
+        before = [scenario.cases for scenario in self.scenarios]
+        before += [part for earlier in self._reserves for part in earlier]
+        return numbered(fresh, before)
+
+
+class Plan(NamedTuple):
+    """What the files of a project ask for."""
+
+    project: Project
+    datasets: tuple[DatasetPlan, ...]
+    wanted: frozenset[str]
+    """The scenarios that a command named; the others are here for their datasets' sake."""
+    trial: bool = False
+    """Whether flags changed what the files say, so that the dataset goes to outputs/trial."""
+
+    def scenarios(self) -> Iterator[ScenarioPlan]:
+        for dataset in self.datasets:
+            for scenario in dataset.scenarios:
+                if scenario.name in self.wanted:
+                    yield scenario
+
+
+class Overrides(NamedTuple):
+    """What flags say in place of the files."""
+
+    rows: spread.Rows | None = None
+    model: str | None = None
+    tries: int | None = None
+
+
+def make(
+    project: Project,
+    loaded: Sequence[Scenario],
+    ask: Mapping[str, tuple[Asked, ...]],
+    wanted: Sequence[str] = (),
+    overrides: Overrides | None = None,
+) -> Plan:
+    """The plan of these scenarios; `ask` says for each which models it asks, and how.
+
+    Time grows with the number of cases, about 10 microseconds each; memory by 28 bytes a case.
+    Raises InputError for a prompt that cannot be rendered or rules that keep nothing.
+    """
+    changed = overrides or Overrides()
+    by_dataset: dict[str, list[ScenarioPlan]] = {}
+    for scenario in sorted(loaded, key=lambda s: s.name):
+        planned = _scenario(project, scenario, ask[scenario.name], changed)
+        by_dataset.setdefault(scenario.dataset, []).append(planned)
+    datasets = []
+    for name in sorted(by_dataset):
+        parts = by_dataset[name]
+        addressed = numbered([part.cases for part in parts], [])
+        for part, cases in zip(parts, addressed, strict=True):
+            part.cases = cases
+        datasets.append(DatasetPlan(name, parts, _text(project, name, parts)))
+    names = frozenset(wanted or [scenario.name for scenario in loaded])
+    trial = changed.rows is not None or changed.model is not None
+    return Plan(project, tuple(datasets), names, trial)
+
+
+def _text(project: Project, name: str, parts: Sequence[ScenarioPlan]) -> tuple[str, ...] | None:
+    named = project.dataset_settings(name).text
+    if named is None:
+        return None
+    known = {column for part in parts for column in part.scenario.schema.columns}
+    for one in named:
+        if one not in known:
+            raise InputError(
+                f"no field {one!r} in the dataset {name!r}.{nearest(one, known)}",
+                place=project.place(("datasets", name, "text")),
+                hint=f"fields: {', '.join(sorted(known))}",
+            )
+    return tuple(named)
+
+
+def asked(model: str, params: Mapping[str, Any], scenario: Scenario) -> Asked:
+    """How `scenario` asks `model` with these params."""
+    schema = None if scenario.words.answer == "text" else scenario.schema.asked
+    return Asked(model, params, schema, request_head(model, params, schema))
+
+
+def _scenario(
+    project: Project, scenario: Scenario, ask: tuple[Asked, ...], changed: Overrides
+) -> ScenarioPlan:
+    source = spread.source(scenario.grid, scenario.words.seed)
+    shared = _shared(scenario, source, changed.rows or scenario.words.rows)
+    drawer = Drawer(scenario.draws, source, project.outputs / "fits")
+    given = {**scenario.given, "schema": scenarios.shown_schema(scenario.schema)}
+    nothing = np.empty(0, np.int32)
+    planned = ScenarioPlan(
+        scenario=scenario,
+        asked=ask,
+        tries=scenario.words.tries,
+        limit=max(changed.tries or 0, scenario.words.tries),
+        kept=shared.kept,
+        cases=Cases(shared.index, nothing, np.empty(0, "V16"), nothing, nothing, nothing),
+        source=source,
+        drawer=drawer,
+        given=given,
+    )
+    planned.cases = _addressed(planned, shared.index, shared.occurrence)
+    drawn = len(planned.cases) + planned.redrawn
+    if len(planned.cases) < LEAST_KEPT * drawn:
+        raise InputError(
+            f"`keep` lets {len(planned.cases) / drawn:.2%} of the draws pass, expected at least "
+            f"{LEAST_KEPT:.0%}",
+            place=scenario.document.place(("keep",), key=True),
+            hint="loosen a rule, or draw within it: bounds (min, max) and `by`",
+        )
+    return planned
+
+
+def _shared(scenario: Scenario, source: Source, rows: spread.Rows) -> spread.Shared:
+    mask = spread.mask(scenario.grid, scenario.keep_axes, scenario.given)
+    kept = spread.kept(source, mask)
+    place = scenario.document.place(("rows",))
+    if not kept:
+        raise InputError("`keep` leaves no combination", place=scenario.document.place(("keep",)))
+    each = rows.each or rows.least
+    if rows.total is not None and each * kept > rows.total:
+        raise InputError(
+            f"least {each} of each of {kept} combinations is {each * kept}, "
+            f"more than the total of {rows.total}",
+            place=place,
+        )
+    wanted = rows.total or each * kept
+    if wanted > spread.MAX_ROWS:
+        raise InputError(
+            f"{wanted:,} rows; a scenario has at most {spread.MAX_ROWS:,}",
+            place=place,
+            hint="share them among several scenarios of one dataset",
+        )
+    return spread.share(source, rows, mask)
+
+
+def _addressed(
+    scenario: ScenarioPlan, index: NDArray[np.int64], occurrence: NDArray[np.int32]
+) -> Cases:
+    """These cases with the digests and sizes of their requests, repeats not yet numbered."""
+    digests, sizes = bytearray(), np.empty(len(index), np.int32)
+    render = scenario.scenario.prompt.render
+    with limits.alarm() as alarm:
+        for start in range(0, len(index), CHUNK):
+            some = slice(start, start + CHUNK)
+            lengths = []
+            for planned in scenario.make(index[some], occurrence[some]):
+                alarm(prompts.LIMIT)  # begins anew for each rendering
+                content = message_bytes(render(planned.case.variables))
+                digests += request_digest(planned.asked.head, content)
+                lengths.append(len(content))
+            alarm(0)
+            sizes[some] = lengths
+    array = np.frombuffer(bytes(digests), dtype="V16")
+    unset = np.zeros(len(index), np.int32)
+    return Cases(index, occurrence, array, unset, sizes, unset)

@@ -1,0 +1,140 @@
+"""From files to a plan with models in it: which endpoint answers, with which params in full."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+from builder.engines import registry
+from builder.engines.protocol import Endpoint
+from builder.errors import InputError, Place
+from builder.plan import plans
+from builder.plan.plans import Asked, Overrides, Plan
+from builder.project import scenarios, typos
+from builder.project.scenarios import Scenario
+from builder.project.settings import Project
+from builder.records import Message, Request
+
+
+def plan(project: Project, wanted: Sequence[str] = (), overrides: Overrides | None = None) -> Plan:
+    """The plan of the wanted scenarios and of those that share their datasets.
+
+    Everything is loaded, checked and rendered; no call is made and no key is needed. Raises
+    InputError for whatever is wrong in a file, a setting or a flag.
+    """
+    changed = overrides or Overrides()
+    wanted = [scenarios.named(project, name) for name in wanted]
+    loaded = scenarios.load_all(project, wanted)
+    for provider in project.settings.providers:
+        try:
+            registry.check_words(provider, _settings(project, provider))
+        except InputError as error:
+            raise _placed(project, provider, error, None) from None
+    ask = {scenario.name: _asked(project, scenario, changed) for scenario in loaded}
+    return plans.make(project, loaded, ask, wanted, changed)
+
+
+def endpoint(
+    project: Project, provider: str, *, require_key: bool = False, concurrency: int | None = None
+) -> Endpoint:
+    """Where a provider of this project is. InputError for a provider that is not known."""
+    return registry.endpoint(
+        provider,
+        _settings(project, provider),
+        project.environ(),
+        require_key=require_key,
+        concurrency=concurrency or project.settings.concurrency,
+    )
+
+
+def _settings(project: Project, provider: str) -> dict[str, Any]:
+    return project.provider_settings(provider).model_dump(exclude_none=True, exclude={"params"})
+
+
+def host(where: Endpoint) -> str:
+    """Host and port of an endpoint as completions record it; its protocol where it has no address."""
+    return urlsplit(where.base_url).netloc if where.base_url else where.protocol
+
+
+def _asked(project: Project, scenario: Scenario, changed: Overrides) -> tuple[Asked, ...]:
+    models: tuple[str, ...]
+    places: list[Place | None]
+    if changed.model:
+        models, places = (changed.model,), [None]
+    elif scenario.words.model:
+        models, document = scenario.words.model, scenario.document
+        places = [document.place(("model", number)) for number in range(len(models))]
+    elif project.settings.model:
+        models, places = (project.settings.model,), [project.place(("model",))]
+    else:
+        raise InputError(
+            "no model: neither the scenario nor the project names one",
+            place=scenario.place,
+            hint='write `model: provider:model` here, or model = "…" under [tool.builder]',
+        )
+    return tuple(
+        _one(project, scenario, model, place) for model, place in zip(models, places, strict=True)
+    )
+
+
+def _one(project: Project, scenario: Scenario, model: str, place: Place | None) -> Asked:
+    provider, colon, name = model.partition(":")
+    if not colon or not provider or not name:
+        known = f"provider:model; providers: {', '.join(registry.PRESETS)}"
+        raise InputError(
+            f"model {model!r}: expected provider:model",
+            place=place,
+            hint=f"write {typos.model(model) or known}",
+        )
+    try:
+        where = endpoint(project, provider)
+        engine = registry.engine_class(where.protocol)
+    except InputError as error:
+        raise _placed(project, provider, error, place) from None
+    canonical = getattr(engine, "canonical_model", None)
+    asked_model = canonical(model) if canonical else model
+    params = _params(project, scenario, provider, engine.defaults(where, name))
+    asked = plans.asked(asked_model, params, scenario)
+    probe = Request(model, (Message("user", "…"),), params, asked.schema)
+    for problem in engine.problems(where, probe):
+        spot = _spot(project, scenario, provider, problem) or place
+        said = problem if repr(model) in problem else f"{model}: {problem}"
+        raise InputError(said, place=spot)
+    return asked
+
+
+def _placed(project: Project, provider: str, error: InputError, place: Place | None) -> InputError:
+    """The error at the setting that it begins with, else at `place`."""
+    setting = re.match(r"\[tool\.builder\.providers\.[\w-]+\] (\w+)", error.message)
+    spot = project.place(("providers", provider, setting[1])) if setting else place
+    return InputError(error.message, place=error.place or spot, hint=error.hint)
+
+
+def _spot(project: Project, scenario: Scenario, provider: str, problem: str) -> Place | None:
+    """Where the param or setting stands that an engine's complaint begins with."""
+    named = re.match(r"(\w+)\.(\w+):", problem)
+    if named is None:
+        return None
+    kind, word = named.groups()
+    if kind != "params":
+        return project.place(("providers", provider, kind, word))
+    if word in scenario.words.params:
+        return scenario.document.place(("params", word), key=True)
+    if word in project.provider_settings(provider).params:
+        return project.place(("providers", provider, "params", word))
+    return project.place(("params", word)) if word in project.settings.params else None
+
+
+def _params(
+    project: Project, scenario: Scenario, provider: str, defaults: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The scenario's over the provider's over the project's, what the provider needs beneath."""
+    params = {
+        **defaults,
+        **project.settings.params,
+        **project.provider_settings(provider).params,
+        **scenario.words.params,
+    }
+    return {name: value for name, value in params.items() if value is not None}

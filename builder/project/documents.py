@@ -1,0 +1,352 @@
+"""YAML 1.2 as people type it, with the place of every key and value.
+
+The composed node tree is turned into plain Python here rather than by the library, because
+the slips worth catching are visible only in the nodes: a key given twice, a number that YAML
+would rewrite (4.10 becomes 4.1), a full-width comma that glues two list entries into one.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ruamel.yaml import YAML
+from ruamel.yaml.composer import Composer
+from ruamel.yaml.error import MarkedYAMLError
+from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+from ruamel.yaml.reader import ReaderError
+from ruamel.yaml.scanner import Scanner
+
+from builder.errors import InputError, Place
+from builder.project import typos
+from builder.table.tables import read_text
+
+Path_ = tuple[str | int, ...]
+"""Keys and indexes from the root to a value."""
+
+MAX_CHARACTERS = 2**19
+MAX_VALUES = 30_000
+"""Keys and values of one file: what can be read within a second."""
+MAX_DEPTH = 40
+_TAG = "tag:yaml.org,2002:"
+_ENDS = "\0\r\n\x85\u2028\u2029"
+
+
+class Document(NamedTuple):
+    """A parsed file: plain values, and where each stands."""
+
+    file: Path
+    data: Any
+    keys: Mapping[Path_, Place]
+    values: Mapping[Path_, Place]
+    quoted: frozenset[Path_] = frozenset()
+    """Values that stand in quotes."""
+
+    def place(self, path: Path_, *, key: bool = False) -> Place:
+        """Where the value at `path` stands (or its key), or the nearest enclosing one that does."""
+        for end in range(len(path), -1, -1):
+            for table in (self.keys, self.values) if key else (self.values, self.keys):
+                if path[:end] in table:
+                    return table[path[:end]]
+        return Place(self.file)
+
+    def text_place(self, path: Path_) -> Place:
+        """Where the first character of a text stands: behind its quote, where it has one."""
+        place = self.place(path)
+        return Place(place.file, place.line, place.column + (path in self.quoted))
+
+
+def read(path: Path) -> Document:
+    """The document in a YAML file. InputError: file, line, column, what was expected."""
+    text = read_text(path)
+    if len(text) > MAX_CHARACTERS:
+        raise InputError(
+            f"a YAML file holds at most {MAX_CHARACTERS} characters", place=Place(path)
+        )
+    loader = YAML(typ="safe", pure=True)
+    loader.Scanner, loader.Composer = _Tabs, _Bounded
+    try:
+        root = loader.compose(text)
+    except _TooMuch as error:
+        raise _too_much(path, _mark(error.problem_mark), deep=error.deep) from None
+    except MarkedYAMLError as error:
+        raise _syntax(path, text, error) from None
+    except ReaderError as error:
+        row, column = _at(text, error.position)
+        raise InputError(
+            f"the control character {error.character!r} is not allowed",
+            place=Place(path, row, column),
+            hint="take it out",
+        ) from None
+    except Exception as error:  # noqa: BLE001  (ruamel raises bare ones on what it cannot read)
+        raise InputError(f"not YAML: {_one_line(error)}", place=Place(path)) from None
+    reader = _Reader(path)
+    data = None if root is None else reader.value(root, (), in_flow=False)
+    return Document(path, data, reader.keys, reader.values, frozenset(reader.quoted))
+
+
+class _TooMuch(MarkedYAMLError):
+    """A file of more values, or deeper ones, than anybody writes."""
+
+    def __init__(self, mark: Any, *, deep: bool) -> None:
+        super().__init__(problem_mark=mark)
+        self.deep = deep
+
+
+class _Tabs(Scanner):
+    """Takes tabs where YAML does: within a text, behind a colon, at the end of a line. Those that
+    indent are errors."""
+
+    def scan_to_next_token(self) -> Any:
+        reader = self.reader
+        if reader.column > 0:
+            while reader.peek() in " \t":
+                reader.forward()
+        found = super().scan_to_next_token()
+        while reader.peek() == "\t" and reader.peek(self._white()) in _ENDS:
+            reader.forward(self._white())
+            found = super().scan_to_next_token()
+        return found
+
+    def scan_plain_spaces(self, indent: Any, start_mark: Any) -> Any:
+        white: str = self.reader.prefix(self._white())
+        if "\t" in white:
+            self.reader.forward(len(white))
+            if self.reader.peek() not in _ENDS:
+                return [white]
+        return super().scan_plain_spaces(indent, start_mark)
+
+    def _white(self) -> int:
+        length = 0
+        while self.reader.peek(length) in " \t":
+            length += 1
+        return length
+
+
+class _Bounded(Composer):
+    """Gives up on files that would take long to read."""
+
+    def __init__(self, loader: Any = None) -> None:
+        super().__init__(loader=loader)
+        self.warn_double_anchors = False
+        self.composed = self.levels = 0
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        self.composed += 1
+        self.levels += 1
+        if self.composed > MAX_VALUES or self.levels > MAX_DEPTH:
+            raise _TooMuch(self.parser.peek_event().start_mark, deep=self.levels > MAX_DEPTH)
+        node = super().compose_node(parent, index)
+        self.levels -= 1
+        return node
+
+
+class _Reader:
+    """Turns nodes into values and remembers their places."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.keys: dict[Path_, Place] = {}
+        self.values: dict[Path_, Place] = {}
+        self.quoted: set[Path_] = set()
+        self.count = 0
+
+    def value(self, node: Node, path: Path_, *, in_flow: bool) -> Any:
+        self.count += 1
+        place = self.place(node)
+        if self.count > MAX_VALUES or len(path) > MAX_DEPTH:
+            raise _too_much(
+                self.path, (place.line - 1, place.column - 1), deep=len(path) > MAX_DEPTH
+            )
+        self.values[path] = place
+        flow = in_flow or bool(getattr(node, "flow_style", False))
+        if isinstance(node, MappingNode):
+            return self.mapping(node, path, flow)
+        if isinstance(node, SequenceNode):
+            self.known_tag(node, "seq")
+            for child in node.value if flow else ():
+                self.no_glued(child)
+            return [
+                self.value(child, (*path, i), in_flow=flow) for i, child in enumerate(node.value)
+            ]
+        assert isinstance(node, ScalarNode)
+        if node.style in ("'", '"'):
+            self.quoted.add(path)
+        return self.scalar(node, in_flow=in_flow)
+
+    def mapping(self, node: MappingNode, path: Path_, flow: bool) -> dict[Any, Any]:
+        self.known_tag(node, "map")
+        found: dict[Any, Any] = {}
+        for key_node, value_node in node.value:
+            if not isinstance(key_node, ScalarNode):
+                raise InputError(
+                    "a key must be a plain word",
+                    place=self.place(key_node),
+                    hint="quote a text that begins with { or [; text of a scenario is never a template",
+                )
+            key = self.scalar(key_node, in_flow=flow)
+            place = self.place(key_node)
+            self.no_wide_space(key, place)
+            if key_node.style is None:
+                no_curly_quotes(key, place)
+            if key in found:
+                first = self.keys[(*path, key)]
+                raise InputError(
+                    f"key {key!r} stands here again; first at line {first.line}",
+                    place=place,
+                )
+            self.keys[(*path, key)] = place
+            found[key] = self.value(value_node, (*path, key), in_flow=flow)
+            if isinstance(value_node, ScalarNode) and not value_node.value and not value_node.style:
+                self.values[(*path, key)] = place  # nothing stands nowhere; its key is near
+        return found
+
+    def scalar(self, node: ScalarNode, *, in_flow: bool) -> Any:
+        text: str = node.value
+        tag = str(node.tag).removeprefix(_TAG)
+        place = self.place(node)
+        plain = node.style is None
+        if plain and in_flow:
+            self.no_full_width(text, place)
+        if not text.isascii() or "\0" in text:
+            self.writable(text, place)
+        if tag in ("str", "timestamp") or not plain:
+            return text
+        if tag == "null":
+            return None
+        if tag == "bool":
+            return text.lower() == "true"
+        if tag in ("int", "float"):
+            return self.number(text, tag, place)
+        raise InputError(
+            f"the tag {tag!r} is not allowed; values are text, numbers, true, false, lists and mappings",
+            place=place,
+            hint="write the values out, '<<' is not read"
+            if tag == "merge"
+            else "quote the text if it begins with '!'",
+        )
+
+    def number(self, text: str, tag: str, place: Place) -> int | float:
+        try:
+            number: int | float = int(text) if tag == "int" else float(text)
+            shown = str(number) if math.isfinite(number) else ""
+        except ValueError:
+            number, shown = 0, ""
+        if shown != text:
+            mend = f"write {shown} for the number or " if shown else ""
+            raise InputError(
+                f"the number {text} would be read as {shown}"
+                if shown
+                else f"{text} is no number in plain decimal digits",
+                place=place,
+                hint=f'{mend}"{text}" for the text',
+            )
+        if abs(number) >= 2**63 and tag == "int":
+            raise InputError(
+                f"the number {text} is too large: at most {2**63 - 1}",
+                place=place,
+                hint=f'"{text}" for the text',
+            )
+        return number
+
+    def writable(self, text: str, place: Place) -> None:
+        if "\0" in text:
+            raise InputError("a NUL, which no text holds", place=place, hint="take it out")
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise InputError(
+                "half of a surrogate pair, which no file can hold",
+                place=place,
+                hint="write the character itself, or its whole code \\UXXXXXXXX",
+            ) from None
+
+    def no_wide_space(self, key: Any, place: Place) -> None:
+        if isinstance(key, str) and key[:1] in ("\u3000", "\u00a0"):
+            kind = "full-width" if key[0] == "\u3000" else "no-break"
+            raise InputError(
+                f"a {kind} space stands before {key.strip()!r}",
+                place=place,
+                hint="indent with ordinary spaces",
+            )
+
+    def no_full_width(self, text: str, place: Place) -> None:
+        for wide in "，：":
+            if wide in text:
+                raise InputError(
+                    f"a full-width {wide!r} in a list or mapping joins {text!r} into one value",
+                    place=Place(place.file, place.line, place.column + text.index(wide)),
+                    hint=f"write {typos.narrow(wide) + ' '!r} to separate, or quote the text",
+                )
+
+    def no_glued(self, child: Node) -> None:
+        """、 and ； within a list's entry are commas typed as one writes Chinese."""
+        plain = isinstance(child, ScalarNode) and child.style is None
+        found = re.search(r"(?<=\w)[、；](?=\w)", child.value) if plain else None
+        if found:
+            place = self.place(child)
+            raise InputError(
+                f"{found[0]!r} joins {child.value!r} into one value",
+                place=Place(place.file, place.line, place.column + found.start()),
+                hint="write ', ' to separate, or quote the text",
+            )
+
+    def known_tag(self, node: Node, kind: str) -> None:
+        if str(node.tag) != _TAG + kind:
+            raise InputError(
+                f"the tag {str(node.tag).removeprefix(_TAG)!r} is not allowed",
+                place=self.place(node),
+            )
+
+    def place(self, node: Node) -> Place:
+        return Place(self.path, node.start_mark.line + 1, node.start_mark.column + 1)
+
+
+def no_curly_quotes(text: Any, place: Place) -> None:
+    """InputError for a text whose quotes YAML would take for a part of it."""
+    found = re.fullmatch(r"[“”‘’](.*)[“”‘’]", text) if isinstance(text, str) else None
+    if found:
+        raise InputError(
+            f"to YAML the quotes are a part of {text}",
+            place=place,
+            hint=f'write plain quotes: "{found[1]}"',
+        )
+
+
+def _syntax(path: Path, text: str, error: MarkedYAMLError) -> InputError:
+    problem = _one_line(error.problem or error.context or error)
+    slip = typos.of(
+        text, problem, _mark(error.problem_mark), error.context or "", _mark(error.context_mark)
+    )
+    place = Place(path, slip.row + 1, slip.column + 1)
+    return InputError(f"not YAML: {slip.problem}", place=place, hint=slip.hint)
+
+
+def _too_much(path: Path, mark: tuple[int, int] | None, *, deep: bool) -> InputError:
+    row, column = mark or (0, 0)
+    place = Place(path, row + 1, column + 1)
+    if deep:
+        return InputError(
+            f"nested deeper than {MAX_DEPTH} levels, or an alias within itself", place=place
+        )
+    return InputError(
+        f"a YAML file holds at most {MAX_VALUES} values, those behind aliases counted",
+        place=place,
+        hint="long lists of values stand in a file of their own: {file: topics.txt}",
+    )
+
+
+def _mark(mark: Any) -> tuple[int, int] | None:
+    return (mark.line, mark.column) if mark else None
+
+
+def _at(text: str, position: int) -> tuple[int, int]:
+    ahead = text[:position]
+    return ahead.count("\n") + 1, position - (ahead.rfind("\n") + 1) + 1
+
+
+def _one_line(problem: object) -> str:
+    return " ".join(str(problem).split())[:200]

@@ -1,0 +1,257 @@
+"""The small safe language of `keep`: comparisons, and/or/not, in, arithmetic, this file's names.
+
+An expression is parsed by Python's own parser, every node is held against a short list, and
+what passes is compiled once; it can call nothing and reach no attribute but those that the
+scenario gave its axis values.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import warnings
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from builder.errors import InputError, Place, nearest
+from builder.project import typos
+
+_ALLOWED = (
+    ast.Expression, ast.BoolOp, ast.And, ast.Or, ast.UnaryOp, ast.Not, ast.USub, ast.UAdd,
+    ast.BinOp, ast.Add, ast.Sub, ast.Mult, ast.Div, ast.FloorDiv, ast.Mod, ast.Compare,
+    ast.Eq, ast.NotEq, ast.Lt, ast.LtE, ast.Gt, ast.GtE, ast.In, ast.NotIn, ast.Is, ast.IsNot,
+    ast.Name, ast.Load, ast.Constant, ast.List, ast.Tuple, ast.Attribute,
+)  # fmt: skip
+_SIGNS = str.maketrans({"≤": "<=", "≥": ">=", "≠": "!=", "×": "*", "÷": "/"})
+_SPELT = {"none": "None", "null": "None", "true": "True", "false": "False"}
+SHOWN = 20
+"""Values of an axis that an error lists."""
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Expression:
+    """One compiled line of `keep`; `texts` says of names why they are no numbers."""
+
+    text: str
+    names: frozenset[str]
+    place: Place
+    texts: Mapping[str, str]
+    _test: Callable[[Mapping[str, Any]], Any]
+
+    def holds(self, variables: Mapping[str, Any]) -> bool:
+        """Whether the expression is true of these names. A comparison with a missing value is not."""
+        try:
+            return bool(self._test(variables))
+        except TypeError as error:
+            if any(variables.get(name) is None for name in self.names):
+                return False
+            why = "\n  ".join(said for name, said in self.texts.items() if name in self.names)
+            raise InputError(
+                f"{self.text!r} cannot be decided: {error}", place=self.place, hint=why
+            ) from None
+        except (ArithmeticError, AttributeError, KeyError, ValueError) as error:
+            raise InputError(
+                f"{self.text!r} cannot be decided: {error}", place=self.place
+            ) from None
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """What an expression may speak of, and what is known of it."""
+
+    known: Collection[str]
+    values: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    """The values of each axis."""
+    fields: Collection[str] = ()
+    """Fields of the answer, which is not there yet."""
+    texts: Mapping[str, str] = field(default_factory=dict)
+    """Names that look like numbers and are texts, each with the reason."""
+
+    def holding(self, value: str) -> str:
+        """The axis that has this value; empty where none has."""
+        return next((name for name, values in self.values.items() if value in values), "")
+
+
+def parse(text: Any, names: Names, place: Place) -> Expression:
+    """The compiled expression. InputError says which part is not of the language."""
+    if not isinstance(text, str) or not text.strip():
+        hint = "quote the whole expression" if isinstance(text, list | dict) else ""
+        raise InputError(f"expected an expression, found {text!r}", place=place, hint=hint)
+    source = text.strip().replace("\n", " ")
+    if len(source) > 2000:
+        raise InputError("an expression has at most 2000 characters", place=place)
+    try:
+        tree = _quietly(lambda: ast.parse(source, mode="eval"))
+        for node in ast.walk(tree):
+            _check(node, names, place, source)
+        used = frozenset(node.id for node in ast.walk(tree) if isinstance(node, ast.Name))
+        code = _quietly(lambda: compile(_Guards().visit(tree), "<keep>", "eval"))
+    except SyntaxError as error:
+        offset = (error.offset or len(source) + 1) - 1
+        raise InputError(
+            f"not an expression: {error.msg} in {source!r}",
+            place=_at(place, offset),
+            hint=_syntax_hint(source),
+        ) from None
+    except (ValueError, RecursionError, MemoryError) as error:
+        what = "nested too deeply" if isinstance(error, RecursionError) else error
+        raise InputError(f"not an expression: {what} in {_short(source)!r}", place=place) from None
+
+    def test(variables: Mapping[str, Any]) -> Any:
+        return eval(code, _FUNCTIONS, variables)  # noqa: S307  (every node was checked)
+
+    return Expression(source, used, place, names.texts, test)
+
+
+def _quietly(make: Callable[[], T]) -> T:
+    """What `make` returns; what Python would only warn of is an error."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        return make()
+
+
+def _check(node: ast.AST, names: Names, place: Place, source: str) -> None:
+    at = _node_place(node, place, source)
+    if not isinstance(node, _ALLOWED):
+        what = re.sub(r"(?<!^)(?=[A-Z])", " ", type(node).__name__).lower()
+        raise InputError(
+            f"{what} is not allowed in {source!r}",
+            place=at,
+            hint="comparisons, and, or, not, in, + - * / // %, names and plain values are",
+        )
+    if isinstance(node, ast.Name) and node.id not in names.known:
+        raise _unknown(node.id, names, at)
+    if isinstance(node, ast.Compare):
+        _known_values(node, names, place, source)
+    if isinstance(node, ast.Attribute) and (
+        node.attr.startswith("_") or not isinstance(node.value, ast.Name)
+    ):
+        raise InputError(f"{node.attr!r} is not an attribute of an axis value", place=at)
+    if isinstance(node, ast.Constant) and not isinstance(
+        node.value, str | int | float | bool | None
+    ):
+        raise InputError(f"{node.value!r} is not a plain value", place=at)
+
+
+def _node_place(node: ast.AST, place: Place, source: str) -> Place:
+    # Python counts columns in UTF-8 bytes, editors in characters.
+    ahead = source.encode()[: getattr(node, "col_offset", 0)]
+    return _at(place, len(ahead.decode(errors="ignore")))
+
+
+def _unknown(name: str, names: Names, at: Place) -> InputError:
+    axis = names.holding(name)
+    if axis:
+        said = f"{name!r} is a value of {axis!r}: write {name!r} with its quotes"
+        return InputError(said, place=at)
+    if name in names.fields:
+        return InputError(
+            f"{name!r} is a field of the answer, and `keep` chooses what is asked",
+            place=at,
+            hint="answers are checked by a validator of the schema",
+        )
+    hint = f"names: {', '.join(sorted(names.known)) or 'none'}"
+    if name.lower() in _SPELT:
+        hint = f"write {_SPELT[name.lower()]}"
+    near = nearest(name, names.known)
+    return InputError(f"{name!r} is no name of this file.{near}", place=at, hint=hint)
+
+
+def _known_values(node: ast.Compare, names: Names, place: Place, source: str) -> None:
+    """A text that is compared with an axis is one of its values."""
+    sides = [node.left, *node.comparators]
+    for left, sign, right in zip(sides, node.ops, sides[1:], strict=False):
+        pairs = [(left, right)]
+        if isinstance(sign, ast.Eq | ast.NotEq):
+            pairs.append((right, left))
+        elif isinstance(sign, ast.In | ast.NotIn) and isinstance(right, ast.List | ast.Tuple):
+            pairs = [(left, one) for one in right.elts]
+        else:
+            continue
+        for axis, text in pairs:
+            values = names.values.get(axis.id) if isinstance(axis, ast.Name) else None
+            if values is None or not isinstance(text, ast.Constant):
+                continue
+            if isinstance(text.value, str) and text.value not in values:
+                shown = ", ".join(repr(value) for value in values[:SHOWN])
+                raise InputError(
+                    f"{text.value!r} is no value of {ast.unparse(axis)!r}."
+                    f"{nearest(text.value, [one for one in values if isinstance(one, str)])}",
+                    place=_node_place(text, place, source),
+                    hint=f"values of {ast.unparse(axis)!r}: {shown}{', …' * (len(values) > SHOWN)}",
+                )
+
+
+class _Guards(ast.NodeTransformer):
+    """`persona.age` looks up the attribute that the scenario gave, never one of Python's;
+    `*` and `%` take numbers alone, for on text they make strings of any length."""
+
+    def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
+        self.generic_visit(node)
+        if not isinstance(node.op, ast.Mult | ast.Mod):
+            return node
+        name = "_times" if isinstance(node.op, ast.Mult) else "_modulo"
+        call = ast.Call(func=ast.Name(name, ast.Load()), args=[node.left, node.right], keywords=[])
+        return ast.fix_missing_locations(ast.copy_location(call, node))
+
+    def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
+        call = ast.Call(
+            func=ast.Name("_attribute", ast.Load()),
+            args=[node.value, ast.Constant(node.attr)],
+            keywords=[],
+        )
+        return ast.fix_missing_locations(ast.copy_location(call, node))
+
+
+def _attribute(value: Any, name: str) -> Any:
+    attributes = getattr(value, "attributes", {})
+    if name not in attributes:
+        raise AttributeError(
+            f"{str(value)!r} has no attribute {name!r}.{nearest(name, attributes)}"
+        )
+    return attributes[name]
+
+
+def _times(left: Any, right: Any) -> Any:
+    return _number(left) * _number(right)
+
+
+def _modulo(left: Any, right: Any) -> Any:
+    return _number(left) % _number(right)
+
+
+def _number(value: Any) -> Any:
+    if not isinstance(value, int | float):
+        raise TypeError(f"{value!r} is no number")
+    return value
+
+
+_FUNCTIONS = {
+    "__builtins__": {},
+    "_attribute": _attribute,
+    "_times": _times,
+    "_modulo": _modulo,
+}
+
+
+def _short(source: str) -> str:
+    return source if len(source) < 80 else source[:79] + "…"
+
+
+def _at(place: Place, offset: int) -> Place:
+    return Place(place.file, place.line, place.column + offset)
+
+
+def _syntax_hint(source: str) -> str:
+    if typos.hint(source):
+        return typos.hint(source)
+    plain = source.translate(_SIGNS)
+    if plain != source:
+        return f"write {plain}"
+    if re.search(r"(?<![<>=!])=(?!=)", source):
+        return "compare with =="
+    if "&&" in source or "||" in source:
+        return "write and, or"
+    return ""

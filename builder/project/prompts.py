@@ -1,0 +1,357 @@
+"""Jinja templates in a sandbox: case variables in, messages out.
+
+`{% system %}…{% endsystem %}`, `{% user %}…` and `{% assistant %}…` make the messages; a
+template without them is one user message. What a template may not do (attributes that begin
+with an underscore, names that nothing defines, loops without end, text of any length) is
+refused with its file and line.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+import traceback
+from collections.abc import Collection, Mapping, MutableMapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, cast
+
+import jinja2
+from jinja2 import Template, TemplateNotFound, meta, nodes
+from jinja2.exceptions import TemplateSyntaxError
+from jinja2.ext import Extension
+from jinja2.loaders import BaseLoader
+from jinja2.parser import Parser
+
+from builder import limits
+from builder.errors import InputError, Place, nearest
+from builder.project import template_errors
+from builder.project.sandbox import Environment, Missing
+from builder.records import Message, Role
+from builder.table.tables import read_text
+
+LIMIT = 5.0
+"""Seconds that one rendering may take."""
+
+_ROLES = ("system", "user", "assistant")
+_MARK = secrets.token_hex(16)
+"""What fences the message blocks in rendered text: new for each process, so that nothing a
+variable holds can forge a turn."""
+_REMNANTS = tuple(_MARK[i : i + 8] for i in range(0, 32, 8))
+
+
+class _Turns(Extension):
+    """The blocks that make messages."""
+
+    tags = set(_ROLES)  # noqa: RUF012  (Jinja's own interface)
+
+    def parse(self, parser: Parser) -> list[nodes.Node]:
+        token = next(parser.stream)
+        body = parser.parse_statements((f"name:end{token.value}",), drop_needle=True)
+        fences = [
+            nodes.Output([nodes.TemplateData(_MARK + word)], lineno=token.lineno)
+            for word in (f"{token.value}:", "end:")
+        ]
+        return [fences[0], *body, fences[1]]
+
+
+class _Folder(BaseLoader):
+    """Templates by name under one folder, each parsed once; links out of it are refused."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._trees: dict[str, nodes.Template] = {}
+
+    def tree(self, environment: jinja2.Environment, name: str) -> nodes.Template:
+        """The template, parsed. TemplateNotFound, TemplateSyntaxError; InputError for a slip."""
+        if name not in self._trees:
+            file = self.folder / name
+            inside = file.resolve().is_relative_to(self.folder.resolve())
+            if not inside or not file.is_file():
+                raise TemplateNotFound(name)
+            source = read_text(file)
+            template_errors.no_full_width(file, source)
+            self._trees[name] = environment.parse(source, name, str(file))
+        return self._trees[name]
+
+    def load(
+        self,
+        environment: jinja2.Environment,
+        name: str,
+        globals: MutableMapping[str, Any] | None = None,  # noqa: A002  (Jinja's own interface)
+    ) -> Template:
+        code = environment.compile(self.tree(environment, name), name, str(self.folder / name))
+        return Template.from_code(environment, code, globals or {})
+
+
+class Prompt(NamedTuple):
+    """A template, compiled and checked against the names it may use."""
+
+    file: Path
+    template: Template
+    names: frozenset[str]
+    """Every name that it or what it includes looks up."""
+    files: tuple[Path, ...]
+    """Itself and all that it extends, includes or imports."""
+    globals: Mapping[str, Any]
+    """Jinja's own names (range, dict, …)."""
+
+    def render(self, variables: Mapping[str, Any]) -> tuple[Message, ...]:
+        """The messages for these variables. InputError names file and line."""
+        try:
+            # What Template.render does, less its copying of the variables.
+            context = self.template.new_context({**self.globals, **variables}, shared=True)
+            text = Environment.concat(self.template.root_render_func(context))
+            text.encode()
+        except limits.TooLong as error:
+            raise self._error(error, f"rendering took over {LIMIT:g} s") from None
+        except (InputError, KeyboardInterrupt):
+            raise
+        except RecursionError as error:
+            message = "nested without end: does a template include itself?"
+            raise self._error(error, message) from None
+        except Exception as error:  # noqa: BLE001  (a template raises what its filters raise)
+            raise self._error(error, template_errors.reason(error)) from None
+        return self._messages(text)
+
+    def _error(self, error: BaseException, message: str) -> InputError:
+        """The error at the line of the template that raised it."""
+        try:
+            # Jinja's own: within an except block, frames of compiled code become the template's.
+            self.template.environment.handle_exception()
+        except BaseException as told:  # noqa: BLE001  (the same error, its traceback rewritten)
+            frames = traceback.extract_tb(told.__traceback__)
+        lines = [(frame.filename, frame.lineno) for frame in frames if frame.filename[-3:] == ".j2"]
+        file, line = lines[-1] if lines else (str(self.file), 1)
+        word = re.search(r"has no attribute '(\w+)'", message)
+        find = (
+            template_errors.find(Path(file), word[1], line or 1)
+            if word
+            else template_errors.sign(Path(file), line or 1)
+        )
+        return InputError(message, place=find)
+
+    def _messages(self, text: str) -> tuple[Message, ...]:
+        before, *parts = text.split(_MARK)
+        if not parts:
+            parts, before = [f"user:{text}", "end:"], ""
+        if len(parts) % 2:
+            raise InputError(
+                "a message block is left before its end",
+                place=self._block(parts[-1].partition(":")[0]),
+                hint="break and continue stand outside of it",
+            )
+        turns: list[Message] = []
+        stray = before.strip()
+        for opening, closing in zip(parts[::2], parts[1::2], strict=True):
+            role, _, content = opening.partition(":")
+            kind, _, after = closing.partition(":")
+            if kind != "end":
+                raise InputError(
+                    f"a {kind} block stands inside a {role} block", place=self._block(kind)
+                )
+            turns.append(Message(cast(Role, role), content.strip()))
+            stray = stray or after.strip()
+        if stray:
+            raise InputError(
+                f"text outside of the message blocks: {stray[:60]!r}",
+                place=self._stray(stray.split("\n")[0][:20]),
+                hint="put it into {% system %}, {% user %} or {% assistant %}, or use none of them",
+            )
+        self._check_turns(turns)
+        return tuple(turns)
+
+    def _check_turns(self, turns: list[Message]) -> None:
+        for turn in turns:
+            if not turn.content:
+                raise InputError(f"the {turn.role} message is empty", place=self._block(turn.role))
+            low = turn.content.lower()
+            if (
+                _REMNANTS[0] in low
+                or _REMNANTS[1] in low
+                or _REMNANTS[2] in low
+                or _REMNANTS[3] in low
+            ):
+                raise InputError(
+                    "a filter works on whole message blocks",
+                    place=self._block(turn.role),
+                    hint="use the filter inside of the block",
+                )
+        if turns[-1].role != "user":
+            raise InputError(
+                f"the last message is the {turns[-1].role}'s; a model answers the user",
+                place=self._block(turns[-1].role, last=True),
+            )
+
+    def _block(self, role: str, *, last: bool = False) -> Place:
+        """Where a block of this role begins, in whichever of the files."""
+        found = [
+            Place(file, number, match.start() + 1)
+            for file in (self.file, *self.files)
+            for number, line in enumerate(read_text(file).split("\n"), 1)
+            for match in re.finditer(rf"\{{%[-+]?\s*{role}\b", line)
+        ]
+        return found[-1 if last else 0] if found else Place(self.file, 1, 1)
+
+    def _stray(self, text: str) -> Place:
+        """Where a text of the templates stands; it may also be one that a variable holds."""
+        for file in (self.file, *self.files):
+            for number, line in enumerate(read_text(file).split("\n"), 1):
+                if text in line:
+                    return Place(file, number, line.index(text) + 1)
+        return Place(self.file, 1, 1)
+
+
+class Prompts:
+    """The templates of one project, each compiled once."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.loader = _Folder(folder)
+        self.environment = Environment(
+            loader=self.loader,
+            extensions=[_Turns, "jinja2.ext.do", "jinja2.ext.loopcontrols"],
+            undefined=Missing,
+            autoescape=False,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+
+    def load(self, name: str, available: Collection[str], *, place: Place) -> Prompt:
+        """The prompt of that name, its names held against `available`. InputError as everywhere."""
+        file = self.folder / f"{name}.j2"
+        if not file.is_file():
+            known = [p.stem for p in sorted(self.folder.glob("*.j2"))]
+            raise InputError(
+                f"prompt {name!r} not found.{nearest(name, known)}",
+                place=place,
+                hint=f"looked for prompts/{name}.j2; there are {', '.join(known) or 'none'}",
+            )
+        trees = self._trees(f"{name}.j2")
+        looked_up = self._check(trees, available)
+        try:
+            template = self.environment.get_template(f"{name}.j2")
+        except TemplateSyntaxError as error:
+            raise template_errors.syntax(error, file) from None
+        files = tuple(sorted(self.folder / tree for tree in trees))
+        return Prompt(file, template, frozenset(looked_up), files, dict(template.globals))
+
+    def _trees(self, name: str) -> dict[str, nodes.Template]:
+        """The template and all that it extends, includes or imports, parsed."""
+        trees: dict[str, nodes.Template] = {}
+        queue = [(name, Place(self.folder / name))]
+        while queue:
+            current, place = queue.pop()
+            if current in trees:
+                continue
+            try:
+                tree = self.loader.tree(self.environment, current)
+            except TemplateNotFound:
+                known = [p.relative_to(self.folder).as_posix() for p in self.folder.rglob("*.j2")]
+                raise InputError(
+                    f"template {current!r} not found.{nearest(current, known)}",
+                    place=place,
+                ) from None
+            except TemplateSyntaxError as error:
+                raise template_errors.syntax(error, self.folder / current) from None
+            trees[current] = tree
+            for node in tree.find_all(
+                (nodes.Extends, nodes.Include, nodes.Import, nodes.FromImport)
+            ):
+                for found in meta.find_referenced_templates(nodes.Template([node])):
+                    if found is not None and not getattr(node, "ignore_missing", False):
+                        queue.append(
+                            (found, template_errors.find(self.folder / current, found, node.lineno))
+                        )
+        return trees
+
+    def _check(self, trees: Mapping[str, nodes.Template], available: Collection[str]) -> set[str]:
+        tested: set[str] = set()
+        stored: set[str] = set()
+        looked_up: dict[str, Place] = {}
+        for name, tree in trees.items():
+            file = self.folder / name
+            every = list(tree.find_all(nodes.Node))
+            self._known(file, every)
+            _messages_apart(file, every, trees)
+            tested |= {word for node in every if (word := _tested(node))}
+            stored |= {word for node in every if (word := _stored(node))}
+            named = [node for node in every if isinstance(node, nodes.Name)]
+            for word in _undeclared(tree, file):
+                if word not in looked_up:
+                    line = min((n.lineno for n in named if n.name == word), default=1)
+                    looked_up[word] = template_errors.find(file, word, line)
+        known = {*available, *self.environment.globals}
+        for word, place in sorted(looked_up.items()):
+            elsewhere = word in stored and len(trees) > 1
+            if word not in known and word not in tested and not elsewhere:
+                raise InputError(
+                    f"{word!r} is no name of the scenario.{nearest(word, available)}",
+                    place=place,
+                    hint=f"names: {', '.join(sorted(available)) or 'none'}",
+                )
+        return set(looked_up)
+
+    def _known(self, file: Path, every: Sequence[nodes.Node]) -> None:
+        """Every filter and test of a template is one."""
+        for node in every:
+            if not isinstance(node, nodes.Filter | nodes.Test):
+                continue
+            is_filter = isinstance(node, nodes.Filter)
+            known = self.environment.filters if is_filter else self.environment.tests
+            if node.name not in known:
+                called = "filter" if is_filter else "test"
+                raise InputError(
+                    f"there is no {called} {node.name!r}.{nearest(node.name, known)}",
+                    place=template_errors.find(file, node.name, node.lineno),
+                )
+
+
+def _messages_apart(
+    file: Path, every: Sequence[nodes.Node], trees: Mapping[str, nodes.Template]
+) -> None:
+    """Message blocks stand where their text goes straight into the prompt."""
+    for node in every:
+        if not isinstance(
+            node, nodes.FilterBlock | nodes.AssignBlock | nodes.Macro | nodes.CallBlock
+        ):
+            continue
+        inside = [node, *(trees[n] for n in _included(node) if n in trees)]
+        if any(_MARK in data.data for n in inside for data in n.find_all(nodes.TemplateData)):
+            raise InputError(
+                "a message block stands inside of a filter, set, macro or call block",
+                place=template_errors.sign(file, node.lineno),
+                hint="put the message around it",
+            )
+
+
+def _tested(node: nodes.Node) -> str | None:
+    """The name that a node asks after, whether it is there or not."""
+    if isinstance(node, nodes.Test) and node.name in ("defined", "undefined"):
+        return node.node.name if isinstance(node.node, nodes.Name) else None
+    return None
+
+
+def _stored(node: nodes.Node) -> str | None:
+    """The name that a node gives a value."""
+    if isinstance(node, nodes.Name):
+        return None if node.ctx == "load" else node.name
+    if isinstance(node, nodes.Macro):
+        return node.name
+    return node.target if isinstance(node, nodes.Import) else None
+
+
+def _undeclared(tree: nodes.Template, file: Path) -> list[str]:
+    try:
+        return sorted(meta.find_undeclared_variables(tree))
+    except TemplateSyntaxError as error:  # what only its compiler sees: a block of two places, say
+        error.filename = None
+        raise template_errors.syntax(error, file) from None
+
+
+def _included(node: nodes.Node) -> list[str]:
+    """The templates that a part of one includes by name."""
+    return [
+        found.template.value
+        for found in node.find_all(nodes.Include)
+        if isinstance(found.template, nodes.Const) and isinstance(found.template.value, str)
+    ]

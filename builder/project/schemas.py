@@ -1,0 +1,318 @@
+"""Pydantic classes under schemas/: found by name, loaded alone, turned into JSON Schema.
+
+A module is executed only when a scenario names one of its classes; the classes of a file are
+read from its syntax tree, so that a plan can say beforehand which modules it will run.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import importlib.machinery
+import importlib.util
+import sys
+import traceback
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any, NamedTuple
+
+from pydantic import BaseModel, RootModel
+from pydantic.errors import PydanticInvalidForJsonSchema, PydanticUserError
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode
+
+from builder import limits
+from builder.errors import InputError, Place, nearest
+from builder.records import digest_of
+from builder.table.tables import read_text
+
+LIMIT = 60.0
+"""Seconds that importing a module may take."""
+
+
+class Schema(NamedTuple):
+    """One class of the project, as a request needs it and as a row needs it."""
+
+    name: str
+    model: type[BaseModel]
+    asked: Mapping[str, Any]
+    """The validation-mode JSON Schema, fields in declared order, no generated titles."""
+    row: Mapping[str, Any]
+    """The serialisation-mode JSON Schema: what the dataset's columns hold."""
+    file: Path
+    line: int
+    places: Mapping[str, Place]
+    """Where each field is declared, if that is in this file."""
+    source: str
+    by_alias: bool = False
+    """Whether its rows name fields by their aliases."""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The fields that become columns: declared and computed ones, excluded ones left out."""
+        return tuple(self.row.get("properties", {}))
+
+    def place(self, name: str = "") -> Place:
+        return self.places.get(name, Place(self.file, self.line, 1))
+
+    def text_field(self) -> str:
+        """The one field that a plain-text answer fills. InputError where it is not the only one."""
+        required = self.asked.get("required", [])
+        texts = [
+            name
+            for name, part in self.asked.get("properties", {}).items()
+            if part.get("type") == "string" and "enum" not in part
+        ]
+        if len(texts) != 1 or set(required) - set(texts):
+            raise InputError(
+                f"answer: text needs a schema whose only text field takes the whole reply; "
+                f"{self.name} has {', '.join(texts) or 'none'}",
+                place=self.place(),
+                hint="give the other fields defaults, or use answer: json",
+            )
+        return str(texts[0])
+
+
+def load(folder: Path, wanted: str, *, place: Place) -> Schema:
+    """The schema of that name (`Class` or `module:Class`). InputError: where and what is wrong."""
+    module, _, name = wanted.rpartition(":")
+    classes, broken = _declared(folder)
+    found = [hit for hit in classes.get(name, []) if not module or hit[0].stem == module]
+    if not found:
+        if broken:
+            raise broken[0]
+        known = [
+            *classes,
+            *(f"{f.stem}:{c}" for c, hits in classes.items() for f, _ in hits),
+        ]
+        raise InputError(
+            f"no class {wanted!r} in a module under {folder.name}/.{nearest(wanted, known)}",
+            place=place,
+            hint=f"classes there: {', '.join(sorted(classes)) or 'none'}",
+        )
+    file, line = found[0]
+    if len(found) > 1:
+        other, again = found[1]
+        if other == file:
+            raise InputError(
+                f"class {name!r} is defined twice: here and at line {line}",
+                place=Place(file, again, 1),
+                hint="rename one of them",
+            )
+        raise InputError(
+            f"class {name!r} is defined twice: {Place(file, line)} and {Place(other, again)}",
+            place=place,
+            hint=f"write {file.stem}:{name} or {other.stem}:{name}",
+        )
+    if not file.resolve().is_relative_to(folder.resolve()):
+        raise InputError(f"{file.name} is a link out of the project", place=place)
+    model = _model(folder, file, name, line)
+    return _schema(model, name, file, line)
+
+
+def _declared(folder: Path) -> tuple[dict[str, list[tuple[Path, int]]], list[InputError]]:
+    """Class names to the files and lines under `folder` that define them, and what is wrong with
+    files that cannot be read: no matter, as long as nothing is wanted from them."""
+    found: dict[str, list[tuple[Path, int]]] = {}
+    broken = []
+    for file in sorted(folder.glob("*.py")):
+        try:
+            tree = _tree(file)
+        except InputError as error:
+            broken.append(error)
+            continue
+        for node in tree.body:
+            if isinstance(node, ast.ClassDef):
+                found.setdefault(node.name, []).append((file, node.lineno))
+    return found, broken
+
+
+def _schema(model: type[BaseModel], name: str, file: Path, line: int) -> Schema:
+    by_alias = bool(model.model_config.get("serialize_by_alias"))
+    try:
+        asked = model.model_json_schema(schema_generator=_Untitled, mode="validation")
+        row = model.model_json_schema(
+            schema_generator=_Untitled, mode="serialization", by_alias=by_alias
+        )
+    except (PydanticUserError, PydanticInvalidForJsonSchema) as error:
+        message = str(error).split("\n")[0]
+        raise InputError(
+            f"{name} has no JSON Schema: {message}", place=Place(file, line, 1)
+        ) from None
+    if asked.get("type") != "object" and "$ref" not in asked:
+        raise InputError(f"{name} is no object with fields", place=Place(file, line, 1))
+    if "$ref" in asked:
+        # A class that contains itself: its own definition stands at the root as well.
+        target = asked["$ref"].rsplit("/", 1)[-1]
+        asked = {**asked["$defs"][target], "$defs": asked["$defs"]}
+        row = {**row["$defs"][row["$ref"].rsplit("/", 1)[-1]], "$defs": row["$defs"]}
+    source = read_text(file)
+    places = _field_places(file, source, name)
+    for field, info in model.model_fields.items():
+        if by_alias and info.serialization_alias and field in places:
+            places[info.serialization_alias] = places[field]
+    found = Schema(name, model, asked, row, file, line, places, source, by_alias)
+    for column in found.columns:
+        if column.startswith("_"):
+            raise InputError(
+                f"the field {column!r} begins with an underscore, as the builder's own columns do",
+                place=found.place(column),
+            )
+    return found
+
+
+class _Untitled(GenerateJsonSchema):
+    """Titles that Pydantic makes up from names are left out, fields stay as declared, and sets in
+    an order that does not depend on the process."""
+
+    ignored_warning_kinds = {"skipped-choice", "non-serializable-default"}  # noqa: RUF012  (Pydantic's own interface)
+
+    def field_title_should_be_set(self, schema: Any) -> bool:
+        return False
+
+    def model_schema(self, schema: Any) -> Any:
+        made = super().model_schema(schema)
+        cls = schema["cls"]
+        if made.get("title") == cls.__name__ and not cls.model_config.get("title"):
+            made.pop("title")
+        return made
+
+    def generate(self, schema: Any, mode: JsonSchemaMode = "validation") -> Any:
+        # Pydantic adds the names of enums, dataclasses and the like behind the methods below.
+        self._names: set[str] = set()
+        made = super().generate(schema, mode)
+        for part in made.get("$defs", {}).values():
+            if part.get("title") in self._names:
+                part.pop("title")
+        return made
+
+    def enum_schema(self, schema: Any) -> Any:
+        return self._noted(schema, super().enum_schema(schema))
+
+    def typed_dict_schema(self, schema: Any) -> Any:
+        return self._noted(schema, super().typed_dict_schema(schema))
+
+    def dataclass_schema(self, schema: Any) -> Any:
+        return self._noted(schema, super().dataclass_schema(schema))
+
+    def _noted(self, schema: Any, made: Any) -> Any:
+        name = schema["cls"].__name__
+        if schema.get("config", {}).get("title") in (None, name):
+            self._names.add(name)
+        return made
+
+    def encode_default(self, dft: Any) -> Any:
+        return super().encode_default(
+            sorted(dft, key=repr) if isinstance(dft, set | frozenset) else dft
+        )
+
+    def sort(self, value: Any, parent_key: str | None = None) -> Any:
+        return value
+
+
+def _model(folder: Path, file: Path, name: str, line: int) -> type[BaseModel]:
+    model = getattr(_module(folder, file), name, None)
+    place = Place(file, line, 1)
+    if not (isinstance(model, type) and issubclass(model, BaseModel)):
+        raise InputError(f"{name} is no Pydantic model", place=place, hint="class X(BaseModel): …")
+    if issubclass(model, RootModel):
+        raise InputError(f"{name} is a RootModel; a row needs named fields", place=place)
+    if not model.model_fields:
+        raise InputError(f"{name} has no fields", place=place)
+    return model
+
+
+class _Source(importlib.machinery.SourceFileLoader):
+    """Compiles what the file holds now: a cache keyed by the second misses quick edits, and
+    leaves files in the user's folder."""
+
+    def get_code(self, fullname: str) -> Any:
+        return compile(_tree(Path(self.path)), self.path, "exec", dont_inherit=True)
+
+
+def _module(folder: Path, file: Path) -> ModuleType:
+    package = "builder_schemas_" + digest_of(str(folder.resolve())).hex()[:12]
+    if package not in sys.modules:
+        holder = ModuleType(package)
+        holder.__path__ = [str(folder)]
+        sys.modules[package] = holder
+    for loaded in [name for name in sys.modules if name.startswith(f"{package}.")]:
+        del sys.modules[loaded]  # neighbours too are as they stand on the disk
+    importlib.invalidate_caches()
+    name = f"{package}.{file.stem}"
+    loader = _Source(name, str(file))
+    spec = importlib.util.spec_from_loader(name, loader)
+    assert spec is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # forward references are looked up there
+    try:
+        # What it prints is talk, not a result.
+        with limits.alarm() as alarm, contextlib.redirect_stdout(sys.stderr), _no_bytecode():
+            alarm(LIMIT)
+            loader.exec_module(module)
+    except InputError:
+        raise
+    except BaseException as error:
+        del sys.modules[name]
+        if isinstance(error, KeyboardInterrupt | MemoryError):
+            raise
+        raise _import_error(file, error) from None
+    return module
+
+
+@contextlib.contextmanager
+def _no_bytecode() -> Iterator[None]:
+    """Neighbours that a module imports leave no files behind and are read anew each time."""
+    before, sys.dont_write_bytecode = sys.dont_write_bytecode, True
+    try:
+        yield
+    finally:
+        sys.dont_write_bytecode = before
+
+
+def _import_error(file: Path, error: BaseException) -> InputError:
+    numbers = [
+        f.lineno or 1 for f in traceback.extract_tb(error.__traceback__) if f.filename == str(file)
+    ]
+    number = numbers[-1] if numbers else 1
+    line = [*read_text(file).split("\n"), ""][number - 1]
+    reason = " ".join(str(error).split())
+    reason = reason if len(reason) <= 300 else reason[:299] + "…"
+    said = f"{type(error).__name__}: {reason}" if reason else type(error).__name__
+    if isinstance(error, limits.TooLong):
+        said = f"it took over {LIMIT:g} s"
+    return InputError(
+        f"the module cannot be loaded: {said}",
+        place=Place(file, number, len(line) - len(line.lstrip()) + 1),
+    )
+
+
+def _tree(file: Path) -> ast.Module:
+    return _parsed(read_text(file), file)
+
+
+@lru_cache(maxsize=128)
+def _parsed(text: str, file: Path) -> ast.Module:
+    try:
+        return ast.parse(text, str(file))
+    except SyntaxError as error:
+        place = Place(file, error.lineno or 1, error.offset or 1)
+        raise InputError(f"not Python: {error.msg}", place=place) from None
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"not Python: {error}", place=Place(file, 1, 1)) from None
+
+
+def _field_places(file: Path, source: str, name: str) -> dict[str, Place]:
+    lines = source.split("\n")
+    for node in _parsed(source, file).body:
+        if isinstance(node, ast.ClassDef) and node.name == name:
+            found = {}
+            for part in node.body:
+                indent = len(lines[part.lineno - 1]) - len(lines[part.lineno - 1].lstrip())
+                if isinstance(part, ast.AnnAssign) and isinstance(part.target, ast.Name):
+                    found[part.target.id] = Place(file, part.lineno, indent + 1)
+                elif isinstance(part, ast.FunctionDef):
+                    found[part.name] = Place(file, part.lineno, indent + 1)
+            return found
+    return {}

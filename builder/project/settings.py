@@ -1,0 +1,369 @@
+"""A project: one folder with `[tool.builder]` in its pyproject.toml, and what stands there."""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from builder.errors import (
+    InputError,
+    InputErrors,
+    Place,
+    nearest,
+)
+from builder.project import expect, typos
+
+NAME = re.compile(r"(?!-)[\w-]{1,64}\Z")
+"""Names that become paths: letters of any script, digits, _ and -, at most 64."""
+
+
+def _money(value: Any) -> Any:
+    if not isinstance(value, str) or not re.fullmatch(r"\d+(\.\d+)?\s*(usd|tok)", value):
+        raise ValueError('expected an amount such as "5usd" or "200000tok"')
+    return value
+
+
+Money = Annotated[str, BeforeValidator(_money)]
+
+
+class Budget(NamedTuple):
+    """A cap: US dollars or tokens, the other one None."""
+
+    usd: float | None = None
+    tokens: int | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> Budget:
+        """The cap that `5usd` or `200000tok` names; InputError for anything else.
+
+        >>> Budget.parse("5usd").usd
+        5.0
+        """
+        try:
+            _money(text)
+        except ValueError as error:
+            raise InputError(f"budget {text!r}: {error}") from None
+        amount = float(re.sub(r"\s*(usd|tok)", "", text))
+        return cls(usd=amount) if text.endswith("usd") else cls(tokens=int(amount))
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class Prices(_Table):
+    """US dollars for a million tokens."""
+
+    input: float = Field(ge=0)
+    output: float = Field(ge=0)
+    cached: float | None = Field(default=None, ge=0)
+
+
+class Provider(BaseModel):
+    """One `[tool.builder.providers.NAME]`. Words that are not ours go to the engine as options."""
+
+    model_config = ConfigDict(extra="allow", frozen=True, strict=True, allow_inf_nan=False)
+    base_url: str | None = None
+    api_key_env: str | None = None
+    structured: Literal["json_schema", "json_object", "prompt"] | None = None
+    protocol: str | None = None
+    timeout: float | None = Field(default=None, gt=0)
+    requests_per_minute: float | None = Field(default=None, gt=0)
+    tokens_per_minute: float | None = Field(default=None, gt=0)
+    params: dict[str, Any] = Field(default_factory=dict)
+    usd_per_million: Prices | None = None
+
+
+class ShapeSettings(_Table):
+    """One `shape = {as = …}`: the columns a dataset is written in, and the fields they take."""
+
+    kind: Literal["columns", "messages", "prompt-completion", "text-label"] = Field(
+        default="columns", alias="as"
+    )
+    system: str | None = None
+    user: str | None = None
+    assistant: str | None = None
+    turns: str | None = None
+    """A field that holds a list of turns, in place of the three above."""
+    role: str = "role"
+    content: str = "content"
+    roles: dict[str, Literal["system", "user", "assistant", "tool"]] = Field(default_factory=dict)
+    """What the speakers of the turns are to a trainer."""
+    prompt: str | None = None
+    completion: str | None = None
+    text: str | None = None
+    label: str | None = None
+    keep: list[str] | None = None
+    """The other columns that stay; all of them when left out."""
+
+
+class DatasetSettings(_Table):
+    """One `[tool.builder.datasets.NAME]`."""
+
+    text: list[str] | None = None
+    title: str | None = None
+    about: str | None = None
+    """What the dataset is, for the card."""
+    languages: list[str] = Field(default_factory=list)
+    license: str | None = None
+    tasks: list[str] = Field(default_factory=list)
+    """Task categories of the Hub; they follow from the shape when left out."""
+    prompts: bool = False
+    """Whether the card quotes the templates."""
+    format: Literal["parquet", "jsonl", "csv"] = "parquet"
+    """How data/ is written."""
+    shape: ShapeSettings = ShapeSettings()
+    splits: dict[str, Annotated[float, Field(gt=0, le=1)]] = Field(
+        default_factory=lambda: {"train": 1.0}
+    )
+    expect: dict[str, Any] = Field(default_factory=dict)
+    """Gates over all its scenarios."""
+
+
+class Settings(_Table):
+    """The whole of `[tool.builder]`."""
+
+    model: str | None = None
+    concurrency: int = Field(default=64, ge=1, le=10_000)
+    budget: Money | None = None
+    confirm_above: Money = "1usd"
+    params: dict[str, Any] = Field(default_factory=dict)
+    providers: dict[str, Provider] = Field(default_factory=dict)
+    datasets: dict[str, DatasetSettings] = Field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """A folder of scenarios, prompts and schemas, and the outputs made from them."""
+
+    root: Path
+    settings: Settings = field(default_factory=Settings)
+    outputs: Path = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "outputs", self.root / "outputs")
+
+    @classmethod
+    def find(cls, start: str | Path = ".") -> Project:
+        """The project that holds `start`: the nearest folder upwards with `[tool.builder]`.
+
+        Raises InputError where there is none, or where a setting is wrong.
+        """
+        here = Path(start).resolve()
+        if not here.is_dir():
+            raise InputError(f"no folder {str(start)!r}", hint="--project names a folder")
+        for folder in (here, *here.parents):
+            file = folder / "pyproject.toml"
+            if file.is_file():
+                table = _read(file)
+                if table is not None:
+                    return cls(folder, _settings(file, table))
+        raise InputError(
+            f"no pyproject.toml with [tool.builder] in {here} or above",
+            hint="`builder init DIR` makes a project; --project DIR names one",
+        )
+
+    def place(self, path: tuple[str, ...]) -> Place:
+        """Where a setting stands in pyproject.toml."""
+        return _locate(self.root / "pyproject.toml", path)
+
+    @property
+    def scenarios(self) -> Path:
+        return self.root / "scenarios"
+
+    @property
+    def prompts(self) -> Path:
+        return self.root / "prompts"
+
+    @property
+    def schemas(self) -> Path:
+        return self.root / "schemas"
+
+    @property
+    def store(self) -> Path:
+        return self.outputs / "store.sqlite"
+
+    def dataset_settings(self, name: str) -> DatasetSettings:
+        return self.settings.datasets.get(name, DatasetSettings())
+
+    def provider_settings(self, name: str) -> Provider:
+        return self.settings.providers.get(name) or Provider.model_validate({})
+
+    def environ(self) -> Mapping[str, str]:
+        """The environment, over what `.env` in the project's folder adds to it."""
+        return {**_dotenv(self.root / ".env"), **os.environ}
+
+
+def _read(file: Path) -> dict[str, Any] | None:
+    try:
+        text = file.read_bytes().decode("utf-8-sig")
+        document = tomllib.loads(text)
+    except UnicodeDecodeError:
+        raise InputError("not UTF-8", place=Place(file, 1, 1)) from None
+    except tomllib.TOMLDecodeError as error:
+        raise _syntax(file, text, str(error)) from None
+    table = document.get("tool", {}).get("builder")
+    if table is not None and not isinstance(table, dict):
+        lines = text.splitlines()
+        number = next((n for n, line in enumerate(lines, 1) if "builder" in line), 1)
+        place = Place(file, number, lines[number - 1].find("builder") + 1)
+        raise InputError(f"[tool.builder] is a table, found {table!r}", place=place)
+    return table
+
+
+def _syntax(file: Path, text: str, said: str) -> InputError:
+    found = re.search(r"\(at line (\d+), column (\d+)\)", said)
+    lines = text.split("\n")
+    line, column = (int(found[1]), int(found[2])) if found else (len(lines), 1)
+    here = lines[min(line, len(lines)) - 1]
+    message = re.sub(r"\s*\(at .*\)$", "", said)
+    hint = typos.hint(here.split("#")[0].strip())
+    if "Cannot overwrite" in message or "Cannot declare" in message:
+        column, message = 1, f"{re.split('[=#]', here)[0].strip()} stands here again"
+    elif "Invalid value" in message and not hint:
+        hint = 'texts stand in quotes: model = "openai:gpt-5-mini"'
+    return InputError(f"not TOML: {message}", place=Place(file, line, column), hint=hint)
+
+
+def _settings(file: Path, table: dict[str, Any]) -> Settings:
+    try:
+        settings = Settings.model_validate(table)
+    except ValidationError as error:
+        raise _errors(file, error) from None
+    for kind in ("datasets", "providers"):
+        for name in getattr(settings, kind):
+            if not NAME.match(name):
+                raise InputError(
+                    f"{name!r} is no name",
+                    place=_locate(file, (kind, name)),
+                    hint="letters, digits, _ and -, at most 64, not beginning with -",
+                )
+    for name, provider in settings.providers.items():
+        _no_key(file, name, provider)
+    for name, dataset in settings.datasets.items():
+        _right_dataset(file, name, dataset)
+    return settings
+
+
+def _right_dataset(file: Path, name: str, dataset: DatasetSettings) -> None:
+    for problem in expect.problems(dataset.expect):
+        place = _locate(file, ("datasets", name, "expect", *problem.path))
+        raise InputError(problem.message, place=place, hint=problem.hint)
+    total = sum(dataset.splits.values())
+    if not dataset.splits or abs(total - 1) > 1e-9:
+        raise InputError(
+            f"the splits add up to {total:g}, expected 1",
+            place=_locate(file, ("datasets", name, "splits")),
+        )
+    for split in dataset.splits:
+        if not re.fullmatch(r"\w+(\.\w+)*", split):
+            raise InputError(
+                f"{split!r} is no name for a split: letters, digits and _",
+                place=_locate(file, ("datasets", name, "splits", split)),
+            )
+
+
+def _errors(file: Path, error: ValidationError) -> InputErrors:
+    found = []
+    for problem in error.errors():
+        path = tuple(str(part) for part in problem["loc"])
+        hint = ""
+        if problem["type"] == "extra_forbidden":
+            known = _known(path[:-1])
+            message = f"unknown setting {path[-1]!r}.{nearest(path[-1], known)}"
+            hint = f"expected one of {', '.join(known)}"
+        elif problem["type"] == "missing":
+            message = f"{'.'.join(path[:-1])}: {path[-1]} is missing"
+        else:
+            message = f"{'.'.join(path)}: {_expected(problem)}, found {problem['input']!r}"
+        found.append(InputError(message, place=_locate(file, path), hint=hint))
+    return InputErrors(found)
+
+
+def _expected(problem: Any) -> str:
+    context = problem.get("ctx", {})
+    kinds = {
+        "int_type": "expected a whole number",
+        "float_type": "expected a number",
+        "string_type": "expected text",
+        "list_type": "expected a list",
+        "dict_type": "expected a table",
+        "model_type": "expected a table",
+        "finite_number": "expected a finite number",
+        "literal_error": f"expected {context.get('expected', '')}",
+        "greater_than": f"expected more than {context.get('gt', '')}",
+        "greater_than_equal": f"expected at least {context.get('ge', '')}",
+        "less_than_equal": f"expected at most {context.get('le', '')}",
+    }
+    return kinds.get(problem["type"]) or str(problem["msg"]).removeprefix("Value error, ")
+
+
+def _no_key(file: Path, name: str, provider: Provider) -> None:
+    """Keys stand in the environment; what is written here ends in a repository."""
+    for word in provider.model_extra or {}:
+        if re.search(r"(?i)(^|_)(key|token|secret|password)$", word):
+            raise InputError(
+                f"{word}: a key does not belong into a file",
+                place=_locate(file, ("providers", name, word)),
+                hint='put it into an environment variable and write api_key_env = "ITS_NAME"',
+            )
+    if provider.api_key_env and not re.fullmatch(r"[A-Za-z_]\w*", provider.api_key_env, re.ASCII):
+        raise InputError(
+            "api_key_env: expected the name of an environment variable",
+            place=_locate(file, ("providers", name, "api_key_env")),
+            hint="write the name of the variable that holds the key, never the key",
+        )
+
+
+def _known(path: tuple[str, ...]) -> list[str]:
+    model: type[BaseModel] = Settings
+    if path[:1] == ("datasets",):
+        model = ShapeSettings if "shape" in path[2:] else DatasetSettings
+    elif path[:1] == ("providers",):
+        model = Prices if "usd_per_million" in path else Provider
+    return [field.alias or name for name, field in model.model_fields.items()]
+
+
+def _locate(file: Path, path: tuple[str, ...]) -> Place:
+    """The line and column of a setting: tomllib keeps no positions, so the text is searched."""
+    best = Place(file, 1, 1)
+    depth = -1
+    table: tuple[str, ...] = ("?",)
+    for number, line in enumerate(file.read_text("utf-8-sig").splitlines(), 1):
+        header = re.match(r"\s*\[+\s*([^\]]+?)\s*\]+", line)
+        if header:
+            parts = tuple(re.findall(r"[^.\s\"']+", header[1]))
+            table = parts[2:] if parts[:2] == ("tool", "builder") else ("?",)
+            shared = min(len(table), len(path))  # [tool.builder.provider.x] holds `provider` too
+            if path[:shared] == table[:shared] and shared > depth:
+                best, depth = Place(file, number, 1), shared
+            continue
+        key = re.match(r"\s*[\"']?([^\"'=\s.]+)[\"']?[\w.\s]*=", line)
+        if key and path[: len(table) + 1] == (*table, key[1]) and len(table) + 1 > depth:
+            column, at = line.index(key[1]) + 1, len(table) + 1
+            for part in path[at:]:
+                inner = re.search(rf"(?<![\w-]){re.escape(part)}(?![\w-])", line[column:])
+                if inner:
+                    column += inner.start() + 1
+            best, depth = Place(file, number, column), at
+    return best
+
+
+def _dotenv(file: Path) -> dict[str, str]:
+    if not file.is_file():
+        return {}
+    found = {}
+    for line in file.read_text("utf-8-sig", errors="replace").splitlines():
+        match = re.match(r"\s*(?:export\s+)?([A-Za-z_]\w*)\s*=\s*(.*?)\s*$", line)
+        if match:
+            value = match[2]
+            quoted = len(value) > 1 and value[0] == value[-1] and value[0] in "\"'"
+            found[match[1]] = value[1:-1] if quoted else value
+    return found

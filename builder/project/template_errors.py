@@ -1,0 +1,84 @@
+"""What is wrong with a template's text, and where."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from jinja2.exceptions import SecurityError, TemplateSyntaxError, UndefinedError
+
+from builder.errors import InputError, Place
+from builder.project import typos
+from builder.table.tables import read_text
+
+
+def no_full_width(file: Path, source: str) -> None:
+    """InputError for a sign of a template in full-width marks, comments and raw text aside."""
+    kept = re.compile(r"\{#.*?#\}|\{%[-+]?\s*raw\b.*?\bendraw\s*[-+]?%\}", re.DOTALL)
+    bare = kept.sub(lambda match: re.sub(r"[^\n]", "_", match[0]), source)
+    found = re.search(r"｛[｛{%％]|\{[｛％]|[｝}%％]｝", bare)
+    if found:
+        ahead = bare[: found.start()]
+        line = ahead.count("\n") + 1
+        meant = re.compile(r"[｛{][｛{%％].*?[｝}%％][｝}]").search(bare, found.start())
+        raise InputError(
+            f"{found[0]!r} is no sign of a template, so it would be printed as it stands",
+            place=Place(file, line, found.start() - (ahead.rfind("\n") + 1) + 1),
+            hint=f"write {typos.narrow(meant[0] if meant else found[0])}",
+        )
+
+
+def syntax(error: TemplateSyntaxError, file: Path) -> InputError:
+    """The error of a file that is no template, at its line and column."""
+    at = Path(error.filename) if error.filename else file
+    message = error.message or "syntax error"
+    wide = re.search(r"'([^\x00-\x7f])'", message)
+    hint = f"a full-width {wide[1]!r} stands here" if wide else ""
+    if hint and wide and typos.narrow(wide[1]) != wide[1]:
+        hint += f"; write {typos.narrow(wide[1])!r}"
+    place = sign(at, error.lineno)
+    if wide:
+        place = find(at, wide[1], error.lineno)
+    unclosed = re.search(r"block that needs to be closed is '(\w+)'", message)
+    if unclosed:
+        opened = [
+            Place(at, number, match.start() + 1)
+            for number, line in enumerate(read_text(at).split("\n")[: error.lineno], 1)
+            for match in re.finditer(rf"\{{%[-+]?\s*{unclosed[1]}\b", line)
+        ]
+        place = opened[-1] if opened else place
+        message = f"the block '{unclosed[1]}' is not closed"
+        hint = f"write {{% end{unclosed[1]} %}} behind it"
+    return InputError(f"not a template: {message}", place=place, hint=hint)
+
+
+def reason(error: Exception) -> str:
+    """Why a rendering failed."""
+    if isinstance(error, UndefinedError):
+        return error.message or "undefined"
+    if isinstance(error, SecurityError):
+        return f"not allowed in a template: {error}"
+    if isinstance(error, UnicodeEncodeError):
+        return "half of a surrogate pair, which no model can read"
+    return f"rendering failed: {type(error).__name__}: {error}"
+
+
+def find(file: Path, word: str, line: int = 1) -> Place:
+    """The first place from a line on where a word stands by itself, best within {{ }} or {% %}."""
+    pattern = re.compile(
+        rf"(?<!\w){re.escape(word)}(?!\w)" if word[:1].isalnum() else re.escape(word)
+    )
+    for number, text in enumerate(read_text(file).split("\n"), 1):
+        found = list(pattern.finditer(text)) if number >= line else []
+        if found:
+            inner = [f for f in found if re.search(r"\{[{%](?:(?![%}]\}).)*$", text[: f.start()])]
+            return Place(file, number, (inner or found)[0].start() + 1)
+    return sign(file, line)
+
+
+def sign(file: Path, line: int) -> Place:
+    """The first template sign of a line, where its trouble most likely is."""
+    lines = read_text(file).split("\n") if file.is_file() else []
+    text = lines[line - 1] if 0 < line <= len(lines) else ""
+    found = re.search(r"\{[{%#]", text)
+    return Place(file, line, found.start() + 1 if found else len(text) - len(text.lstrip()) + 1)

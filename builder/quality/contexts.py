@@ -1,0 +1,153 @@
+"""What a plan tells the gates of a dataset: its texts and labels, what was planned, what it was
+made from."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from builder.plan import columns
+from builder.plan.columns import (
+    BOOLEAN,
+    INTEGER,
+    NUMBER,
+    STRING,
+)
+from builder.plan.plans import DatasetPlan, ScenarioPlan
+from builder.project.draws import EXAMPLES, Draw
+from builder.quality.findings import Context
+from builder.stats import features
+from builder.table import frame
+from builder.table.frame import Frame, Kind
+from builder.table.tables import Table
+
+
+def of_dataset(
+    dataset: DatasetPlan,
+    rejects: Mapping[str, int] | None = None,
+    semantic: features.Embed | None = None,
+) -> Context:
+    """The context of a dataset's rows; only axes that all its scenarios have count."""
+    axes = _axes(dataset)
+    return Context(
+        text=texts(dataset),
+        axes=axes,
+        planned=_planned(dataset, axes),
+        examples=tuple(examples(dataset)),
+        drawn={c.name: c for s in dataset.scenarios for d in tabled(s) for c in _drawn(d)},
+        rejects=rejects or {},
+        semantic=semantic,
+    )
+
+
+def of_scenario(dataset: DatasetPlan, scenario: ScenarioPlan, context: Context) -> Context:
+    """The context of one scenario's rows, the rest as in its dataset's."""
+    return of_dataset(
+        DatasetPlan(dataset.name, [scenario], dataset.text), semantic=context.semantic
+    )
+
+
+def texts(dataset: DatasetPlan) -> tuple[str, ...]:
+    """The columns that make a row's text: the project's choice, else every field of free text."""
+    found = [columns.text_fields(scenario, dataset.text) for scenario in dataset.scenarios]
+    return tuple(dict.fromkeys(name for names in found for name in names))
+
+
+def rows(dataset: DatasetPlan, records: Iterable[Mapping[str, Any]]) -> Frame:
+    """Records of a dataset as typed columns: by what the plan says of them, not by their look."""
+    schemas = {s.name: s.scenario.schema.row for s in dataset.scenarios}
+    text = texts(dataset)
+    known = columns.of_dataset(dataset.scenarios)
+    values: dict[str, list[Any]] = {name: [] for name in known}
+    for record in records:
+        schema = schemas[record[frame.SCENARIO]]
+        for name, cells in values.items():
+            cell = record.get(name)
+            cells.append(columns.text_of(schema, record, [name]) if name in text else cell)
+    return frame.build(values, kinds=_kinds(dataset, known, text))
+
+
+def beside(table: Table, names: Sequence[str] = ()) -> Frame:
+    """A reference table as a frame, or some of its columns."""
+    chosen = names or tuple(table.columns)
+    kinds: dict[str, Kind] = {
+        name: "category" for name in names if table.columns[name].kind == "category"
+    }
+    values = {name: table.columns[name].scalars() for name in chosen}
+    return frame.build(values, kinds=kinds, source=table.source)
+
+
+def tabled(scenario: ScenarioPlan) -> list[Draw]:
+    """The lines of `draw` that fill columns of the dataset from a table."""
+    return [d for d in scenario.scenario.draws if d.table and d.columns and d.in_dataset]
+
+
+def conditioned(scenario: ScenarioPlan, draw: Draw) -> bool:
+    """Whether axes or `keep` decide what is drawn, so that it need not look like its table."""
+    rules = scenario.scenario.keep_rows
+    return draw.by is not None or any(rule.names & set(draw.columns) for rule in rules)
+
+
+def examples(dataset: DatasetPlan) -> list[str]:
+    """The texts of every table that few-shot examples are taken from."""
+    found: dict[str, None] = {}
+    for scenario in dataset.scenarios:
+        for draw in scenario.scenario.draws:
+            if draw.sampler == EXAMPLES and draw.table is not None:
+                whole = beside(draw.table.select(draw.options["columns"]))
+                parts = [column.values.tolist() for column in whole.of("text")]
+                found.update((cell, None) for cells in parts for cell in cells if cell)
+                if len(parts) > 1:
+                    found.update((text, None) for text in whole.texts())
+    return list(found)
+
+
+def _drawn(draw: Draw) -> Iterable[frame.Column]:
+    assert draw.table is not None
+    return beside(draw.table, draw.columns).columns.values()
+
+
+def _axes(dataset: DatasetPlan) -> tuple[str, ...]:
+    named = [[axis.name for axis in s.scenario.axes] for s in dataset.scenarios]
+    return tuple(name for name in named[0] if all(name in names for names in named))
+
+
+def _planned(dataset: DatasetPlan, axes: Sequence[str]) -> dict[tuple[Any, ...], int]:
+    counts: Counter[tuple[Any, ...]] = Counter()
+    for scenario in dataset.scenarios:
+        wanted = scenario.planned_counts()
+        index = np.fromiter(wanted, np.int64, len(wanted))
+        combinations = scenario.scenario.grid.combinations(index)
+        for combination, many in zip(combinations, wanted.values(), strict=True):
+            counts[tuple(_cell(combination[axis]) for axis in axes)] += many
+    return dict(counts)
+
+
+def _cell(value: Any) -> Any:
+    """An axis value as a frame holds it."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value)
+    return str(value)
+
+
+def _kinds(
+    dataset: DatasetPlan, known: Mapping[str, columns.Kind], text: Sequence[str]
+) -> dict[str, Kind]:
+    """What each column is; one of dates, in whatever form, shows it by its values."""
+    dated: set[str] = set()
+    for scenario in dataset.scenarios:
+        parts = scenario.scenario.schema.row.get("properties", {})
+        dated |= {name for name, part in parts.items() if "format" in str(part)}
+        dated |= {name for name, kind in scenario.drawn_kinds().items() if kind == "date"}
+    found: dict[str, Kind] = {}
+    for name, kind in known.items():
+        if name in text:
+            found[name] = "text"
+        elif kind in (STRING, BOOLEAN) and name not in dated:
+            found[name] = "category"
+        elif kind not in (STRING, BOOLEAN, INTEGER, NUMBER):
+            found[name] = "id"
+    return found

@@ -1,0 +1,251 @@
+"""What a dataset gives away of its reference: copies, long verbatim runs, rows too close.
+
+Personal data by shape is in `pii`. None of these is a proof of privacy; each finds one way in
+which reference rows leak.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from builder import extras
+from builder.stats import near, shingles
+
+RUN, RUN_CJK = 50, 20
+"""Characters of a verbatim run that counts."""
+_BASE = 0x9E3779B97F4A7C15
+_CHUNK = 1 << 22
+"""Characters of the reference hashed at once."""
+
+
+class Copy(NamedTuple):
+    """A text of the dataset that is, or nearly is, one of the reference."""
+
+    row: int
+    reference: int
+    similarity: float
+    """1 for equal after normalisation."""
+
+
+class Run(NamedTuple):
+    """The longest stretch of a text all of whose windows occur in the reference."""
+
+    row: int
+    start: int
+    length: int
+    text: str
+    """The stretch, normalised."""
+
+
+class Closeness(NamedTuple):
+    """How rows lie to the reference, as a share, with what chance alone gives."""
+
+    share: float
+    expected: float
+    p: float
+    """One-sided: rows are no closer than expected."""
+
+
+def copies(texts: Sequence[str], reference: Sequence[str], threshold: float = 0.8) -> list[Copy]:
+    """The texts that are at least this near to a reference text, each with one of the nearest."""
+    both = [*reference, *texts]
+    split = len(reference)
+    found: dict[int, Copy] = {}
+    equal: dict[int, list[int]] = {}
+    for i, j, similar in zip(*(part.tolist() for part in near.pairs(both, threshold)), strict=True):
+        if i < split <= j and similar > found.get(j, Copy(0, 0, 0.0)).similarity:
+            found[j] = Copy(j - split, i, similar)
+        elif i >= split and similar == 1:
+            equal.setdefault(i, []).append(j)
+    # Equal texts are paired with the first of them only: they share what it was found near to.
+    for first, others in equal.items():
+        if first in found:
+            for j in others:
+                found.setdefault(j, found[first]._replace(row=j - split))
+    return [found[j] for j in sorted(found)]
+
+
+def copied_rows(
+    rows: Sequence[tuple[Any, ...]], reference: Sequence[tuple[Any, ...]]
+) -> tuple[list[int], float]:
+    """Rows that equal a reference row in every column, and how many of them chance explains.
+
+    Tables of few distinct values repeat themselves: the share of reference rows with a twin
+    elsewhere in the reference is what an honest dataset reaches too, and so is
+    the share that would meet one if each column were drawn by itself; the larger one counts.
+    """
+    counts: dict[tuple[Any, ...], int] = {}
+    for row in reference:
+        counts[row] = counts.get(row, 0) + 1
+    copied = [at for at, row in enumerate(rows) if row in counts]
+    if not copied:
+        return [], 0.0
+    twins = sum(many for many in counts.values() if many > 1)
+    alone = 1.0
+    for ours, theirs in zip(zip(*rows, strict=True), zip(*reference, strict=True), strict=True):
+        mine, known = Counter(ours), Counter(theirs)
+        alone *= sum(many * known[cell] for cell, many in mine.items()) / len(ours) / len(theirs)
+    met = 1 - (1 - alone) ** len(reference)
+    return copied, len(rows) * max(twins / len(reference), met)
+
+
+def runs(
+    texts: Sequence[str],
+    reference: Sequence[str],
+    *,
+    characters: int = RUN,
+    characters_cjk: int = RUN_CJK,
+) -> list[Run]:
+    """For each text with one, its longest verbatim run of at least so many characters.
+
+    A run is a stretch each of whose windows of that many characters occurs in some reference
+    text; time and memory are linear in the characters of both sides.
+    """
+    ours, theirs = ([shingles.normalise(text) for text in side] for side in (texts, reference))
+    script = [shingles.is_cjk(text) for text in ours]
+    found: list[Run] = []
+    for cjk, size in ((False, characters), (True, characters_cjk)):
+        chosen = [at for at, text in enumerate(ours) if script[at] == cjk and len(text) >= size]
+        found += _runs(chosen, ours, [text for text in theirs if len(text) >= size], size)
+    return sorted(found)
+
+
+def longest_run(texts: Sequence[str], reference: Sequence[str], at_least: int = 10) -> int:
+    """The length of the longest verbatim run, 0 when there is none of `at_least` characters."""
+    found = runs(texts, reference, characters=at_least, characters_cjk=at_least)
+    return max((run.length for run in found), default=0)
+
+
+def closest_share(
+    vectors: NDArray[np.floating], used: NDArray[np.floating], held_out: NDArray[np.floating]
+) -> Closeness:
+    """The share of rows nearer to the reference half that was used than to the one held out.
+
+    One half is expected of a dataset that generalises, 1 of one that copies. The halves are
+    cut to one size; ties count half.
+    """
+    size = min(len(used), len(held_out))
+    a, b = _nearest(vectors, used[:size]), _nearest(vectors, held_out[:size])
+    share = float((a < b).mean() + (np.abs(a - b) <= 1e-12).mean() / 2)
+    return Closeness(share, 0.5, _above(share, 0.5, len(vectors)))
+
+
+def too_close(
+    vectors: NDArray[np.floating], reference: NDArray[np.floating], quantile: float = 0.05
+) -> Closeness:
+    """The share of rows nearer to a reference row than all but 5 % of its own rows are.
+
+    That is, than the quantile of the distances between reference rows and their nearest others.
+    Where more than 5 % of reference rows have a twin, the rows that have one count instead, as
+    far as they are more than among the reference. Used where nothing was held out.
+    """
+    own, nearest = _nearest(reference, reference, others_only=True), _nearest(vectors, reference)
+    bound = float(np.quantile(own, quantile))
+    if bound > 0:
+        share = float((nearest < bound).mean())
+        return Closeness(share, quantile, _above(share, quantile, len(vectors)))
+    twins, share = float((own <= 0).mean()), float((nearest <= 0).mean())
+    p = _above(share, twins, len(vectors))
+    return Closeness(quantile + max(0.0, share - twins), quantile, p)
+
+
+def _above(share: float, expected: float, n: int) -> float:
+    """p-value of at least this share of n when `expected` is true (binomial)."""
+    with extras.needed("check"):
+        from scipy.special import bdtrc
+
+    hits = round(share * n)
+    return float(bdtrc(hits - 1, n, expected)) if hits else 1.0
+
+
+def _nearest(
+    points: NDArray[np.floating], others: NDArray[np.floating], *, others_only: bool = False
+) -> NDArray[np.floating]:
+    """(n,) distance to the nearest of others (m, d); with `others_only` a point skips itself."""
+    found = np.empty(len(points))
+    squares = (others * others).sum(1)
+    for start in range(0, len(points), 512):
+        block = points[start : start + 512]
+        distances = (block * block).sum(1)[:, None] + squares - 2 * block @ others.T
+        if others_only:
+            rows = np.arange(len(block))
+            distances[rows, start + rows] = np.inf
+        at = distances.argmin(axis=1)
+        # Differences are exact where the expanded square loses small distances.
+        found[start : start + 512] = np.sqrt(((block - others[at]) ** 2).sum(1))
+    return found
+
+
+def _runs(chosen: list[int], ours: list[str], theirs: list[str], size: int) -> list[Run]:
+    if not chosen or not theirs:
+        return []
+    known = np.concatenate([_rolled([ours[at]], size) for at in chosen])
+    distinct, place = np.unique(known, return_inverse=True)
+    seen = np.zeros(len(distinct), dtype=bool)
+    for block in _blocks(theirs):
+        hashed = _rolled(block, size)
+        at = np.minimum(np.searchsorted(distinct, hashed), len(distinct) - 1)
+        seen[at[distinct[at] == hashed]] = True
+    hit = seen[place]
+    found, start = [], 0
+    for row in chosen:
+        many = len(ours[row]) - size + 1
+        first, length = _longest(hit[start : start + many])
+        if length:
+            stop = first + length + size - 1
+            found.append(Run(row, first, stop - first, ours[row][first:stop]))
+        start += many
+    return found
+
+
+def _longest(hit: NDArray[np.bool_]) -> tuple[int, int]:
+    """Start and length of the longest stretch of True; 0, 0 when there is none."""
+    if not hit.any():
+        return 0, 0
+    edges = np.flatnonzero(np.diff(np.concatenate(([0], hit.astype(np.int8), [0]))))
+    starts, lengths = edges[::2], np.diff(edges)[::2]
+    best = int(lengths.argmax())
+    return int(starts[best]), int(lengths[best])
+
+
+def _blocks(texts: list[str]) -> list[list[str]]:
+    blocks: list[list[str]] = [[]]
+    held = 0
+    for text in texts:
+        if held > _CHUNK:
+            blocks.append([])
+            held = 0
+        blocks[-1].append(text)
+        held += len(text)
+    return blocks
+
+
+def _rolled(texts: list[str], size: int) -> NDArray[np.uint64]:
+    """A hash of every window of `size` characters that lies inside one text.
+
+    Prefix sums of c[i] * base**i modulo 2**64, each window's difference divided by base**i.
+    """
+    codes = shingles.codes_of("".join(texts)).astype(np.uint64)
+    # Mixed first: sums of plain code points in powers of one base collide on purpose-made text.
+    codes = (codes + np.uint64(1)) * np.uint64(0xD6E8FEB86659FD93)
+    codes ^= codes >> np.uint64(32)
+    codes *= np.uint64(0xC2B2AE3D27D4EB4F)
+    sums = np.concatenate(([np.uint64(0)], np.cumsum(codes * _powers(_BASE, len(codes)))))
+    inverse = _powers(pow(_BASE, -1, 2**64), len(codes) - size + 1)
+    rolled = (sums[size:] - sums[:-size]) * inverse
+    if len(texts) > 1:
+        ends = np.cumsum([len(text) for text in texts])
+        starts = np.arange(len(rolled))
+        rolled = rolled[starts + size <= ends[np.searchsorted(ends, starts, side="right")]]
+    return np.asarray(rolled)
+
+
+def _powers(base: int, n: int) -> NDArray[np.uint64]:
+    powers = np.full(n, base, dtype=np.uint64)
+    powers[:1] = 1
+    return np.cumprod(powers, dtype=np.uint64)

@@ -1,0 +1,174 @@
+"""What a run would do: counts for each scenario, tokens and money, before anything is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from builder.engines import prices, tokens
+from builder.engines.protocol import Endpoint
+from builder.engines.registry import engine_class
+from builder.fill.progress import Progress
+from builder.plan import columns, requests
+from builder.plan.plans import Plan, ScenarioPlan
+from builder.results import outcomes
+from builder.results.outcomes import Tallies, Tally
+from builder.stats.shingles import is_cjk
+from builder.store import Store
+
+
+class Line(NamedTuple):
+    """One scenario of a plan."""
+
+    scenario: str
+    dataset: str
+    combinations: int
+    grid: int
+    """Combinations before `keep`."""
+    wanted: int
+    held: int
+    to_ask: int
+    short: int
+    """Rows that no try is left for."""
+    rejects: int
+    input_tokens: int
+    output_tokens: int
+    usd: float | None
+    """None where a price is unknown."""
+    models: tuple[str, ...]
+    kept_draws: float
+    """Share of draws that `keep` let pass."""
+    displaced: tuple[str, ...]
+    """Held answers that rows accepted before them pushed out: each is asked once more."""
+    draw_notes: tuple[str, ...]
+    """What the draws did otherwise than written, and why."""
+    other_hosts: tuple[str, ...]
+    """Hosts that gave held answers and are not asked now."""
+    unset: tuple[str, ...]
+    """Variables that hold no key yet, and that a run needs."""
+    foreign: tuple[str, ...]
+    """Models that know English only, where the prompt is mainly Chinese, Japanese or Korean."""
+
+
+@dataclass(slots=True)
+class Survey:
+    """A plan against a store."""
+
+    lines: list[Line]
+    unplanned: int | None
+    """Held answers that no scenario asks for any more; None when not all were planned."""
+    tallies: dict[str, Tallies] = field(default_factory=dict)
+
+    def by_scenario(self) -> dict[str, Tally]:
+        """The counts of every scenario, those of the same datasets among them."""
+        return {name: one for found in self.tallies.values() for name, one in found.items()}
+
+    def progress(self) -> Progress:
+        """Where a run of this plan begins."""
+        holding = frozenset(line.scenario for line in self.lines if line.held)
+        return Progress(wanted=self.wanted, to_ask=self.to_ask, holding=holding)
+
+    @property
+    def to_ask(self) -> int:
+        return sum(line.to_ask for line in self.lines)
+
+    @property
+    def wanted(self) -> int:
+        return sum(line.wanted for line in self.lines)
+
+    @property
+    def usd(self) -> float | None:
+        """The estimate for all, None where one price is unknown."""
+        known = [line.usd for line in self.lines if line.usd is not None]
+        return sum(known) if len(known) == len(self.lines) else None
+
+
+def make(
+    plan: Plan, store: Store, *, whole: bool, known: Mapping[str, Tallies] | None = None
+) -> Survey:
+    """The survey of a plan. `whole` tells that every scenario of the project is planned; `known`
+    are tallies by dataset that were taken already.
+
+    Raises InputError where scenarios of one dataset disagree on a column.
+    """
+    tallies: dict[str, Tallies] = {}
+    lines = []
+    used = 0
+    for dataset in plan.datasets:
+        columns.of_dataset(dataset.scenarios)
+        counted = (known or {}).get(dataset.name)
+        tallies[dataset.name] = outcomes.tally(dataset, store) if counted is None else counted
+        used += sum(tally.answers for tally in tallies[dataset.name].values())
+        for scenario in dataset.scenarios:
+            if scenario.name in plan.wanted:
+                lines.append(
+                    _line(plan, scenario, dataset.name, tallies[dataset.name][scenario.name])
+                )
+    unplanned = max(0, store.count() - used) if whole and not plan.trial else None
+    return Survey(lines, unplanned, tallies)
+
+
+def _line(plan: Plan, scenario: ScenarioPlan, dataset: str, tally: Tally) -> Line:
+    input_tokens = round(tally.open_bytes * tokens.PER_BYTE)
+    output_tokens = round(tally.open * _answer_length(scenario, tally))
+    endpoints = {
+        asked.model: requests.endpoint(plan.project, asked.model.partition(":")[0])
+        for asked in scenario.asked
+    }
+    usd: float | None = 0.0
+    for model, where in endpoints.items():
+        share = len(endpoints)
+        price = prices.estimate(
+            where, model.partition(":")[2], input_tokens / share, output_tokens / share
+        )
+        usd = None if price is None or usd is None else usd + price
+    drawn = len(scenario.cases) + scenario.redrawn
+    return Line(
+        scenario=scenario.name,
+        dataset=dataset,
+        combinations=scenario.kept,
+        grid=scenario.scenario.grid.size,
+        wanted=len(scenario.cases),
+        held=tally.accepted,
+        to_ask=tally.to_ask,
+        short=sum(tally.short.values()),
+        rejects=tally.rejects,
+        input_tokens=input_tokens,
+        output_tokens=output_tokens,
+        usd=usd,
+        models=tuple(endpoints),
+        kept_draws=len(scenario.cases) / drawn if drawn else 1.0,
+        displaced=tuple(tally.displaced),
+        draw_notes=tuple(scenario.drawer.notes),
+        other_hosts=_other_hosts(tally, endpoints),
+        unset=tuple(
+            one.api_key_env
+            for one in endpoints.values()
+            if tally.to_ask and one.api_key_env and not one.api_key
+        ),
+        foreign=_foreign(scenario, endpoints) if tally.to_ask else (),
+    )
+
+
+def _foreign(scenario: ScenarioPlan, endpoints: Mapping[str, Endpoint]) -> tuple[str, ...]:
+    models = tuple(
+        model for model, where in endpoints.items()
+        if model.partition(":")[2] in getattr(engine_class(where.protocol), "english_only", ())
+    )  # fmt: skip
+    if not models:
+        return ()
+    first = scenario.make(scenario.cases.index[:1], scenario.cases.occurrence[:1])
+    asked = " ".join(message.content for one in first for message in one.request.messages)
+    return models if is_cjk(asked) else ()
+
+
+def _answer_length(scenario: ScenarioPlan, tally: Tally) -> float:
+    if tally.answers and tally.output_tokens:
+        return tally.output_tokens / tally.answers
+    return tokens.typical_output(scenario.asked[0].params)
+
+
+def _other_hosts(tally: Tally, endpoints: dict[str, Endpoint]) -> tuple[str, ...]:
+    now = {requests.host(where) for where in endpoints.values()}
+    return tuple(sorted(host for host in tally.hosts if host and host not in now))

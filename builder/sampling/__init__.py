@@ -1,0 +1,1 @@
+"""Samplers: columns of numbers and categories from declared distributions or from a table."""

@@ -1,0 +1,47 @@
+"""Whole rows of the table, drawn with replacement (Efron 1979).
+
+Joint distribution and all, but every row is a copy of a real one: the privacy gate refuses
+a dataset whose columns come from here together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from builder.sampling import arguments, packed
+from builder.sampling.sampler import Arrays
+from builder.table.tables import Column, Table
+
+
+class Bootstrap:
+    """`bootstrap: {table, columns}`."""
+
+    fitted: ClassVar[bool] = True
+
+    @staticmethod
+    def options(given: Any) -> dict[str, Any]:
+        """None."""
+        return arguments.named("bootstrap", given, ())
+
+    @staticmethod
+    def fit(table: Table, options: Mapping[str, Any], rng: np.random.Generator) -> Arrays:
+        """The table itself, packed. ValueError where it has no rows."""
+        if not len(table):
+            raise ValueError("bootstrap needs at least one row")
+        return packed.pack(packed.canonical(table))
+
+    @staticmethod
+    def width(arrays: Arrays) -> int:
+        """One."""
+        return 1
+
+    @staticmethod
+    def draw(arrays: Arrays, u: NDArray[np.float64]) -> dict[str, Column]:
+        """n rows of the table."""
+        n = len(arrays["values0"])
+        rows = np.minimum((u[:, 0] * n).astype(np.int64), n - 1)
+        return packed.unpack(arrays, rows)

@@ -1,0 +1,398 @@
+"""Distributions that a scenario declares: one column, one uniform number a row, no table.
+
+Every draw is the inverse of a distribution function, so bounds truncate (the shape inside
+them is kept and nothing piles up at an edge) and a larger u never gives a smaller value.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from builder.sampling import arguments, truncated
+from builder.sampling.sampler import Arrays
+from builder.table.tables import Column, Kind, Table
+
+Floats = NDArray[np.float64]
+BOUNDS = ("min", "max", "round")
+WIDEST = 1e7
+"""The largest mean of a Poisson draw: beyond it, a normal one with `round: 0` is the same."""
+
+
+def parse(line: Mapping[str, Any], sampler: str) -> Any:
+    """What to hand to `options` where bounds stand beside the name: `{normal: [10, 2], min: 0}`.
+
+    `line` is the whole mapping; ValueError says which option stands twice.
+    """
+    given, beside = line[sampler], {key: line[key] for key in line if key != sampler}
+    if not beside:
+        return given
+    positions = POSITIONS.get(sampler)
+    if positions is None:
+        raise ValueError(f"{sampler} takes nothing beside it, not {', '.join(map(repr, beside))}")
+    # A mapping is judged by the sampler's own options, with what stands beside it.
+    inside = (
+        dict(given) if isinstance(given, Mapping) else arguments.named(sampler, given, positions)
+    )
+    for word in beside:
+        if word in inside:
+            raise ValueError(f"{sampler}: {word} is given twice")
+    return {**inside, **beside}
+
+
+class Uniform:
+    """`uniform: [low, high]`, any number between."""
+
+    fitted: ClassVar[bool] = False
+
+    @staticmethod
+    def options(given: Any) -> dict[str, Any]:
+        """low, high and round."""
+        return _between("uniform", given, extra=("round",))
+
+    @staticmethod
+    def fit(table: Table, options: Mapping[str, Any], rng: np.random.Generator) -> Arrays:
+        """The options as arrays."""
+        return _kept(options)
+
+    @staticmethod
+    def width(arrays: Arrays) -> int:
+        """One."""
+        return 1
+
+    @staticmethod
+    def draw(arrays: Arrays, u: Floats) -> dict[str, Column]:
+        """n numbers from low to high."""
+        low, high = float(arrays["low"]), float(arrays["high"])
+        values = np.clip(low + u[:, 0] * (high - low), low, high)
+        return _rounded(arrays, values, low, high)
+
+
+class Normal:
+    """`normal: [mean, sd]`, truncated to min and max."""
+
+    fitted: ClassVar[bool] = False
+
+    @staticmethod
+    def options(given: Any) -> dict[str, Any]:
+        """mean, sd, min, max and round."""
+        options = arguments.named("normal", given, ("mean", "sd"), BOUNDS)
+        arguments.required("normal", options, ("mean", "sd"))
+        options = _numbers("normal", options)
+        arguments.positive("normal", "sd", options["sd"])
+        truncated.bounds("normal", options, options["mean"], options["sd"])
+        return options
+
+    @staticmethod
+    def fit(table: Table, options: Mapping[str, Any], rng: np.random.Generator) -> Arrays:
+        """The options as arrays, and the bounds as probabilities."""
+        return _kept(
+            {**options, **truncated.bounds("normal", options, options["mean"], options["sd"])}
+        )
+
+    @staticmethod
+    def width(arrays: Arrays) -> int:
+        """One."""
+        return 1
+
+    @staticmethod
+    def draw(arrays: Arrays, u: Floats) -> dict[str, Column]:
+        """n numbers between min and max."""
+        values = float(arrays["mean"]) + float(arrays["sd"]) * truncated.values(arrays, u[:, 0])
+        return _bounded(arrays, values)
+
+
+class Lognormal:
+    """`lognormal: [mu, sigma]` of the logarithm, or {median, sigma}; truncated to min and max."""
+
+    fitted: ClassVar[bool] = False
+
+    @staticmethod
+    def options(given: Any) -> dict[str, Any]:
+        """mu, sigma, min, max and round."""
+        options = arguments.named("lognormal", given, ("mu", "sigma"), ("median", *BOUNDS))
+        options = _numbers("lognormal", options)
+        if "median" in options:
+            if "mu" in options:
+                raise ValueError("lognormal takes mu or median, not both")
+            options["mu"] = math.log(
+                arguments.positive("lognormal", "median", options.pop("median"))
+            )
+        arguments.required("lognormal", options, ("mu", "sigma"))
+        arguments.positive("lognormal", "sigma", options["sigma"])
+        if options.get("max", 1.0) <= 0:
+            raise ValueError(f"lognormal: max is above 0, not {options['max']!r}")
+        truncated.bounds(
+            "lognormal", truncated.logarithms(options), options["mu"], options["sigma"]
+        )
+        return options
+
+    @staticmethod
+    def fit(table: Table, options: Mapping[str, Any], rng: np.random.Generator) -> Arrays:
+        """The options as arrays, and the bounds as probabilities."""
+        kept = truncated.bounds(
+            "lognormal", truncated.logarithms(options), options["mu"], options["sigma"]
+        )
+        return _kept({**options, **kept})
+
+    @staticmethod
+    def width(arrays: Arrays) -> int:
+        """One."""
+        return 1
+
+    @staticmethod
+    def draw(arrays: Arrays, u: Floats) -> dict[str, Column]:
+        """n numbers above 0, between min and max."""
+        logs = float(arrays["mu"]) + float(arrays["sigma"]) * truncated.values(arrays, u[:, 0])
+        return _bounded(arrays, np.exp(np.minimum(logs, 709.0)))
+
+
+class Poisson:
+    """`poisson: mean`, a count, truncated to min and max."""
+
+    fitted: ClassVar[bool] = False
+
+    @staticmethod
+    def options(given: Any) -> dict[str, Any]:
+        """mean, min and max."""
+        options = arguments.named("poisson", given, ("mean",), ("min", "max"))
+        arguments.required("poisson", options, ("mean",))
+        options = _numbers("poisson", options)
+        if arguments.positive("poisson", "mean", options["mean"]) > WIDEST:
+            raise ValueError(f"poisson: mean is at most {WIDEST:g}; use normal with round: 0")
+        _counts(options)
+        return options
+
+    @staticmethod
+    def fit(table: Table, options: Mapping[str, Any], rng: np.random.Generator) -> Arrays:
+        """The counts and their cumulative probabilities, both (m,)."""
+        return _counts(options)
+
+    @staticmethod
+    def width(arrays: Arrays) -> int:
+        """One."""
+        return 1
+
+    @staticmethod
+    def draw(arrays: Arrays, u: Floats) -> dict[str, Column]:
+        """n counts."""
+        return {"": Column("", "integer", arrays["values"][_steps(arrays["cumulative"], u[:, 0])])}
+
+
+class Integer:
+    """`integer: [low, high]`, both included, each as likely."""
+
+    fitted: ClassVar[bool] = False
+
+    @staticmethod
+    def options(given: Any) -> dict[str, Any]:
+        """low and high."""
+        options = _between("integer", given)
+        return {word: arguments.whole("integer", word, options[word]) for word in options}
+
+    @staticmethod
+    def fit(table: Table, options: Mapping[str, Any], rng: np.random.Generator) -> Arrays:
+        """The options as arrays."""
+        return _kept(options)
+
+    @staticmethod
+    def width(arrays: Arrays) -> int:
+        """One."""
+        return 1
+
+    @staticmethod
+    def draw(arrays: Arrays, u: Floats) -> dict[str, Column]:
+        """n whole numbers."""
+        return {"": Column("", "integer", _evenly(arrays, u[:, 0]))}
+
+
+class Date:
+    """`date: [first, last]` as ISO dates, both included, each day as likely."""
+
+    fitted: ClassVar[bool] = False
+
+    @staticmethod
+    def options(given: Any) -> dict[str, Any]:
+        """low and high, in days since 1970."""
+        options = arguments.named("date", given, ("low", "high"))
+        arguments.required("date", options, ("low", "high"))
+        options = {word: arguments.day("date", word, options[word]) for word in options}
+        if options["low"] > options["high"]:
+            raise ValueError("date: low is after high; swap them")
+        return options
+
+    @staticmethod
+    def fit(table: Table, options: Mapping[str, Any], rng: np.random.Generator) -> Arrays:
+        """The options as arrays."""
+        return _kept(options)
+
+    @staticmethod
+    def width(arrays: Arrays) -> int:
+        """One."""
+        return 1
+
+    @staticmethod
+    def draw(arrays: Arrays, u: Floats) -> dict[str, Column]:
+        """n days since 1970."""
+        return {"": Column("", "date", _evenly(arrays, u[:, 0]))}
+
+
+class Choice:
+    """`choice: [a, b, c]`, each as likely, or `{a: 3, b: 1}` by weight."""
+
+    fitted: ClassVar[bool] = False
+
+    @staticmethod
+    def options(given: Any) -> dict[str, Any]:
+        """values, weights and kind (integer, float or category)."""
+        if isinstance(given, Mapping):
+            weights = [
+                arguments.positive("choice", f"the weight of {v!r}", given[v]) for v in given
+            ]
+        elif isinstance(given, list | tuple):
+            weights = [1.0] * len(given)
+        else:
+            raise ValueError(f"choice takes a list or a mapping of value to weight, not {given!r}")
+        if not given:
+            raise ValueError("choice needs at least one value")
+        values = list(given)
+        for value in values:
+            if isinstance(value, bool) or not isinstance(value, str | int | float | type(None)):
+                raise ValueError(f"choice takes texts and numbers, not {value!r}; quote it")
+        return {"values": values, "weights": weights, "kind": _kind(values)}
+
+    @staticmethod
+    def fit(table: Table, options: Mapping[str, Any], rng: np.random.Generator) -> Arrays:
+        """values, missing and cumulative, (m,) each, and the kind."""
+        values = options["values"]
+        missing = np.array([value is None for value in values])
+        if options["kind"] == "category":
+            kept = np.array(["" if value is None else str(value) for value in values])
+        else:
+            kept = np.array([np.nan if value is None else float(value) for value in values])
+        cumulative = np.cumsum(np.array(options["weights"], dtype=np.float64))
+        return {
+            "values": kept,
+            "missing": missing,
+            "cumulative": cumulative / cumulative[-1],
+            "kind": np.array(options["kind"]),
+        }
+
+    @staticmethod
+    def width(arrays: Arrays) -> int:
+        """One."""
+        return 1
+
+    @staticmethod
+    def draw(arrays: Arrays, u: Floats) -> dict[str, Column]:
+        """n of the values."""
+        kind: Kind = arrays["kind"].item()
+        values = arrays["values"]
+        if kind == "category":
+            values = values.astype(object)
+            values[arrays["missing"]] = None
+        return {"": Column("", kind, values[_steps(arrays["cumulative"], u[:, 0])])}
+
+
+POSITIONS = {
+    "uniform": ("low", "high"),
+    "normal": ("mean", "sd"),
+    "lognormal": ("mu", "sigma"),
+    "poisson": ("mean",),
+}
+
+
+def _between(sampler: str, given: Any, extra: tuple[str, ...] = ()) -> dict[str, Any]:
+    options = arguments.named(sampler, given, ("low", "high"), extra)
+    arguments.required(sampler, options, ("low", "high"))
+    options = _numbers(sampler, options)
+    arguments.ordered(sampler, options, "low", "high")
+    _grid(sampler, options, options["low"], options["high"])
+    return options
+
+
+def _numbers(sampler: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """The same options, each a number; bounds in order, round a whole number of decimals."""
+    found: dict[str, Any] = {
+        word: arguments.whole(sampler, word, value)
+        if word == "round"
+        else arguments.number(sampler, word, value)
+        for word, value in options.items()
+    }
+    if not -12 <= found.get("round", 0) <= 15:
+        raise ValueError(f"{sampler}: round is from -12 to 15 decimals, not {found['round']}")
+    arguments.ordered(sampler, found, "min", "max")
+    _grid(sampler, found, found.get("min", -math.inf), found.get("max", math.inf))
+    return found
+
+
+def _grid(sampler: str, options: Mapping[str, Any], low: float, high: float) -> None:
+    if "round" not in options:
+        return
+    first, last = _inside(options["round"], low, high)
+    if first > last:
+        raise ValueError(
+            f"{sampler}: no number of {options['round']} decimals lies from {low:g} to {high:g}"
+        )
+
+
+def _inside(decimals: int, low: float, high: float) -> tuple[float, float]:
+    """The first and last number of so many decimals within the bounds."""
+    scale = 10.0**decimals
+    first = math.ceil(low * scale - 1e-9) / scale if math.isfinite(low) else low
+    last = math.floor(high * scale + 1e-9) / scale if math.isfinite(high) else high
+    return first, last
+
+
+def _rounded(arrays: Arrays, values: Floats, low: float, high: float) -> dict[str, Column]:
+    if "round" not in arrays:
+        return {"": Column("", "float", values)}
+    decimals = int(arrays["round"])
+    first, last = _inside(decimals, low, high)
+    snapped = np.clip(np.round(values, decimals), first, last) + 0.0
+    return {"": Column("", "float" if decimals > 0 else "integer", snapped)}
+
+
+def _bounded(arrays: Arrays, values: Floats) -> dict[str, Column]:
+    low, high = float(arrays.get("min", -math.inf)), float(arrays.get("max", math.inf))
+    return _rounded(arrays, np.clip(values, low, high), low, high)
+
+
+def _counts(options: Mapping[str, Any]) -> Arrays:
+    """Counts within the bounds and 12 sd of the mean, with cumulative probabilities."""
+    mean = options["mean"]
+    reach = 12.0 * math.sqrt(mean) + 40.0
+    low = math.ceil(max(options.get("min", 0.0), mean - reach, 0.0))
+    high = math.floor(min(options.get("max", math.inf), mean + reach))
+    if low > high:
+        raise ValueError("poisson: as good as nothing of it lies between min and max")
+    counts = np.arange(low, high + 1, dtype=np.float64)
+    # log pmf up to a constant: the ratio of neighbours is mean / count.
+    logs = np.concatenate([[0.0], np.cumsum(math.log(mean) - np.log(counts[1:]))])
+    cumulative = np.cumsum(np.exp(logs - logs.max()))
+    return {"values": counts, "cumulative": cumulative / cumulative[-1]}
+
+
+def _steps(cumulative: Floats, u: Floats) -> NDArray[np.int64]:
+    found = np.searchsorted(cumulative, u, side="left")
+    return np.minimum(found, len(cumulative) - 1).astype(np.int64)
+
+
+def _evenly(arrays: Arrays, u: Floats) -> Floats:
+    low, high = float(arrays["low"]), float(arrays["high"])
+    return np.minimum(low + np.floor(u * (high - low + 1.0)), high)
+
+
+def _kind(values: list[Any]) -> Kind:
+    present = [value for value in values if value is not None]
+    if not present or any(isinstance(value, str) for value in present):
+        return "category"
+    return "integer" if all(isinstance(value, int) for value in present) else "float"
+
+
+def _kept(options: Mapping[str, Any]) -> Arrays:
+    return {word: np.array(value) for word, value in options.items()}

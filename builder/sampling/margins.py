@@ -1,0 +1,196 @@
+"""Columns as latent dimensions with standard normal margins, and back.
+
+A number becomes one dimension, or two where some are missing: whether it is there, and its
+value. A category, missing being one more, is one dimension with its texts in code-point
+order. On the way in a value that repeats becomes an interval of latent numbers, as wide as its
+share of the rows. The way back is the empirical quantile function: stepped
+where values repeat, so that only observed values come out; linear between order statistics
+elsewhere, snapped to the column's grid. Nothing leaves the observed bounds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from builder.sampling import normal, packed
+from builder.sampling.normal import Floats
+from builder.sampling.sampler import Arrays
+from builder.table.tables import Column, Table
+
+Role = Literal["label", "present", "value"]
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """Numbers of the form (origin + step * i) / 10**decimals, i whole."""
+
+    origin: float
+    step: float
+    decimals: int
+
+    def snap(self, x: Floats) -> Floats:
+        """The nearest numbers on the grid, any shape."""
+        scale = 10.0**self.decimals
+        units = self.origin + self.step * np.round((x * scale - self.origin) / self.step)
+        return units / scale + 0.0
+
+    @property
+    def pitch(self) -> float:
+        """The distance of neighbours."""
+        return self.step / 10.0**self.decimals
+
+
+@dataclass(frozen=True, slots=True)
+class Margin:
+    """One latent dimension of a column."""
+
+    column: int
+    """Place of the column in the table."""
+    role: Role
+    stepped: bool
+    levels: Floats
+    """(m,), growing: distinct values where stepped, else order statistics."""
+    knots: Floats
+    """(m,), growing: a level's latent value; where stepped, the upper edge of its interval."""
+    grid: Grid
+
+    def invert(self, z: Floats) -> Floats:
+        """Values (n,) of latent numbers (n,); codes for labels."""
+        if self.stepped:
+            found = np.searchsorted(self.knots, z, side="left")
+            return self.levels[np.minimum(found, len(self.levels) - 1)]
+        values = self.grid.snap(np.interp(z, self.knots, self.levels))
+        return np.clip(values, self.levels[0], self.levels[-1])
+
+
+def learn(table: Table) -> tuple[list[Margin], Floats, Floats]:
+    """The d dimensions of a table, and the intervals (n, d) of its rows in them: low and high.
+
+    Both ends agree for a value that stands alone; a value that is missing may be anywhere.
+    """
+    margins: list[Margin] = []
+    low: list[Floats] = []
+    high: list[Floats] = []
+    for i, column in enumerate(table.columns.values()):
+        for role, values in _dimensions(column):
+            margin, below, above = _margin(i, role, values)
+            margins.append(margin)
+            low.append(below)
+            high.append(above)
+    return margins, np.column_stack(low), np.column_stack(high)
+
+
+def columns(
+    arrays: Arrays, margins: Sequence[Margin], values: Sequence[Floats]
+) -> dict[str, Column]:
+    """Columns from the values (n,) of every dimension, as `Margin.invert` gives them."""
+    found: dict[str, Column] = {}
+    headed = packed.headed(arrays)
+    gone: NDArray[np.bool_] | None = None
+    for margin, drawn in zip(margins, values, strict=True):
+        name, kind = headed[margin.column]
+        if margin.role == "present":
+            gone = drawn < 0.5
+            continue
+        if margin.role == "label":
+            texts = arrays[f"texts{margin.column}"]
+            found[name] = Column(name, kind, packed.decoded(drawn.astype(np.int64), texts))
+        else:
+            filled = drawn if gone is None else np.where(gone, np.nan, drawn)
+            found[name] = Column(name, kind, filled)
+        gone = None
+    return found
+
+
+def store(table: Table, margins: Sequence[Margin]) -> Arrays:
+    """Everything that `load` and `columns` need, as arrays."""
+    arrays = packed.header(table)
+    for i, column in enumerate(table.columns.values()):
+        if column.kind == "category":
+            arrays[f"texts{i}"] = packed.coded(column)[1]
+    arrays["margin_columns"] = np.array([m.column for m in margins])
+    arrays["margin_roles"] = np.array([m.role for m in margins])
+    arrays["margin_stepped"] = np.array([m.stepped for m in margins])
+    arrays["margin_grids"] = np.array(
+        [[m.grid.origin, m.grid.step, m.grid.decimals] for m in margins]
+    )
+    arrays["margin_sizes"] = np.array([len(m.levels) for m in margins])
+    arrays["margin_levels"] = np.concatenate([m.levels for m in margins])
+    arrays["margin_knots"] = np.concatenate([m.knots for m in margins])
+    return arrays
+
+
+def load(arrays: Arrays) -> list[Margin]:
+    """The margins that `store` put into arrays."""
+    margins = []
+    end = 0
+    for i, size in enumerate(arrays["margin_sizes"].tolist()):
+        start, end = end, end + size
+        origin, step, decimals = arrays["margin_grids"][i].tolist()
+        margins.append(
+            Margin(
+                column=int(arrays["margin_columns"][i]),
+                role=arrays["margin_roles"][i].item(),
+                stepped=bool(arrays["margin_stepped"][i]),
+                levels=arrays["margin_levels"][start:end],
+                knots=arrays["margin_knots"][start:end],
+                grid=Grid(origin, step, int(decimals)),
+            )
+        )
+    return margins
+
+
+def grid(x: Floats) -> Grid:
+    """The coarsest grid that holds every number of x (n,); about 12 digits where there is none.
+
+    >>> grid(np.array([0.5, 1.25, 2.0]))
+    Grid(origin=50.0, step=75.0, decimals=2)
+    """
+    largest = float(np.max(np.abs(x), initial=1e-12))
+    digits = int(np.ceil(np.log10(largest)))
+    for decimals in range(-6, 15 - digits):
+        scaled = x * 10.0**decimals
+        units = np.round(scaled)
+        # A decimal's double is within an ulp or two of the scaled whole number.
+        if np.all(np.abs(scaled - units) <= 4e-16 * np.abs(scaled)):
+            break
+    else:
+        spread = float(np.ptp(x)) or largest
+        return Grid(0.0, 1.0, 12 - int(np.ceil(np.log10(spread))))
+    first = units.min()
+    step = int(np.gcd.reduce((units - first).astype(np.int64)))
+    return Grid(float(first), float(step or 1), decimals)
+
+
+def _dimensions(column: Column) -> list[tuple[Role, Floats]]:
+    """Roles and values (n,) of a column's dimensions."""
+    if column.kind == "category":
+        codes, texts = packed.coded(column)
+        return [("label", np.where(codes < 0, len(texts), codes).astype(np.float64))]
+    missing = np.isnan(column.values)
+    if not missing.any():
+        return [("value", column.values + 0.0)]
+    return [("present", (~missing).astype(np.float64)), ("value", column.values + 0.0)]
+
+
+def _margin(i: int, role: Role, values: Floats) -> tuple[Margin, Floats, Floats]:
+    known = ~np.isnan(values)
+    there = values[known] if known.any() else np.zeros(1)
+    levels, place, counts = np.unique(there, return_inverse=True, return_counts=True)
+    n, m = len(there), len(levels)
+    upper = np.cumsum(counts) / n
+    edges = np.concatenate([[-np.inf], normal.quantile(upper[:-1]), [np.inf]])
+    alone = normal.quantile(upper - 0.5 * counts / n)
+    low, high = np.full(len(values), -np.inf), np.full(len(values), np.inf)
+    if known.any():
+        low[known] = np.where(counts > 1, edges[:-1], alone)[place]
+        high[known] = np.where(counts > 1, edges[1:], alone)[place]
+    if role != "value" or 2 * m < n or m == 1:
+        return Margin(i, role, True, levels, edges[1:], Grid(0.0, 1.0, 0)), low, high
+    knots = normal.quantile((np.arange(n) + 0.5) / n)
+    return Margin(i, role, False, np.sort(there), knots, grid(levels)), low, high

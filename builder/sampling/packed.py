@@ -1,0 +1,78 @@
+"""Tables as arrays without Python objects, in an order that does not depend on the file's."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from builder.sampling.sampler import Arrays
+from builder.table.tables import Column, Kind, Table
+
+Codes = NDArray[np.int64]
+
+
+def coded(column: Column) -> tuple[Codes, NDArray[np.str_]]:
+    """A category column's (n,) codes, -1 where missing, and its (m,) texts in code-point order."""
+    present = [value for value in column.values.tolist() if value is not None]
+    texts = np.array(sorted(set(present)), dtype=np.str_)
+    index = {text: code for code, text in enumerate(texts.tolist())}
+    codes = [-1 if value is None else index[value] for value in column.values.tolist()]
+    return np.array(codes, dtype=np.int64), texts
+
+
+def canonical(table: Table) -> Table:
+    """The same rows sorted by their columns, first column first, missing values last."""
+    keys: list[NDArray[Any]] = []
+    for column in reversed(list(table.columns.values())):
+        if column.kind == "category":
+            codes, texts = coded(column)
+            keys.append(np.where(codes < 0, len(texts), codes))
+        else:
+            keys.append(column.values)
+    return table.take(np.lexsort(keys)) if keys else table
+
+
+def header(table: Table) -> Arrays:
+    """`names` and `kinds`, (d,) texts each, which every fitted sampler keeps."""
+    return {
+        "names": np.array(list(table.columns), dtype=np.str_),
+        "kinds": np.array([column.kind for column in table.columns.values()], dtype=np.str_),
+    }
+
+
+def headed(arrays: Arrays) -> list[tuple[str, Kind]]:
+    """Names and kinds of the columns."""
+    return list(zip(arrays["names"].tolist(), arrays["kinds"].tolist(), strict=True))
+
+
+def pack(table: Table) -> Arrays:
+    """A whole table: the header, then `values0`, `values1` … and `texts0` … of categories."""
+    arrays = header(table)
+    for i, column in enumerate(table.columns.values()):
+        if column.kind == "category":
+            arrays[f"values{i}"], arrays[f"texts{i}"] = coded(column)
+        else:
+            arrays[f"values{i}"] = column.values + 0.0
+    return arrays
+
+
+def unpack(arrays: Arrays, rows: Codes) -> dict[str, Column]:
+    """The columns at these rows (n,)."""
+    return {
+        name: Column(name, kind, values(arrays, i, rows))
+        for i, (name, kind) in enumerate(headed(arrays))
+    }
+
+
+def values(arrays: Arrays, i: int, rows: Codes) -> NDArray[Any]:
+    """Column i of a packed table at these rows (n,): floats, or text objects and None."""
+    found = arrays[f"values{i}"][rows]
+    return decoded(found, arrays[f"texts{i}"]) if f"texts{i}" in arrays else found
+
+
+def decoded(codes: Codes, texts: NDArray[np.str_]) -> NDArray[Any]:
+    """Text objects of codes, None for -1."""
+    # The last entry serves -1.
+    return np.array([*texts.tolist(), None], dtype=object)[codes]
