@@ -24,7 +24,7 @@ from builder.records import (
     Usage,
 )
 from builder.store import Damaged
-from builder.store.store import MIGRATIONS
+from builder.store.store import APPLICATION, MIGRATIONS
 from tests import projects
 
 KEY = Key(bytes(range(16)), 0, 0)
@@ -269,7 +269,7 @@ def test_each_migration_leads_to_the_present_format(path: Path) -> None:
     kept(other)
     db = sqlite3.connect(other)
     assert db.execute("SELECT sql FROM sqlite_master ORDER BY name").fetchall() == tables
-    assert db.execute("PRAGMA application_id").fetchone() == (store.APPLICATION,)
+    assert db.execute("PRAGMA application_id").fetchone() == (APPLICATION,)
     db.close()
 
 
