@@ -11,8 +11,6 @@ import base64
 import difflib
 import hashlib
 import math
-import os
-import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from html import escape
@@ -24,6 +22,7 @@ from typing import Any
 import numpy as np
 import orjson
 
+from builder import io
 from builder.quality import (
     coverage,
     figures,
@@ -53,8 +52,9 @@ def write(
     basis: Mapping[str, str] | None = None,
 ) -> None:
     """Puts `report.html` and `report.json` into the folder, each whole or not at all."""
-    _replace(folder / "report.html", html(name, evidence, findings).encode())
-    _replace(folder / "report.json", as_json(name, evidence, findings, basis))
+    folder.mkdir(parents=True, exist_ok=True)
+    io.write(folder / "report.html", html(name, evidence, findings).encode())
+    io.write(folder / "report.json", as_json(name, evidence, findings, basis))
 
 
 def as_json(
@@ -329,16 +329,3 @@ def _marked(a: str, b: str) -> tuple[str, str]:
             safe = figures.shown(part, 1000)
             parts.append(safe if kind == "equal" or not part else f"<mark>{safe}</mark>")
     return "".join(found[0]), "".join(found[1])
-
-
-def _replace(path: Path, data: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(data)
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
