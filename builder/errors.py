@@ -39,7 +39,6 @@ class BuilderError(Exception):
     """Base of all: `str()` is one clear message, `hint` says what to do next."""
 
     exit_code = 2
-    retryable = False
 
     def __init__(self, message: str, *, hint: str = "") -> None:
         super().__init__(message)
@@ -101,7 +100,6 @@ class HubError(BuilderError):
     """The Hub could not be reached, or holds something else than a moment ago; nothing was changed."""
 
     exit_code = 75
-    retryable = True
 
 
 class EngineError(BuilderError):
@@ -119,8 +117,6 @@ class TransportError(EngineError):
     call's own deadline ended it; `free` that no model can have answered, so nothing was billed;
     `absent` that nothing listens at an address of this machine.
     """
-
-    retryable = True
 
     def __init__(
         self,

@@ -1,7 +1,7 @@
 """The values that flow from plan to dataset: frozen, compared by content, owned by nobody.
 
-    Case -> Request -> Completion -> Row
-                   key             +-> Reject
+    Case -> Request -> Call -> Completion -> Row
+                   key                     +-> Reject
 
 A request's digest is its content address; a key adds which repeat of that request and
 which try. Whatever must not change a key (timeouts, retries, addresses, the seed that an
@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, NamedTuple
 
 import orjson
@@ -35,7 +35,7 @@ class Request:
     """What is asked of a model, as planned."""
 
     model: str
-    """`provider:model`, as written."""
+    """`provider:model`, by its canonical name."""
     messages: tuple[Message, ...]
     params: Mapping[str, Any] = field(default_factory=dict)
     """As the provider names them, its defaults filled in."""
@@ -84,6 +84,33 @@ class Key(NamedTuple):
         text = f"{self}-again-{again}" if again else str(self)
         digest = hashlib.blake2b(text.encode(), digest_size=4).digest()
         return int.from_bytes(digest, "big") >> 1
+
+
+class Call(NamedTuple):
+    """A request with its key: what an engine is asked once."""
+
+    request: Request
+    key: Key
+    turns: tuple[Message, ...] = ()
+    """What is sent behind the planned messages: a refused answer, and what was wrong with it."""
+    again: int = 0
+    """Replies to this key so far that were no answers: an engine that derives its seed from the
+    key takes another for each, or it would be cut off at the same word for ever."""
+
+    @property
+    def messages(self) -> tuple[Message, ...]:
+        """All that is sent."""
+        return self.request.messages + self.turns
+
+    @property
+    def sent(self) -> Request:
+        """The request as it goes out, the turns of a re-ask in it."""
+        return replace(self.request, messages=self.messages) if self.turns else self.request
+
+    @property
+    def seed(self) -> int:
+        """A number in [0, 2**31) for engines whose sampling takes one."""
+        return self.key.seed(self.again)
 
 
 class Usage(NamedTuple):

@@ -12,6 +12,7 @@ from builder.engines import registry
 from builder.engines.protocol import Endpoint
 from builder.errors import EngineError
 from builder.records import (
+    Call,
     Completion,
     Key,
     Message,
@@ -47,7 +48,7 @@ def ask(
     provider: Provider,
     who: str,
     asked: Request | None = None,
-    extra: tuple[Message, ...] = (),
+    turns: tuple[Message, ...] = (),
     **settings: Any,
 ) -> Completion:
     """One call of an engine against the provider."""
@@ -55,8 +56,8 @@ def ask(
 
     async def call() -> Completion:
         where = endpoint(provider, who, **settings)
-        async with registry.engine_class(where.protocol)(where) as engine:
-            return await engine.complete(asked, Key(asked.digest(), 0, 0), extra)
+        async with registry.engine_class(where.protocol)(endpoint=where) as engine:
+            return await engine.complete(Call(asked, Key(asked.digest(), 0, 0), turns))
 
     return asyncio.run(call())
 

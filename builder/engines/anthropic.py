@@ -13,16 +13,9 @@ from builder.engines.exchange import (
     Said,
     tokens,
 )
-from builder.engines.protocol import Endpoint, Mode, OnHeaders
+from builder.engines.protocol import Endpoint, Engine, Mode
 from builder.errors import TransportError
-from builder.records import (
-    Completion,
-    Key,
-    Message,
-    Request,
-    Stop,
-    Usage,
-)
+from builder.records import Call, Completion, Request, Stop, Usage
 
 MAX_TOKENS = 4096
 """The provider asks for a limit; this one where the user sets none."""
@@ -34,7 +27,7 @@ STOPS: Mapping[str, Stop] = {
 }
 
 
-class Anthropic:
+class Anthropic(Engine):
     """Messages over the SDK's aiohttp backend."""
 
     @classmethod
@@ -62,32 +55,21 @@ class Anthropic:
     def body(cls, endpoint: Endpoint, request: Request, mode: Mode) -> dict[str, Any]:
         return body(endpoint, request, mode)
 
-    def __init__(self, endpoint: Endpoint) -> None:
-        self._endpoint = endpoint
-        self.on_headers: OnHeaders | None = None
-        """Called with the headers and status of each response."""
-
     async def __aenter__(self) -> Anthropic:
         import anthropic
 
         from builder.engines.wire import Wire
 
-        self._wire = Wire(self._endpoint, anthropic, self._seen)
-        self._wire.client = _client(self._endpoint, anthropic, self._wire)
-        self._exchange = Exchange(self._endpoint, self._wire, FORMAT)
+        self._wire = Wire(self.endpoint, anthropic, self.on_headers)
+        self._wire.client = _client(self.endpoint, anthropic, self._wire)
+        self._exchange = Exchange(self.endpoint, self._wire, FORMAT)
         return self
 
     async def __aexit__(self, *failure: object) -> None:
         await self._wire.close()
 
-    async def complete(
-        self, request: Request, key: Key, extra: tuple[Message, ...] = (), again: int = 0
-    ) -> Completion:
-        return await self._exchange.complete(request, key, extra, again)
-
-    def _seen(self, headers: Mapping[str, str], status: int) -> None:
-        if self.on_headers is not None:
-            self.on_headers(headers, status)
+    async def complete(self, call: Call) -> Completion:
+        return await self._exchange.complete(call)
 
 
 def body(_: Endpoint, request: Request, mode: Mode) -> dict[str, Any]:

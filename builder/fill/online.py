@@ -35,7 +35,7 @@ from builder.fill.writer import Writer
 from builder.limits import alarm
 from builder.plan.plans import Plan
 from builder.project.settings import Budget
-from builder.records import Message, Reject, Row
+from builder.records import Call, Message, Reject, Row
 from builder.results.outcomes import Outcome
 from builder.results.validate import Alarm
 from builder.store import Store
@@ -150,11 +150,10 @@ class Fill:
         while outcome.open:
             key, extra = outcome.next_key, reask(outcome)
             again = non_answers + (len(self.store.attempts(key)) if self._had_attempts else 0)
-            reply = await lane.ask(
-                request, key, extra, again, halt=self._halt, failed=self.progress.note_failure
-            )
+            call = Call(request, key, extra, again)
+            reply = await lane.ask(call, halt=self._halt, failed=self.progress.note_failure)
             self.progress.note(reply)
-            writer.add(reply._replace(sent=(*request.messages, *extra)))
+            writer.add(reply._replace(sent=call.messages))
             if not reply.is_answer:
                 non_answers += 1
                 if non_answers >= outcome.limit:

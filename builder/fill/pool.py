@@ -17,13 +17,7 @@ from builder.fill.pace import Pace
 from builder.plan import requests
 from builder.plan.plans import Plan
 from builder.project.settings import Budget
-from builder.records import (
-    Completion,
-    Key,
-    Message,
-    Request,
-    Usage,
-)
+from builder.records import Call, Completion, Request, Usage
 
 OUTAGE = 45.0
 """Seconds without any success, calls failing all the while, after which a run stops."""
@@ -88,10 +82,7 @@ class Lane:
 
     async def ask(
         self,
-        request: Request,
-        key: Key,
-        extra: tuple[Message, ...],
-        again: int,
+        call: Call,
         *,
         halt: Halt,
         failed: Callable[[TransportError], None],
@@ -108,22 +99,20 @@ class Lane:
 
         async def once() -> Completion:
             halt.check()
-            expected = self._typical or tokens.typical(request, extra)
+            expected = self._typical or tokens.typical(call)
             async with self.pace.admitted(expected), self.flight:
                 halt.check()
-                reply = await self._counted(request, key, extra, again, halt)
+                reply = await self._counted(call, halt)
             self._learn(expected, reply.usage)
             return reply
 
         return clean(await retry.calling(once, sleep=halt.sleep, failed=note))
 
-    async def _counted(
-        self, request: Request, key: Key, extra: tuple[Message, ...], again: int, halt: Halt
-    ) -> Completion:
+    async def _counted(self, call: Call, halt: Halt) -> Completion:
         self.flying += 1
         self.wave = max(self.wave, self.flying)
         try:
-            reply = await self._within_budget(request, key, extra, again, halt)
+            reply = await self._within_budget(call, halt)
         finally:
             self.flying -= 1
         self.succeeded, self.wave = True, max(1, self.flying)
@@ -135,12 +124,10 @@ class Lane:
             self.pace.used(expected, used)
             self._typical += (used - self._typical) / (10 if self._typical else 1)
 
-    async def _within_budget(
-        self, request: Request, key: Key, extra: tuple[Message, ...], again: int, halt: Halt
-    ) -> Completion:
+    async def _within_budget(self, call: Call, halt: Halt) -> Completion:
         if self.purse is None:
-            return await self.engine.complete(request, key, extra, again)
-        worst = await self.purse.take(request, extra)
+            return await self.engine.complete(call)
+        worst = await self.purse.take(call.request, call.turns)
         reply: Completion | None = None
         free = False
         try:
@@ -149,7 +136,7 @@ class Lane:
             except Stopped:
                 free = True
                 raise
-            reply = await self.engine.complete(request, key, extra, again)
+            reply = await self.engine.complete(call)
         except TransportError as error:
             free = error.free
             raise
@@ -157,7 +144,7 @@ class Lane:
             free = True
             raise
         finally:
-            await self.purse.settle(request, worst, reply, free=free)
+            await self.purse.settle(call.request, worst, reply, free=free)
         return reply
 
     def _outage(self, error: TransportError) -> None:
@@ -188,7 +175,11 @@ def ready(
     asked = {one.model: one for scenario in plan.scenarios() for one in scenario.asked}
     endpoints = {
         model: requests.endpoint(
-            plan.project, model.partition(":")[0], require_key=True, concurrency=concurrency
+            plan.project,
+            model.partition(":")[0],
+            require_key=True,
+            concurrency=concurrency,
+            written=asked[model].written,
         )
         for model in sorted(asked)
     }
@@ -206,14 +197,13 @@ async def open_all(
     lanes = {}
     flight = asyncio.Semaphore(concurrency)
     for model, endpoint in endpoints.items():
-        engine = registry.engine_class(endpoint.protocol)(endpoint)
+        engine = registry.engine_class(endpoint.protocol)(endpoint=endpoint)
         pace = Pace(
             endpoint.concurrency,
             per_minute=endpoint.options.get("requests_per_minute"),
             tokens_per_minute=endpoint.options.get("tokens_per_minute"),
         )
-        if hasattr(engine, "on_headers"):
-            engine.on_headers = pace.read
+        engine.on_headers = pace.read
         await stack.enter_async_context(engine)
         lanes[model] = Lane(endpoint, engine, pace, purse, flight)
     return lanes

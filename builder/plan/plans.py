@@ -55,6 +55,8 @@ class Asked(NamedTuple):
     params: Mapping[str, Any]
     schema: Mapping[str, Any] | None
     head: hashlib.blake2b
+    written: str = ""
+    """The model's name as written, where its canonical name says less: never in a key."""
 
     def request(self, messages: tuple[Message, ...]) -> Request:
         return Request(self.model, messages, self.params, self.schema)
@@ -315,10 +317,10 @@ def _text(project: Project, name: str, parts: Sequence[ScenarioPlan]) -> tuple[s
     return tuple(named)
 
 
-def asked(model: str, params: Mapping[str, Any], scenario: Scenario) -> Asked:
+def asked(model: str, params: Mapping[str, Any], scenario: Scenario, *, written: str = "") -> Asked:
     """How `scenario` asks `model` with these params."""
     schema = None if scenario.words.answer == "text" else scenario.schema.asked
-    return Asked(model, params, schema, request_head(model, params, schema))
+    return Asked(model, params, schema, request_head(model, params, schema), written)
 
 
 def _scenario(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -37,16 +38,25 @@ def plan(project: Project, wanted: Sequence[str] = (), overrides: Overrides | No
 
 
 def endpoint(
-    project: Project, provider: str, *, require_key: bool = False, concurrency: int | None = None
+    project: Project,
+    provider: str,
+    *,
+    require_key: bool = False,
+    concurrency: int | None = None,
+    written: str = "",
 ) -> Endpoint:
-    """Where a provider of this project is. InputError for a provider that is not known."""
-    return registry.endpoint(
+    """Where a provider of this project is; `written` is the model's name where it has another.
+
+    InputError for a provider that is not known.
+    """
+    where = registry.endpoint(
         provider,
         _settings(project, provider),
         project.environ(),
         require_key=require_key,
         concurrency=concurrency or project.settings.concurrency,
     )
+    return replace(where, folder=project.root, written=written)
 
 
 def _settings(project: Project, provider: str) -> dict[str, Any]:
@@ -93,10 +103,10 @@ def _one(project: Project, scenario: Scenario, model: str, place: Place | None) 
         engine = registry.engine_class(where.protocol)
     except InputError as error:
         raise _placed(project, provider, error, place) from None
-    canonical = getattr(engine, "canonical_model", None)
-    asked_model = canonical(model) if canonical else model
     params = _params(project, scenario, provider, engine.defaults(where, name))
-    asked = plans.asked(asked_model, params, scenario)
+    canonical = engine.canonical_name(name)
+    written = "" if canonical == name else name
+    asked = plans.asked(f"{provider}:{canonical}", params, scenario, written=written)
     probe = Request(model, (Message("user", "…"),), params, asked.schema)
     for problem in engine.problems(where, probe):
         spot = _spot(project, scenario, provider, problem) or place

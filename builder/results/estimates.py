@@ -154,7 +154,7 @@ def _line(plan: Plan, scenario: ScenarioPlan, dataset: str, tally: Tally) -> Lin
 def _foreign(scenario: ScenarioPlan, endpoints: Mapping[str, Endpoint]) -> tuple[str, ...]:
     models = tuple(
         model for model, where in endpoints.items()
-        if model.partition(":")[2] in getattr(engine_class(where.protocol), "english_only", ())
+        if model.partition(":")[2] in engine_class(where.protocol).english_only
     )  # fmt: skip
     if not models:
         return ()
