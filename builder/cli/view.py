@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     # Plans are to be shown without what runs and exports need.
-    from builder.dataset.exports import Exported
+    from builder.dataset.exports import Export
     from builder.fill.progress import Progress
     from builder.plan.plans import Planned
     from builder.plan.preview import Comparison
@@ -301,7 +301,7 @@ def _displaced(scenario: str, keys: Sequence[str]) -> str:
     return f"{scenario}: {rows} displaced: {shown}{more}."
 
 
-def summary(state: Progress, made: Sequence[Exported]) -> str:
+def summary(state: Progress, made: Sequence[Export]) -> str:
     """The closing words of a run."""
     lines = []
     if state.calls or state.failures:
@@ -332,7 +332,7 @@ def summary(state: Progress, made: Sequence[Exported]) -> str:
     return "\n".join(lines)
 
 
-def _dataset(made: Exported) -> list[str]:
+def _dataset(made: Export) -> list[str]:
     wanted = sum(tally.wanted for tally in made.tallies.values())
     splits = ", ".join(f"{name} {count}" for name, count in made.splits.items())
     lines = [

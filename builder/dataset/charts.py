@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from html import escape
-from typing import Any
 
+from builder.dataset.manifests import AxisShares
 from builder.quality.strain import Gate
 
 WIDTH = 720
@@ -16,13 +16,13 @@ _COLOURS = {"bar": "#4c78a8", "pass": "#3b8a5a", "warn": "#c28a1b", "fail": "#b3
 _TEXT = 'font-family="sans-serif" font-size="12" fill="#333333"'
 
 
-def shares(axes: Mapping[str, Mapping[str, Any]], most: int = 12) -> str:
+def shares(axes: Mapping[str, AxisShares], most: int = 12) -> str:
     """A panel of bars for each axis: how many rows have which value."""
     lines: list[tuple[str, float, str, str]] = []
-    for name, found in axes.items():
-        values = list(found["values"].items())
-        rest = found["other"] + sum(n for _, n in values[most:])
-        total = sum(n for _, n in values) + found["other"]
+    for name, axis in axes.items():
+        values = list(axis.values.items())
+        rest = axis.other + sum(n for _, n in values[most:])
+        total = sum(n for _, n in values) + axis.other
         lines.append((name, -1.0, "", ""))
         lines += [(value, n / total, f"{n:,}", "bar") for value, n in values[:most]]
         if rest:

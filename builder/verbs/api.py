@@ -23,7 +23,7 @@ from typing import Any
 
 from builder import store
 from builder.dataset import exports
-from builder.dataset.exports import Exported
+from builder.dataset.exports import Export
 from builder.dataset.files import Format
 from builder.errors import InputError, nearest
 from builder.fill.fill import Fill
@@ -103,14 +103,14 @@ def export_dataset(
     rows: int | None = None,
     model: str | None = None,
     format: Format | None = None,  # noqa: A002  (the word that people use)
-) -> Exported:
+) -> Export:
     """The folder of a dataset, written from what the store holds.
 
     With `rows` or `model` it is the folder of that trial; `format` is the project's when left out.
     """
     plan = _plan(project, (), rows, model)
     with store.locked(project.outputs), store.reading(project.store, check=True) as held:
-        return exports.write(plan, _dataset(plan, name), held, form=format)
+        return exports.write(plan, _dataset(plan, name), held, exports.Form(format))
 
 
 def read_rows(

@@ -1,4 +1,4 @@
-"""What a card says of one dataset: its manifest, what the gates found of it, its releases."""
+"""What is known of one dataset: its manifest, what the gates found of it, its releases."""
 
 from __future__ import annotations
 
@@ -8,48 +8,54 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from builder.dataset.history import Release
+from builder.dataset.manifests import Manifest
+
 FINDING = {"gate", "what", "value", "limit", "verdict", "advice"}
 VERDICTS = ("pass", "fail", "warn", "too-few-rows")
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """What a card says of one dataset."""
+class Facts:
+    """All that the card of a dataset is written from."""
 
-    manifest: Mapping[str, Any]
+    manifest: Manifest
     report: Mapping[str, Any] | None = None
-    releases: Sequence[Mapping[str, Any]] = ()
+    releases: Sequence[Release] = ()
     prefix: str = ""
     """Where its files stand, seen from the card: empty, or a folder with its slash."""
     repository: str = ""
 
     @property
     def name(self) -> str:
-        return str(self.manifest["dataset"])
+        """The dataset's name."""
+        return self.manifest.dataset
 
     @property
     def title(self) -> str:
-        return str(self.manifest["card"]["title"] or self.name.replace("_", " "))
+        """What people call it."""
+        return self.manifest.card.title or self.name.replace("_", " ")
 
     @property
     def findings(self) -> Sequence[Mapping[str, Any]]:
+        """What the gates found; nothing where nobody looked."""
         return self.report["findings"] if self.report else ()
 
     def sizes(self, split: str) -> tuple[int, int]:
-        """Bytes of a split's files, as stored and unpacked."""
-        files = self.manifest["files"].items()
-        chosen = [about for name, about in files if name.startswith(f"data/{split}-")]
-        stored = sum(about["bytes"] for about in chosen)
-        return stored, sum(about.get("unpacked", about["bytes"]) for about in chosen)
+        """Bytes of a split's files, as stored and as loaded."""
+        listed = self.manifest.files.items()
+        chosen = [file for name, file in listed if name.startswith(f"data/{split}-")]
+        return sum(file.bytes for file in chosen), sum(file.loaded for file in chosen)
 
 
-def report_of(folder: Path, manifest: Any) -> dict[str, Any] | None:
+def report_of(folder: Path, manifest: Manifest | None) -> dict[str, Any] | None:
     """What the gates found of the rows that this manifest is about; None where nobody looked."""
     try:
         report: dict[str, Any] = json.loads((folder / "report.json").read_text("utf-8"))
-        same = report["basis"]["records"] == manifest["records"]
+        same = manifest is not None and report["basis"]["records"] == manifest.records
         whole = all(
-            one.keys() == FINDING and one["verdict"] in VERDICTS for one in report["findings"]
+            finding.keys() == FINDING and finding["verdict"] in VERDICTS
+            for finding in report["findings"]
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
