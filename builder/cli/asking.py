@@ -43,9 +43,9 @@ if TYPE_CHECKING:
 @talk_options
 def init(folder: Path, *, quiet: bool) -> None:
     """Write a project to begin with: scenarios, prompts, schemas, settings."""
-    from builder.project import template
+    from builder.project import starter
 
-    for path in template.write(folder):
+    for path in starter.write(folder):
         say(f"wrote {path}", quiet=quiet)
     there = "" if folder.resolve() == Path.cwd() else f"cd {shlex.quote(str(folder))} && "
     say(f"next: {there}builder run support_messages", quiet=quiet)

@@ -31,6 +31,7 @@ from builder.project import prompts, scenarios
 from builder.project.prompts import Prompt
 from builder.project.scenarios import Scenario
 from builder.project.settings import Project
+from builder.project.words import Rows
 from builder.records import (
     Case,
     Message,
@@ -268,7 +269,7 @@ class Plan(NamedTuple):
 class Overrides(NamedTuple):
     """What flags say in place of the files."""
 
-    rows: spread.Rows | None = None
+    rows: Rows | None = None
     model: str | None = None
     tries: int | None = None
 
@@ -354,7 +355,7 @@ def _scenario(
     return planned
 
 
-def _shared(scenario: Scenario, source: Source, rows: spread.Rows) -> spread.Shared:
+def _shared(scenario: Scenario, source: Source, rows: Rows) -> spread.Shared:
     mask = spread.mask(scenario.grid, scenario.keep_axes, scenario.given)
     kept = spread.kept(source, mask)
     place = scenario.document.place(("rows",))

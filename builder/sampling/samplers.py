@@ -6,11 +6,13 @@ ones are known without one, and a name is never taken from them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
+from typing import Any
 
 from builder.errors import nearest
+from builder.sampling.declared import BOUNDS, parse
 from builder.sampling.sampler import Sampler
 
 GROUP = "builder.samplers"
@@ -44,6 +46,16 @@ def names() -> list[str]:
 def declared() -> list[str]:
     """The built-in distributions, which need no table."""
     return [name for name, where in BUILT_IN.items() if ".declared:" in where]
+
+
+def bounds() -> Sequence[str]:
+    """The options that may stand beside a distribution's name."""
+    return BOUNDS
+
+
+def declared_options(line: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """The options of a distribution from its whole line: `{normal: [10, 2], min: 0}`."""
+    return sampler(name).options(parse(line, name))
 
 
 def sampler(name: str) -> type[Sampler]:

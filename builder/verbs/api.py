@@ -30,9 +30,9 @@ from builder.fill.fill import Fill
 from builder.fill.progress import Progress
 from builder.plan import requests
 from builder.plan.plans import DatasetPlan, Overrides, Plan
-from builder.plan.spread import Rows
-from builder.project import template
+from builder.project import starter
 from builder.project.settings import Budget, Project
+from builder.project.words import Rows
 from builder.records import Reject
 from builder.results import estimates, settle
 from builder.results import rows as rows_module
@@ -42,7 +42,7 @@ from builder.results.rows import Batch
 
 def init_project(folder: str | Path) -> list[Path]:
     """The files of a new project in `folder`, written. InputError where one stands there already."""
-    return template.write(Path(folder))
+    return starter.write(Path(folder))
 
 
 def open_project(folder: str | Path = ".") -> Project:
