@@ -43,7 +43,6 @@ KNOWN = {
     ("project/draws.py", "sampling.sampler.Sampler"),
     ("project/words.py", "plan.spread.Rows"),
     ("results/estimates.py", "fill.progress.Progress"),
-    ("stats/two_sample.py", "quality.labels"),
 }
 """Imports upwards that are to go."""
 HOMES = {
@@ -63,8 +62,8 @@ HOMES = {
     "openai": ("engines/openai.py",),
     "pyarrow": ("dataset/", "hub/", "table/"),
     "ruamel": ("project/documents.py",),
-    "scipy": ("sampling/", "stats/", "quality/"),
-    "sklearn": ("sampling/", "stats/", "quality/"),
+    "scipy": ("sampling/", "stats/"),
+    "sklearn": ("sampling/", "stats/"),
     "sqlite3": ("store/",),
     "tenacity": ("fill/retry.py",),
     "tokenizers": ("stats/minilm.py",),
