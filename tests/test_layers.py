@@ -40,7 +40,6 @@ LAYERS = (
 """Each may import from its own line and from those above."""
 KNOWN = {
     ("results/estimates.py", "fill.progress.Progress"),
-    ("stats/two_sample.py", "quality.labels"),
 }
 """Imports upwards that are to go."""
 HOMES = {
@@ -60,8 +59,8 @@ HOMES = {
     "openai": ("engines/openai.py",),
     "pyarrow": ("dataset/", "hub/", "table/"),
     "ruamel": ("project/documents.py",),
-    "scipy": ("sampling/", "stats/", "quality/"),
-    "sklearn": ("sampling/", "stats/", "quality/"),
+    "scipy": ("sampling/", "stats/"),
+    "sklearn": ("sampling/", "stats/"),
     "sqlite3": ("store/",),
     "tenacity": ("fill/retry.py",),
     "tokenizers": ("stats/minilm.py",),

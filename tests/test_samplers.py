@@ -321,10 +321,10 @@ def test_fit_keeps_what_it_tried_and_draws_as_the_chosen_sampler() -> None:
 def test_drawing_needs_numpy_alone(tmp_path: Any) -> None:
     script = [
         "import sys, numpy as np",
-        "from builder.sampling import registry",
+        "from builder.sampling import samplers",
         "for name in sys.argv[1:]:",
         "    arrays = dict(np.load(f'{name}.npz'))",
-        "    s = registry.sampler(name)",
+        "    s = samplers.sampler(name)",
         "    s.draw(arrays, np.random.default_rng(0).random((10, s.width(arrays))))",
         "assert not {'scipy', 'sklearn', 'pandas'} & set(sys.modules), sorted(sys.modules)",
     ]

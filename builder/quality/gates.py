@@ -137,7 +137,8 @@ def moved(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
     shifts = [
         _shift(evidence.rows.columns[name], reference.columns[name]) for name in _shared(evidence)
     ]
-    bounds = {effect: limits.bound(f"drift.{effect}") for effect in drift.LIMITS}
+    tested = dict.fromkeys(effect for shift in shifts for effect in shift.p)
+    bounds = {effect: limits.bound(f"drift.{effect}") for effect in tested}
     failed = {(shift.column, effect): p for shift, effect, p in drift.drifted(shifts, bounds)}
     for shift in shifts:
         if min(shift.n, shift.reference) < drift.LEAST:
@@ -163,7 +164,7 @@ def moved(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
         few = f"{LEAST_POINTS} texts a side are needed"
         yield Finding("drift.classifier", "text", float("nan"), None, "too-few-rows", few)
         return
-    told = two_sample.classifier(ours, theirs, evidence.rng("classifier"))
+    told = two_sample.ridge(ours, theirs, evidence.rng("classifier"))
     yield limits.judge(
         "drift.classifier",
         "text",

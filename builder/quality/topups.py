@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from builder.quality import coverage, pii
-from builder.stats import diversity, features, shingles
+from builder.stats import diversity, features, kmeans, shingles
 
 FOCUS = "focus"
 """The axis of a top-up."""
@@ -85,7 +85,7 @@ def propose(
     found = coverage.reach(ours, points[:half])
     best = coverage.reach(points[half:][: len(ours)], points[:half]).coverage
     many = clusters or max(2, min(12, len(points) // 50))
-    owner, _ = kmeans(points, many, rng)
+    owner = kmeans.clusters(points, many, rng)
     thin = []
     for cluster in range(many):
         own = owner == cluster
@@ -191,29 +191,6 @@ def _sign(body: str) -> str:
     return hashlib.blake2b(body.encode(), digest_size=6).hexdigest()
 
 
-def kmeans(
-    points: NDArray[np.floating], k: int, rng: np.random.Generator, rounds: int = 50
-) -> tuple[NDArray[np.int64], NDArray[np.floating]]:
-    """Owner (n,) of each point and centres (k, d): Lloyd 1982, seeded as k-means++ (Arthur 2007)."""
-    centres = points[[int(rng.integers(len(points)))]]
-    while len(centres) < k:
-        nearest = _squares(points, centres).min(axis=1)
-        total = nearest.sum()
-        weight = nearest / total if total > 0 else np.full(len(points), 1 / len(points))
-        at = min(int(np.searchsorted(np.cumsum(weight), rng.random())), len(points) - 1)
-        centres = np.vstack((centres, points[at]))
-    owner = np.zeros(len(points), dtype=np.int64)
-    for turn in range(rounds):
-        new = _squares(points, centres).argmin(axis=1)
-        if turn and (new == owner).all():
-            break
-        owner = new
-        for cluster in range(k):
-            if (owner == cluster).any():
-                centres[cluster] = points[owner == cluster].mean(axis=0)
-    return owner, centres
-
-
 def distinguishing(texts: Sequence[str], own: NDArray[np.bool_]) -> tuple[str, ...]:
     """The terms that tell the texts of one cluster from the others, at most six.
 
@@ -273,11 +250,6 @@ def _terms(text: str) -> set[str]:
 def _distinct(thin: Sequence[Thin]) -> tuple[Thin, ...]:
     """Clusters of one focus are one value of the axis: the larger deficit stands."""
     return tuple({one.focus: one for one in reversed(thin)}.values())[::-1]
-
-
-def _squares(a: NDArray[np.floating], b: NDArray[np.floating]) -> NDArray[np.floating]:
-    squares = (a * a).sum(1)[:, None] + (b * b).sum(1) - 2 * a @ b.T
-    return np.asarray(np.maximum(squares, 0))
 
 
 def _word(name: Any) -> str:
