@@ -1,0 +1,162 @@
+"""The product obeys the laws of tests/model.py, whatever the project and whatever its store holds."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests import model
+from tests.model import Key
+from tests.model_product import SPLITS, TEXTS, Product, Toy, product
+
+TOPICS = ("tea", "rain", "moss")
+MOODS = ("glad", "sour")
+NAMES = ("a", "b", "c")
+
+
+@dataclass(frozen=True)
+class World:
+    """A project, a run over it and what happens there."""
+
+    toys: tuple[Toy, ...]
+    refused: frozenset[str]
+    """Texts that the schema refuses."""
+    wanted: frozenset[str]
+    """The scenarios that the run names."""
+    harder: int | None
+    """What `run --tries` says."""
+    seed: int
+    """Of what is held and who answers when."""
+
+
+@st.composite
+def toys(draw: st.DrawFn, name: str) -> Toy:
+    """Any small scenario."""
+    topics = draw(st.lists(st.sampled_from(TOPICS), min_size=1, max_size=3, unique=True))
+    moods = draw(st.sampled_from([(), MOODS[:1], MOODS]))
+    total = draw(st.none() | st.integers(1, 6))
+    least = draw(st.integers(0, 1)) if total and total >= len(topics) * max(1, len(moods)) else 0
+    single = len(topics) * len(moods) < 2
+    similarity = draw(st.sampled_from([None, None, 1.0, 0.6]))
+    toy = Toy(
+        name,
+        {topic: draw(st.integers(1, 3)) if total else 1 for topic in topics},
+        moods,
+        mood_printed=draw(st.booleans()),
+        number_drawn=draw(st.booleans()),
+        each=least if total else draw(st.integers(1, 5 if single else 2)),
+        total=total,
+        tries=draw(st.integers(1, 3)),
+        similarity=similarity,
+        unlike=draw(st.sampled_from([(), TEXTS[:1]])) if similarity else (),
+    )
+    combinations = sorted(toy.combinations())
+    if len(combinations) < 2:
+        return toy
+    removed = draw(st.none() | st.sampled_from(combinations))
+    return Toy(**{**vars(toy), "removed": removed})
+
+
+@st.composite
+def worlds(draw: st.DrawFn) -> World:
+    """Any small project, run and accidents."""
+    names = NAMES[: draw(st.integers(1, 3))]
+    return World(
+        tuple(draw(toys(name)) for name in names),
+        draw(st.frozensets(st.sampled_from(TEXTS), max_size=len(TEXTS))),
+        draw(st.frozensets(st.sampled_from(names), min_size=1)),
+        draw(st.none() | st.integers(2, 4)),
+        draw(st.integers(0, 2**32)),
+    )
+
+
+def planned(world: World) -> AbstractContextManager[Product]:
+    return product(world.toys, world.refused, sorted(world.wanted), world.harder)
+
+
+def compare(world: World, site: Product, held: Mapping[Key, str]) -> model.Settled:
+    """What model and product agree on: the model's word for it."""
+    settled, amount = model.settle(site.laws, held), site.settle()
+    leaders = site.laws.leaders()
+    assert list(amount.rows.items()) == [
+        (key, (case.scenario, model.split("note", leaders[case], SPLITS)))
+        for key, case in settled.rows.items()
+    ]
+    assert amount.refused == settled.refused
+    for scenario in site.laws.scenarios:
+        name = scenario.name
+        assert amount.wanted[name] == len(scenario.plan())
+        assert amount.open[name] == sum(s.case.scenario == name for _, s in settled.open)
+        assert amount.short[name] == {
+            c: n for (s, c), n in settled.short.items() if n and s == name
+        }
+        assert amount.to_ask[name] == settled.to_ask(name)
+    missing = settled.missing(world.wanted)
+    assert site.missing() == {standing.next_key: standing.shown for standing in missing}
+    return settled
+
+
+@settings(max_examples=40)
+@given(worlds())
+def test_cases_stand_in_the_order_of_their_priorities_and_repeats_are_numbered_in_it(
+    world: World,
+) -> None:
+    with planned(world) as site:
+        keys = site.laws.keys()
+        levels = model.levels(site.laws.scenarios)
+        expected = [[(case, keys[case]) for case in level] for level in levels]
+        assert site.keys(levels=len(levels)) == [*expected, []]
+
+
+@settings(max_examples=60)
+@given(worlds())
+def test_any_store_amounts_to_what_the_laws_say(world: World) -> None:
+    rng = random.Random(world.seed)
+    with planned(world) as site:
+        share, texts = rng.random(), rng.choice([TEXTS, TEXTS[:4], TEXTS[::4]])
+        held = {
+            key._replace(attempt=attempt): rng.choice(texts)
+            for key in site.laws.keys().values()
+            for attempt in range(4)
+            if rng.random() < share
+        }
+        site.add(held.items())
+        compare(world, site, held)
+
+
+@settings(max_examples=20)
+@given(worlds())
+def test_whoever_answers_in_whatever_order_a_run_ends_as_the_laws_say(world: World) -> None:
+    rng = random.Random(world.seed)
+    with planned(world) as site:
+        pool = rng.choice([TEXTS, TEXTS[:4], TEXTS[::4]])
+        texts: dict[Key, str] = {}
+
+        def answer(key: Key) -> str:
+            return texts.setdefault(key, rng.choice(pool))
+
+        held: dict[Key, str] = {}
+        while asked := [s.next_key for s in compare(world, site, held).missing(world.wanted)]:
+            some = rng.sample(asked, rng.randint(1, len(asked)))
+            held |= {key: answer(key) for key in some}
+            site.add((key, held[key]) for key in some)
+        assert held == model.fill(site.laws, {}, answer, world.wanted)
+
+
+@settings(max_examples=12)
+@given(worlds())
+def test_a_run_that_is_stopped_anywhere_and_run_again_ends_as_the_laws_say(world: World) -> None:
+    rng = random.Random(world.seed)
+    with planned(world) as site:
+        expected = model.fill(site.laws, {}, site.usual, world.wanted)
+        for _ in range(rng.randint(0, 2)):
+            site.run(budget=f"{rng.randint(100, 2000)}tok")
+            assert site.held() <= expected.keys()
+        site.run()
+        assert site.held() == expected.keys()
+        compare(world, site, expected)
