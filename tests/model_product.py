@@ -29,6 +29,8 @@ from tests import model
 from tests.model import Case, Combination, Key
 
 SPLITS = {"train": 0.5, "validation": 0.3, "test": 0.2}
+MEMORY = Path("/dev/shm") if Path("/dev/shm").is_dir() else None
+"""Where nothing waits for a disk; the system's folder for temporary files elsewhere."""
 FAMILIES = (
     "The kettle sang all morning and nobody had come to tea by",
     "Six grey geese flew over the frozen harbour and one was",
@@ -93,8 +95,10 @@ class Toy:
 
     def combinations(self) -> dict[Combination, int]:
         """What `keep` leaves, each with its weight."""
-        moods = [(("mood", mood),) for mood in self.moods] or [()]
-        grid = {(*m, ("topic", topic)): w for m in moods for topic, w in self.topics.items()}
+        moods: list[Combination] = [(("mood", mood),) for mood in self.moods]
+        grid = {
+            (*m, ("topic", topic)): w for m in moods or [()] for topic, w in self.topics.items()
+        }
         return {c: weight for c, weight in grid.items() if c != self.removed}
 
     def files(self) -> dict[str, str]:
@@ -150,17 +154,19 @@ class Product:
         self,
         folder: Path,
         toys: Iterable[Toy],
-        refused: Iterable[str] = (),
-        wanted: Iterable[str] = (),
-        harder: int | None = None,
+        refused: Iterable[str],
+        wanted: Iterable[str],
+        harder: int | None,
+        stack: contextlib.ExitStack,
     ) -> None:
         self.folder = folder
         self.harder = harder
         self.toys = {toy.name: toy for toy in toys}
         self._write(frozenset(refused))
-        self.project = Project.find(folder)
+        self._project = Project.find(folder)
+        self.store = stack.enter_context(store.writing(self._project.store))
         changed = Overrides(tries=harder)
-        self._plan = requests.plan(self.project, list(wanted), changed)
+        self._plan = requests.plan(self._project, list(wanted), changed)
         (self._dataset,) = self._plan.datasets
         self._requests: dict[str, Request] = {}
         scenarios = [self._scenario(scenario) for scenario in self._dataset.scenarios]
@@ -222,7 +228,7 @@ class Product:
         """The planned cases in plan order with their keys, then so many reserves."""
         parts = [[scenario.cases for scenario in self._dataset.scenarios]]
         parts += [self._dataset.reserve(level) for level in range(levels)]
-        found = []
+        found: list[list[tuple[Case, Key]]] = []
         for level in parts:
             found.append([])
             for scenario, cases in zip(self._dataset.scenarios, level, strict=True):
@@ -234,16 +240,15 @@ class Product:
 
     def settle(self) -> Amount:
         """What the store amounts to now."""
-        with store.reading(self.project.store) as held:
-            reading = rows.read(self._dataset, held, SPLITS)
-            accepted: dict[Key, tuple[str, str]] = {}
-            refused: dict[Key, str] = {}
-            for item in reading.batches():
-                if isinstance(item, Reject):
-                    refused[_key(item.key)] = item.stage
-                    continue
-                for key, split in zip(item.columns["_key"], item.splits, strict=True):
-                    accepted[_key(ProductKey.parse(key))] = (item.scenario, split)
+        reading = rows.read(self._dataset, self.store, SPLITS)
+        accepted: dict[Key, tuple[str, str]] = {}
+        refused: dict[Key, str] = {}
+        for item in reading.batches():
+            if isinstance(item, Reject):
+                refused[_key(item.key)] = item.stage
+                continue
+            for key, split in zip(item.columns["_key"], item.splits, strict=True):
+                accepted[_key(ProductKey.parse(key))] = (item.scenario, split)
         tallies = reading.tallies.items()
         return Amount(
             accepted,
@@ -262,15 +267,13 @@ class Product:
 
     def missing(self) -> dict[Key, str | None]:
         """What a run asks for next, each with the refused answer that the call shows."""
-        with store.reading(self.project.store) as held:
-            asked = {}
-            for outcome in Feed(self._plan, held)._open():
-                if outcome is None:
-                    break
-                extra = online.reask(outcome)
-                shown = json.loads(extra[0].content)["text"] if extra else None
-                asked[_key(outcome.next_key)] = shown
-            return asked
+        asked = {}
+        for outcome in Feed(self._plan, self.store)._open():
+            if outcome is None:
+                break
+            extra = online.reask(outcome)
+            asked[_key(outcome.next_key)] = json.loads(extra[0].content)["text"] if extra else None
+        return asked
 
     def usual(self, key: Key) -> str:
         """What the fake engine answers."""
@@ -279,23 +282,22 @@ class Product:
 
     def add(self, answers: Iterable[tuple[Key, str]]) -> None:
         """Puts these answers into the store, one transaction for all."""
-        replies = [
-            Completion(_product_key(key), json.dumps({"text": text}), "fake:any", "any")
-            for key, text in answers
-        ]
-        with store.writing(self.project.store) as held:
-            held.add(replies)
+        self.store.add(
+            [
+                Completion(_product_key(key), json.dumps({"text": text}), "fake:any", "any")
+                for key, text in answers
+            ]
+        )
 
     def run(self, budget: str | None = None) -> None:
         """A run with the fake engine, to its end or until the budget is spent."""
         builder.fill_missing(
-            self.project, sorted(self._plan.wanted), tries=self.harder, budget=budget
+            self._project, sorted(self._plan.wanted), tries=self.harder, budget=budget
         )
 
     def held(self) -> set[Key]:
         """The keys that the store holds."""
-        with store.reading(self.project.store) as held:
-            return set(map(_key, held.keys()))
+        return set(map(_key, self.store.keys()))
 
 
 @contextlib.contextmanager
@@ -306,8 +308,9 @@ def product(
     harder: int | None = None,
 ) -> Iterator[Product]:
     """A product in a folder of its own, for as long as the context lasts."""
-    with tempfile.TemporaryDirectory() as folder:
-        yield Product(Path(folder), toys, refused, wanted, harder)
+    with contextlib.ExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory(dir=MEMORY))
+        yield Product(Path(folder), toys, refused, wanted, harder, stack)
 
 
 def _combinations(plan: ScenarioPlan, index: np.ndarray) -> list[Combination]:
