@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import contextlib
 import json
+import random
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,20 +18,21 @@ import numpy as np
 import builder
 from builder import store
 from builder.engines import fake
-from builder.fill import online
-from builder.fill.queue import Feed
 from builder.plan import requests, spread
 from builder.plan.plans import Overrides, ScenarioPlan
 from builder.project.settings import Project
-from builder.records import Completion, Reject, Request
+from builder.records import Call, Completion, Reject, Request
 from builder.records import Key as ProductKey
-from builder.results import rows
+from builder.results import judgement, rows, settle
+from builder.results.missing import Missing, Pending
 from tests import model
 from tests.model import Case, Combination, Key
 
 SPLITS = {"train": 0.5, "validation": 0.3, "test": 0.2}
 MEMORY = Path("/dev/shm") if Path("/dev/shm").is_dir() else None
 """Where nothing waits for a disk; the system's folder for temporary files elsewhere."""
+FAILING, CUT_OFF = 0.05, 0.1
+"""Shares of calls that get no reply, or one that is no answer."""
 FAMILIES = (
     "The kettle sang all morning and nobody had come to tea by",
     "Six grey geese flew over the frozen harbour and one was",
@@ -240,7 +242,7 @@ class Product:
 
     def settle(self) -> Amount:
         """What the store amounts to now."""
-        reading = rows.read(self._dataset, self.store, SPLITS)
+        reading = rows.read(settle.settle(self._dataset, self.store), SPLITS)
         accepted: dict[Key, tuple[str, str]] = {}
         refused: dict[Key, str] = {}
         for item in reading.batches():
@@ -267,13 +269,41 @@ class Product:
 
     def missing(self) -> dict[Key, str | None]:
         """What a run asks for next, each with the refused answer that the call shows."""
-        asked = {}
-        for outcome in Feed(self._plan, self.store)._open():
-            if outcome is None:
-                break
-            extra = online.reask(outcome)
-            asked[_key(outcome.next_key)] = json.loads(extra[0].content)["text"] if extra else None
-        return asked
+        with judgement.of_schemas() as judging:
+            missing = Missing(self._plan, self.store, judging)
+            calls = [pending.call for pending in iter(missing.take, None)]
+        return {_key(call.key): _shown(call) for call in calls}
+
+    def ask(
+        self, answer: Callable[[Key], str], rng: random.Random, *, at_once: int, calls: int
+    ) -> None:
+        """A run with so many calls in flight that come back in any order, some of them cut off or
+        never; it is killed after so many replies."""
+        waiting: list[Completion] = []
+
+        def flush() -> None:
+            self.store.add(waiting)
+            waiting.clear()
+
+        with judgement.of_schemas() as judging:
+            missing = Missing(self._plan, self.store, judging, flush=flush)
+            flying: list[Pending] = []
+            for _ in range(calls):
+                while len(flying) < at_once and (pending := missing.take()) is not None:
+                    flying.append(pending)
+                if not flying:
+                    break
+                pending = flying.pop(rng.randrange(len(flying)))
+                key, fate = _key(pending.call.key), rng.random()
+                if fate < FAILING:
+                    missing.close(pending)
+                elif fate < FAILING + CUT_OFF:
+                    missing.ask_again(pending)
+                else:
+                    reply = _completion(key, answer(key))
+                    waiting.append(reply)
+                    missing.answer(pending, reply)
+        flush()
 
     def usual(self, key: Key) -> str:
         """What the fake engine answers."""
@@ -282,12 +312,7 @@ class Product:
 
     def add(self, answers: Iterable[tuple[Key, str]]) -> None:
         """Puts these answers into the store, one transaction for all."""
-        self.store.add(
-            [
-                Completion(_product_key(key), json.dumps({"text": text}), "fake:any", "any")
-                for key, text in answers
-            ]
-        )
+        self.store.add([_completion(key, text) for key, text in answers])
 
     def run(self, budget: str | None = None) -> None:
         """A run with the fake engine, to its end or until the budget is spent."""
@@ -315,6 +340,15 @@ def product(
 
 def _combinations(plan: ScenarioPlan, index: np.ndarray) -> list[Combination]:
     return [tuple(sorted(c.items())) for c in plan.scenario.grid.combinations(index)]
+
+
+def _completion(key: Key, text: str) -> Completion:
+    return Completion(_product_key(key), json.dumps({"text": text}), "fake:any", "any")
+
+
+def _shown(call: Call) -> str | None:
+    """The refused answer that a call shows the model."""
+    return json.loads(call.turns[0].content)["text"] if call.turns else None
 
 
 def _key(key: ProductKey) -> Key:
