@@ -6,12 +6,13 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests import model
+from tests import model, projects
 from tests.model import Key
 from tests.model_product import SPLITS, TEXTS, Product, Toy, product
 
@@ -204,3 +205,22 @@ def test_in_some_worlds(law: Callable[[World], None]) -> None:
 @pytest.mark.parametrize("law", LAWS, ids=lambda law: law.__name__)
 def test_in_many_worlds(law: Callable[[World], None]) -> None:
     search(law, 10 * LAWS[law])
+
+
+@pytest.mark.xfail(
+    strict=True,
+    reason="a Literal that `text` names is taken for no text, and silently not compared",
+)
+def test_a_field_that_the_project_names_as_text_is_compared(tmp_path: Path) -> None:
+    folder = projects.write(
+        tmp_path,
+        {
+            "pyproject.toml": f'{projects.SETTINGS}[tool.builder.datasets.letter]\ntext = ["text"]\n',
+            "schemas/letters.py": "from typing import Literal\n\nfrom pydantic import BaseModel\n\n\n"
+            'class Letter(BaseModel):\n    text: Literal["always the same"]\n',
+            "scenarios/letters.yaml": f"{projects.SCENARIO}tries: 1\nsimilarity_below: 1.0\n",
+        },
+    )
+    run = projects.run(folder, "run", "letters", "--quiet")
+    # One row and what was refused beside it, or the line of the setting that names no text.
+    assert run.code == 5 or "pyproject.toml" in run.err
