@@ -150,6 +150,10 @@ class Standing:
         return self.first._replace(attempt=self.tried)
 
     @property
+    def last_key(self) -> Key:
+        return self.first._replace(attempt=self.tried - 1)
+
+    @property
     def has_more(self) -> bool:
         return self.row is None and self.tried < len(self.answers)
 

@@ -147,6 +147,9 @@ class Amount:
     short: dict[str, dict[Combination, int]]
     to_ask: dict[str, int]
     answers: dict[str, int]
+    """Judged ones."""
+    displaced: dict[str, int]
+    """Cases that want another answer because the last is near to a row."""
 
 
 class Product:
@@ -260,6 +263,7 @@ class Product:
             {name: self._named(name, tally.short) for name, tally in tallies},
             {name: tally.to_ask for name, tally in tallies},
             {name: tally.answers for name, tally in tallies},
+            {name: len(tally.displaced) for name, tally in tallies},
         )
 
     def _named(self, name: str, short: Mapping[int, int]) -> dict[Combination, int]:

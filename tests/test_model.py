@@ -112,6 +112,10 @@ def compare(world: World, site: Product, held: Mapping[Key, str]) -> model.Settl
             c: n for (s, c), n in settled.short.items() if n and s == name
         }
         assert amount.to_ask[name] == settled.to_ask(name)
+        last = [s.last_key for _, s in settled.open if s.case.scenario == name]
+        displaced = [key for key in last if settled.refused.get(key) == "similar"]
+        assert amount.displaced[name] == len(displaced)
+    assert sum(amount.answers.values()) == len(settled.rows) + len(settled.refused)
     missing = settled.missing(world.wanted)
     assert site.missing() == {standing.next_key: standing.shown for standing in missing}
     return settled
