@@ -52,7 +52,7 @@ HOMES = {
     "httpx2": ("engines/", "hub/remote.py"),
     "huggingface_hub": ("dataset/", "hub/"),
     "jinja2": ("project/prompts.py", "project/template_errors.py", "project/sandbox.py"),
-    "json_repair": ("results/validate.py",),
+    "json_repair": ("results/extract.py",),
     "jsonlines": ("dataset/", "hub/"),
     "onnx": ("stats/minilm.py",),
     "onnxruntime": ("stats/minilm.py",),

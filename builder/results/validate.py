@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-import re
 import traceback
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
-from pydantic_core import ErrorDetails, from_json
+from pydantic_core import ErrorDetails
 
 from builder import limits
 from builder.errors import Place, nearest
@@ -23,15 +22,12 @@ from builder.records import (
     Row,
     Stage,
 )
+from builder.results import extract
 
 LIMIT = 1.0
 """Seconds that the validators of one row may take."""
 
 Alarm = Callable[[float], None]
-
-
-class NoJsonError(ValueError):
-    """The answer holds no JSON object."""
 
 
 def verdict(
@@ -42,19 +38,46 @@ def verdict(
     def reject(stage: Stage, reason: str, fault: Place | None = None) -> Reject:
         return Reject(planned.case, key, answer.model, stage, reason, answer.text, fault)
 
-    schema = part.scenario.schema
     field = part.scenario.text_field
     try:
         alarm(LIMIT)
-        value = {field: answer.text} if field else parsed(answer.text)
+        if field:
+            return _validated(
+                part, {field: extract.text_of(answer.text)}, planned, key, answer, alarm
+            )
+        candidates = extract.objects(answer.text)
         alarm(0)
-    except NoJsonError as error:
+    except extract.NoJsonError as error:
         alarm(0)
         return reject("parse", str(error))
     except limits.TooLong:
         return reject(
             "parse", f"not JSON: finding any in {len(answer.text)} characters took over {LIMIT:g} s"
         )
+    verdicts = [_validated(part, text, planned, key, answer, alarm) for text in candidates]
+    rows = [verdict for verdict in verdicts if isinstance(verdict, Row)]
+    if len(rows) > 1 and any(row.fields != rows[0].fields for row in rows):
+        return reject("parse", f"{len(rows)} different objects in the answer fit the schema")
+    if rows:
+        return rows[0]
+    longest = max(range(len(candidates)), key=lambda number: len(candidates[number]))
+    return verdicts[longest]
+
+
+def _validated(
+    part: ScenarioPlan,
+    value: str | dict[str, str],
+    planned: Planned,
+    key: Key,
+    answer: Completion,
+    alarm: Alarm,
+) -> Row | Reject:
+    """The row that one object is by its schema, from JSON text, or the reject."""
+
+    def reject(reason: str, fault: Place | None = None) -> Reject:
+        return Reject(planned.case, key, answer.model, "validate", reason, answer.text, fault)
+
+    schema = part.scenario.schema
     context = dict(planned.case.variables)
     try:
         alarm(LIMIT)
@@ -67,17 +90,15 @@ def verdict(
         alarm(0)
     except ValidationError as error:
         alarm(0)
-        return reject("validate", _reasons(error))
+        return reject(_reasons(error))
     except limits.TooLong as error:
         alarm(0)
-        return reject("validate", f"a validator took over {LIMIT:g} s", _fault(error, schema))
+        return reject(f"a validator took over {LIMIT:g} s", _fault(error, schema))
     except Exception as error:  # noqa: BLE001  (a validator is the user's code and may raise anything)
         alarm(0)
-        return reject("validate", _raised_message(error, context), _fault(error, schema))
+        return reject(_raised_message(error, context), _fault(error, schema))
     wrong = unfit(fields)
-    if wrong:
-        return reject("validate", wrong)
-    return Row(planned.case, key, answer.model, fields)
+    return reject(wrong) if wrong else Row(planned.case, key, answer.model, fields)
 
 
 def _raised_message(error: Exception, context: Mapping[str, Any]) -> str:
@@ -131,46 +152,6 @@ def _unwritable(text: str, where: str) -> str:
     return ""
 
 
-def parsed(text: str) -> str:
-    """The JSON object in an answer, as JSON text: as it is, or out of a fence or the prose around it.
-
-    Raises NoJsonError where there is none.
-    """
-    stripped = text.strip()
-    if stripped.startswith("{") and _is_object(stripped):
-        return stripped
-    inner = re.search(r"```(?:json)?\s*(\{.*\})\s*```", stripped, re.DOTALL | re.IGNORECASE)
-    candidate = inner[1] if inner else stripped[stripped.find("{") : stripped.rfind("}") + 1]
-    if not candidate:
-        raise NoJsonError(f"no JSON object in the answer: {_short(stripped) or 'it is empty'}")
-    if _is_object(candidate):
-        return candidate
-    return _repaired(candidate)
-
-
-def _is_object(text: str) -> bool:
-    try:
-        return isinstance(from_json(text), dict)
-    except ValueError:
-        return False
-
-
-def _repaired(text: str) -> str:
-    """Trailing commas, single quotes and the like put right; a cut answer is not completed."""
-    import json
-
-    from json_repair import repair_json
-
-    try:
-        repaired = repair_json(text, return_objects=True, ensure_ascii=False)
-        whole = json.dumps(repaired, ensure_ascii=False)
-    except (RecursionError, ValueError, IndexError) as error:
-        raise NoJsonError(f"not JSON: {_short(text)}") from error
-    if not isinstance(repaired, dict) or not repaired or text.count("{") > text.count("}"):
-        raise NoJsonError(f"not JSON: {_short(text)}")
-    return whole
-
-
 def _reasons(error: ValidationError) -> str:
     problems = error.errors(include_url=False, include_context=False)
     reasons = "; ".join(_reason(problem) for problem in problems[:5])
@@ -183,11 +164,6 @@ def _reason(problem: ErrorDetails) -> str:
     input_ = (
         ""
         if problem["type"] in ("missing", "value_error")
-        else f" (found {_short(repr(problem['input']))})"
+        else f" (found {extract.short(repr(problem['input']))})"
     )
     return f"{where + ': ' if where else ''}{message[0].lower() + message[1:] if message else 'refused'}{input_}"
-
-
-def _short(text: str) -> str:
-    flat = " ".join(text[:400].split())
-    return flat if len(flat) <= 80 and len(text) <= 400 else flat[:79] + "…"
