@@ -16,6 +16,7 @@ from pydantic import AnyUrl, AwareDatetime, BaseModel, Field, PositiveFloat, Roo
 from builder.engines import generate, registry, structured
 from builder.engines.fake import Fake
 from builder.errors import ProviderError, TransportError
+from builder.project.settings import Provider
 from builder.records import (
     Call,
     Completion,
@@ -147,7 +148,7 @@ def ask(engine: Fake, asked: Request, *keys: int) -> list[Any]:
 
 
 def fake(**options: Any) -> Fake:
-    return Fake(endpoint=registry.endpoint("fake", options, {}))
+    return Fake(endpoint=registry.endpoint("fake", Provider.model_validate(options)))
 
 
 def test_the_same_key_hears_the_same_answer() -> None:
@@ -207,6 +208,6 @@ def test_a_script_sees_every_call_first() -> None:
 
 
 def test_an_unknown_fault_is_a_problem() -> None:
-    where = registry.endpoint("fake", {"faults": {"malfromed": 0.1}}, {})
+    where = registry.endpoint("fake", Provider.model_validate({"faults": {"malfromed": 0.1}}))
     (line,) = Fake.problems(where, request())
     assert "Did you mean 'malformed'" in line

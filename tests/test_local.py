@@ -31,7 +31,7 @@ from builder.records import (
 )
 from tests import projects
 
-HERE = registry.endpoint("local", {}, {})
+HERE = registry.endpoint("local")
 
 
 class Review(BaseModel):

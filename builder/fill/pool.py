@@ -200,8 +200,8 @@ async def open_all(
         engine = registry.engine_class(endpoint.protocol)(endpoint=endpoint)
         pace = Pace(
             endpoint.concurrency,
-            per_minute=endpoint.options.get("requests_per_minute"),
-            tokens_per_minute=endpoint.options.get("tokens_per_minute"),
+            per_minute=endpoint.requests_per_minute,
+            tokens_per_minute=endpoint.tokens_per_minute,
         )
         engine.on_headers = pace.read
         await stack.enter_async_context(engine)

@@ -110,8 +110,8 @@ class _Line(NamedTuple):
     def sampler(self, name: str) -> type[Sampler]:
         try:
             return samplers.sampler(name)
-        except ImportError:
-            raise self.fail(f"the sampler {name!r} is not supported yet", key=True) from None
+        except InputError as error:
+            raise self.fail(error.message, key=True) from None
 
     def declared(self, column: str, spec: dict[str, Any]) -> Draw:
         known = [word for word in spec if word in samplers.names()]
