@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import orjson
 import pytest
 
 from builder.errors import InputError
@@ -13,6 +14,7 @@ from builder.quality import (
     gates,
     labels,
     pii,
+    report_file,
     reports,
 )
 from builder.table import frame
@@ -331,4 +333,4 @@ def test_no_column_is_too_odd_to_be_judged_and_shown(times: int, swapped: bool) 
     held = findings.Evidence(frame.build(ours), frame.build(theirs), findings.Context())
     found = gates.judge(held, findings.limits_of())
     assert reports.html("odd", held, found)
-    assert reports.as_json("odd", held, found)
+    assert report_file.parse(orjson.loads(report_file.of("odd", held, found).to_json()))

@@ -58,8 +58,8 @@ def files(part: Part) -> dict[str, str]:
     found = {}
     if part.manifest["axes"]:
         found["plots/axes.svg"] = charts.shares(part.manifest["axes"])
-    if worst := strain.by_gate(part.findings):
-        found["plots/gates.svg"] = charts.gates(worst)
+    if part.report and (summaries := strain.by_measure(part.report)):
+        found["plots/gates.svg"] = charts.gates(summaries)
     return found
 
 
