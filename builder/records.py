@@ -148,6 +148,14 @@ class Completion(NamedTuple):
     """What was sent beyond the planned messages: the turns of a re-ask."""
     usd: float | None = None
     """What the call cost, when the price is known."""
+    reasoning: str = ""
+    """What the model thought before it answered, where the provider shows it."""
+    kind: str = "answer"
+    """Whose call it was: `answer`, `judge` or `turn`."""
+    door: str = "online"
+    """How it was asked: `online`, `batch` or `file`."""
+    ticket: str = ""
+    """The batch that brought it; empty online."""
 
     @property
     def is_answer(self) -> bool:

@@ -23,8 +23,9 @@ from builder.records import (
     Message,
     Usage,
 )
-from builder.store import Damaged
-from builder.store.store import APPLICATION, MIGRATIONS
+from builder.store import DamagedError, codec
+from builder.store.codec import DETAILS, JUDGED, SENT
+from builder.store.migrations import APPLICATION, MIGRATIONS, script
 from tests import projects
 
 KEY = Key(bytes(range(16)), 0, 0)
@@ -57,6 +58,10 @@ completions = st.builds(
     mode=texts,
     host=texts,
     latency=amounts,
+    reasoning=texts,
+    kind=st.sampled_from(["answer", "judge", "turn"]),
+    door=st.sampled_from(["online", "batch", "file"]),
+    ticket=texts,
     time=amounts,
     sent=messages.map(tuple),
     usd=st.none() | amounts,
@@ -84,9 +89,14 @@ def kept(path: Path, *replies: Completion) -> None:
         held.add(replies)
 
 
+def walked(reply: Completion) -> Completion:
+    """The reply as a walk over the store reads it, without what no verdict needs."""
+    return reply._replace(sent=(), reasoning="", kind="answer", door="online", ticket="")
+
+
 def answer(path: Path, key: Key = KEY) -> Completion | None:
     with store.reading(path) as held:
-        return held.completions([key]).get(key)
+        return held.whole(key)
 
 
 @settings(
@@ -106,12 +116,11 @@ def test_replies_come_back_as_they_were(replies: list[Completion], tmp_path: Pat
             others.setdefault(reply.key, []).append(reply)
     with store.reading(path) as held:
         keys = [reply.key for reply in replies]
-        assert held.completions(keys) == {k: r._replace(sent=()) for k, r in first.items()}
+        assert {key: held.whole(key) for key in keys} == {key: first.get(key) for key in keys}
         assert set(held.keys()) == set(first)
         assert held.count() == len(first)
         for key in keys:
-            assert held.sent(key) == (first[key].sent if key in first else ())
-            assert held.attempts(key) == [r._replace(sent=()) for r in others.get(key, [])]
+            assert held.attempts(key) == [walked(r) for r in others.get(key, [])]
         assert held.count("attempts") == sum(map(len, others.values()))
 
 
@@ -122,9 +131,7 @@ def test_hostile_texts_come_back_as_they_were(name: str, path: Path) -> None:
         sent=(Message("user", text),),
     )  # fmt: skip
     kept(path, reply)
-    assert answer(path) == reply._replace(sent=())
-    with store.reading(path) as held:
-        assert held.sent(KEY) == reply.sent
+    assert answer(path) == reply
 
 
 def test_half_a_surrogate_pair_costs_no_answer(path: Path) -> None:
@@ -173,8 +180,8 @@ def test_tries_end_at_the_first_gap(path: Path) -> None:
 
 def test_an_absent_store_is_empty_and_stays_absent(path: Path) -> None:
     with store.reading(path) as held:
-        assert (held.count(), held.completions([KEY]), held.tries([KEY])) == (0, {}, {})
-        assert (held.attempts(KEY), held.sent(KEY), list(held.keys())) == ([], (), [])
+        assert (held.count(), held.whole(KEY), held.tries([KEY])) == (0, None, {})
+        assert (held.attempts(KEY), list(held.keys())) == ([], [])
     assert not path.exists()
 
 
@@ -205,10 +212,10 @@ def test_a_flipped_bit_is_found_in_each_column(column: str, path: Path) -> None:
     edit(path, f"UPDATE completions SET {column} = ?", flipped(value))
     with store.reading(path) as held:
         (key,) = held.keys()
-        with pytest.raises(Damaged, match="is damaged"):
-            held.completions([key])
+        with pytest.raises(DamagedError, match="is damaged"):
+            held.whole(key)
         if key.attempt == 0:
-            with pytest.raises(Damaged) as found:
+            with pytest.raises(DamagedError) as found:
                 held.tries([key])
             assert str(path) in str(found.value)
             assert str(key) in str(found.value)
@@ -217,25 +224,64 @@ def test_a_flipped_bit_is_found_in_each_column(column: str, path: Path) -> None:
 def test_a_missing_value_where_there_was_one_is_found(path: Path) -> None:
     kept(path, ANSWER)
     edit(path, "UPDATE completions SET usd = NULL")
-    with pytest.raises(Damaged):
+    with pytest.raises(DamagedError):
         answer(path)
 
 
 def test_a_flipped_bit_is_found_in_what_was_sent(path: Path) -> None:
     kept(path, ANSWER)
     edit(path, "UPDATE completions SET sent = ?", b"12345678" + b"[]")
-    with store.reading(path) as held, pytest.raises(Damaged):
-        held.sent(KEY)
+    with store.reading(path) as held, pytest.raises(DamagedError):
+        held.whole(KEY)
+
+
+@pytest.mark.parametrize("column", [column.name for column in DETAILS])
+def test_a_flipped_bit_is_found_in_what_else_is_known(column: str, path: Path) -> None:
+    kept(path, ANSWER._replace(reasoning="first this, then that", door="batch", ticket="b-1"))
+    edit(
+        path,
+        f"UPDATE completions SET {column} = ?",
+        "other" if "sum" not in column else b"12345678",
+    )
+    with store.reading(path) as held, pytest.raises(DamagedError):
+        held.whole(KEY)
+
+
+def test_a_detail_that_appears_beside_a_plain_answer_is_found(path: Path) -> None:
+    kept(path, ANSWER)
+    edit(path, "UPDATE completions SET door = 'batch'")
+    with store.reading(path) as held, pytest.raises(DamagedError):
+        held.whole(KEY)
+
+
+def test_a_store_of_the_first_version_is_read_as_it_is_and_migrated_by_a_writer(path: Path) -> None:
+    path.parent.mkdir()
+    db = sqlite3.connect(path)
+    db.executescript(script(0))
+    names = ", ".join(column.name for column in (*JUDGED, SENT))
+    values = codec.record_of(ANSWER)[: len(JUDGED) + 1]
+    db.execute(f"INSERT INTO completions ({names}) VALUES ({', '.join('?' * len(values))})", values)
+    db.commit()
+    db.close()
+    before = path.read_bytes()
+    with store.reading(path) as held:
+        assert held.whole(KEY) == ANSWER
+        assert list(held.tries([KEY])) == [KEY]
+    assert path.read_bytes() == before
+    other = ANSWER._replace(key=KEY._replace(repeat=1), reasoning="hm")
+    kept(path, other)
+    assert answer(path) == ANSWER
+    assert answer(path, other.key) == other
 
 
 def test_a_damaged_answer_is_dropped_by_whoever_writes_and_can_be_given_again(path: Path) -> None:
     kept(path, ANSWER, ANSWER._replace(key=KEY._replace(repeat=1)))
     edit(path, "UPDATE completions SET text = 'x' WHERE repeat = 0")
     with store.writing(path) as held:
-        assert held.completions([KEY]) == {}
+        assert held.whole(KEY) is None
         assert held.dropped == [KEY]
         held.add([ANSWER])
-    assert answer(path) == ANSWER._replace(sent=())
+    assert answer(path) == ANSWER
 
 
 @pytest.mark.parametrize("opened", [store.reading, store.writing])
@@ -258,7 +304,7 @@ def test_each_migration_leads_to_the_present_format(path: Path) -> None:
         copy = path.with_name(f"from-{number}.sqlite")
         copy.write_bytes(path.read_bytes() if path.exists() else b"")
         kept(copy, ANSWER)
-        assert answer(copy) == ANSWER._replace(sent=())
+        assert answer(copy) == ANSWER
         db = sqlite3.connect(path)
         db.executescript(f"{migration}; PRAGMA user_version = {number + 1};")
     present = db.execute("PRAGMA user_version").fetchone()
@@ -292,7 +338,7 @@ def test_a_store_that_may_only_be_read_is_read(path: Path) -> None:
         left.chmod(0o444)
     path.parent.chmod(0o555)
     try:
-        assert answer(path) == ANSWER._replace(sent=())
+        assert answer(path) == ANSWER
     finally:
         path.parent.chmod(0o755)
 
@@ -379,4 +425,4 @@ def test_a_killed_writer_loses_nothing_that_was_acknowledged(path: Path) -> None
     with store.writing(path) as held:
         assert held.count() == told + 1 == 212
         keys = [KEY._replace(repeat=repeat) for repeat in range(told + 1)]
-        assert len(held.completions(keys)) == 212
+        assert len(held.tries(keys)) == 212

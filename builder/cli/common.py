@@ -13,7 +13,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from builder.errors import InputError, StoreError, nearest
+from builder.errors import InputError, nearest
 
 
 def say(text: str, *, quiet: bool = False) -> None:
@@ -120,12 +120,3 @@ def shown_path(path: Path) -> str:
     with suppress(ValueError):
         return str(path.relative_to(Path.cwd()))
     return str(path)
-
-
-@contextmanager
-def written(path: Path) -> Iterator[None]:
-    """Trouble with the disk as one line that names the path."""
-    try:
-        yield
-    except OSError as error:
-        raise StoreError(f"cannot write {error.filename or path}: {error.strerror}") from error

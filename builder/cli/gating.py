@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from builder import io
 from builder.cli import view
 from builder.cli.application import Verb
 from builder.cli.common import (
@@ -18,7 +19,6 @@ from builder.cli.common import (
     planned,
     say,
     shown_path,
-    written,
 )
 from builder.cli.options import (
     PATH,
@@ -58,7 +58,7 @@ def check(
     quiet: bool,
 ) -> None:
     """Measure rows: varied, true to a reference, private? Exit 1 when a gate fails."""
-    from builder.quality import reports
+    from builder.quality import report_file
     from builder.table import frame
     from builder.verbs import checking
 
@@ -74,9 +74,9 @@ def check(
         results = list(_datasets(name, found, made, report, beside, embed))
     for folder, one in results:
         if folder is not None:
-            with written(folder):
+            with io.writing(folder):
                 checking.write(folder, one)
-    whole = [reports.as_json(r.name, r.evidence, r.findings, r.basis) for _, r in results]
+    whole = [report_file.of(r.name, r.evidence, r.findings, r.basis).to_json() for _, r in results]
     if json is not None:
         _write(json, whole[0] if name else b"[" + b",".join(whole) + b"]\n")
     for folder, one in results:
@@ -154,5 +154,5 @@ def _write(target: str, data: bytes) -> None:
     if target == "-":
         sys.stdout.write(data.decode())
         return
-    with written(Path(target)):
-        Path(target).write_bytes(data)
+    with io.writing(Path(target)):
+        io.write(Path(target), data)

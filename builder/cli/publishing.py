@@ -11,13 +11,13 @@ from typing import Any
 
 import click
 
+from builder import io
 from builder.cli import view
 from builder.cli.application import Verb
 from builder.cli.common import (
     datasets_of,
     planned,
     say,
-    written,
 )
 from builder.cli.options import project_options
 from builder.errors import InputError
@@ -135,7 +135,7 @@ def _measured(plan: Any, one: Any, path: Path, folder: Path, *, quiet: bool) -> 
     say("measuring the gates", quiet=quiet)
     with store.reading(path) as held:
         fresh = checking.dataset(plan, one, held)
-    with written(folder):
+    with io.writing(folder):
         checking.write(folder, fresh)
     return fresh.findings
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from builder import io
 from builder.cli import view
 from builder.cli.application import Verb
 from builder.cli.common import datasets_of, planned, say
@@ -18,7 +19,7 @@ from builder.cli.options import (
     project_options,
     trial_options,
 )
-from builder.errors import InputError, StoreError
+from builder.errors import InputError
 
 
 @click.command(cls=Verb)
@@ -128,8 +129,6 @@ def _plot(path: Path, name: str, compared: list[Any], *, quiet: bool) -> None:
         target = path if not number else path.with_stem(f"{path.stem}-{number + 1}")
         title = f"{name}: {one.draw.sampler} on {one.draw.table.source.name}"
         page = pages.page(title, one.drawn, one.reference, np.random.default_rng(0), one.found)
-        try:
-            target.write_text(page, "utf-8")
-        except OSError as error:
-            raise StoreError(f"cannot write {target}: {error.strerror}") from error
+        with io.writing(target):
+            io.write(target, page)
         say(f"wrote {target}", quiet=quiet)

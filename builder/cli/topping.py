@@ -8,13 +8,13 @@ from typing import Any, NamedTuple
 
 import click
 
+from builder import io
 from builder.cli import view
 from builder.cli.application import Verb
 from builder.cli.common import (
     planned,
     say,
     shown_path,
-    written,
 )
 from builder.cli.gating import sentence_vectors
 from builder.cli.options import (
@@ -258,11 +258,11 @@ def _write(
     own = topups.FOCUS not in scenario.prompt.names
     words = {**base, "prompt": site.own if own else base["prompt"]}
     text = topups.scenario(words, weights, proposal.thin, name=site.name, seed=scenario.words.seed)
-    with written(site.file):
+    with io.writing(site.file):
         if fresh:
             source = "\n".join(file.read_text("utf-8-sig") for file in scenario.prompt.files)
-            _put(site.prompt, topups.prompt(scenario.prompt.file.stem, source))
-        _put(site.file, text)
+            io.write(site.prompt, topups.prompt(scenario.prompt.file.stem, source))
+        io.write(site.file, text)
     try:
         planned(site.project, [site.own])
     except InputError:
@@ -271,15 +271,9 @@ def _write(
         if before is None:
             site.file.unlink()
         else:
-            site.file.write_bytes(before)
+            io.write(site.file, before)
         raise
     return weights
-
-
-def _put(path: Path, text: str) -> None:
-    part = path.with_name(f".{path.name}.part")
-    part.write_text(text, "utf-8")
-    part.replace(path)
 
 
 def _fill(site: Site, held: Any, purse: _Purse, *, yes: bool, quiet: bool) -> Any:

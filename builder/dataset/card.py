@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from builder import io
 from builder.dataset import charts, sections
 from builder.dataset.markdown import Raw, table, text
 from builder.dataset.part import Part, report_of
@@ -49,9 +50,7 @@ def put(path: Path, content: str) -> None:
     if path.is_file() and path.read_bytes() == content.encode():
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".part")
-    temporary.write_text(content, "utf-8", newline="\n")
-    temporary.replace(path)
+    io.write(path, content)
 
 
 def files(part: Part) -> dict[str, str]:
@@ -59,8 +58,8 @@ def files(part: Part) -> dict[str, str]:
     found = {}
     if part.manifest["axes"]:
         found["plots/axes.svg"] = charts.shares(part.manifest["axes"])
-    if worst := strain.by_gate(part.findings):
-        found["plots/gates.svg"] = charts.gates(worst)
+    if part.report and (summaries := strain.by_measure(part.report)):
+        found["plots/gates.svg"] = charts.gates(summaries)
     return found
 
 

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import jsonlines
 
+from builder import io
 from builder.dataset import card, files, manifests, shapes
 from builder.dataset.files import Folder, Format
 from builder.dataset.manifests import Manifest
 from builder.dataset.shapes import Name, Shape
-from builder.errors import StoreError
 from builder.plan.columns import JSON
 from builder.plan.plans import DatasetPlan, Plan
 from builder.records import Reject, digest_of
@@ -31,6 +29,7 @@ _ANSWER = re.compile(
 _FOUND = re.compile(r" \(found .*?\)(?=; |$)", re.DOTALL)
 _KEY = re.compile(r"[0-9a-f]{32}-\d+-\d+")
 _PARTICULAR = re.compile(r"""(?<!\w)(?:\d+(?:\.\d+)?|'[^']*'|"[^"]*"|「[^」]*」|“[^”]*”)""")
+MEND = "what was paid for is safe in the store; repair this and run `builder export`"
 
 
 @dataclass(slots=True)
@@ -114,7 +113,7 @@ def write(
     stays.
     """
     where = folder(plan, dataset)
-    with _naming(where):
+    with io.writing(where, hint=MEND):
         found = None if afresh else standing(plan, dataset, store, form, shape=shape, raw=raw)
         if found is None or found.changed:
             form = form or plan.project.dataset_settings(dataset.name).format
@@ -173,12 +172,12 @@ def _write(
     manifest["example"] = manifests.example(first)
     written = {f"data/{name}": path for name, path in out.made().items()}
     manifest["files"] = manifests.listed({**written, "rejects.jsonl": rejects_part})
-    part = manifests.written(where, manifest)
-    # All is on the disk now. No manifest while the files change: one that is there vouches for them.
+    manifest_part = where / "manifest.part"
+    manifest_part.write_text(manifests.as_json(manifest), "utf-8")
+    # All is written now. No manifest while the files change: one that is there vouches for them.
     (where / manifests.NAME).unlink(missing_ok=True)
     out.publish()
-    rejects_part.replace(where / "rejects.jsonl")
-    part.replace(where / manifests.NAME)
+    io.replace({rejects_part: where / "rejects.jsonl", manifest_part: where / manifests.NAME})
     return made
 
 
@@ -273,16 +272,3 @@ def _manifest(
     return manifests.make(
         plan, dataset, shape, form, digests, made.splits, made.tallies, made.reasons, raw=raw
     )
-
-
-@contextmanager
-def _naming(where: Path) -> Iterator[None]:
-    """Trouble with the disk as one line that names the path."""
-    try:
-        yield
-    except OSError as error:
-        path = error.filename or where
-        raise StoreError(
-            f"cannot write {path}: {error.strerror or error}",
-            hint="what was paid for is safe in the store; mend this and run `builder export`",
-        ) from error

@@ -11,10 +11,10 @@ from __future__ import annotations
 import csv
 import filecmp
 import hashlib
-import io
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from io import StringIO
 from itertools import compress
 from pathlib import Path
 from types import TracebackType
@@ -22,6 +22,7 @@ from typing import Any, Literal, Protocol
 
 import orjson
 
+from builder import io
 from builder.dataset import declared_features
 from builder.dataset.shapes import Shape
 from builder.plan.columns import Kind
@@ -152,7 +153,7 @@ class Table:
     def __init__(self, path: Path, names: list[str], *, raw: bool) -> None:
         self._path = path
         self._cell = plain if raw else cell
-        self._stream = io.StringIO(newline="")
+        self._stream = StringIO(newline="")
         self._writer = csv.writer(self._stream, lineterminator="\n")
         self._writer.writerow([self._cell(name) for name in names])
 
@@ -338,12 +339,14 @@ class Folder:
     def publish(self) -> None:
         """Puts the files in their places."""
         names = self.made()
-        for name, part in names.items():
+        changed: dict[Path, Path] = {}
+        for name, partial in names.items():
             whole = self.folder / name
-            if whole.is_file() and filecmp.cmp(part, whole, shallow=False):
-                part.unlink()
+            if whole.is_file() and filecmp.cmp(partial, whole, shallow=False):
+                partial.unlink()
             else:
-                part.replace(whole)
+                changed[partial] = whole
+        io.replace(changed)
         for old in self.folder.iterdir():
             if old.suffix in ENDINGS and old.name not in names:
                 old.unlink()

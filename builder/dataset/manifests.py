@@ -38,11 +38,9 @@ def read(folder: Path) -> Manifest | None:
     return manifest
 
 
-def written(folder: Path, manifest: Manifest) -> Path:
-    """It is in the folder, under another name."""
-    part = folder / "manifest.part"
-    part.write_text(json.dumps(manifest, ensure_ascii=False, indent=2) + "\n", "utf-8")
-    return part
+def as_json(manifest: Manifest) -> str:
+    """The manifest as its file holds it."""
+    return json.dumps(manifest, ensure_ascii=False, indent=2) + "\n"
 
 
 def make(

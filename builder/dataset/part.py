@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-FINDING = {"gate", "what", "value", "limit", "verdict", "advice"}
-VERDICTS = ("pass", "fail", "warn", "too-few-rows")
+from builder.quality import report_file
+from builder.quality.report_file import Report
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +16,7 @@ class Part:
     """What a card says of one dataset."""
 
     manifest: Mapping[str, Any]
-    report: Mapping[str, Any] | None = None
+    report: Report | None = None
     releases: Sequence[Mapping[str, Any]] = ()
     prefix: str = ""
     """Where its files stand, seen from the card: empty, or a folder with its slash."""
@@ -31,10 +30,6 @@ class Part:
     def title(self) -> str:
         return str(self.manifest["card"]["title"] or self.name.replace("_", " "))
 
-    @property
-    def findings(self) -> Sequence[Mapping[str, Any]]:
-        return self.report["findings"] if self.report else ()
-
     def sizes(self, split: str) -> tuple[int, int]:
         """Bytes of a split's files, as stored and unpacked."""
         files = self.manifest["files"].items()
@@ -43,14 +38,8 @@ class Part:
         return stored, sum(about.get("unpacked", about["bytes"]) for about in chosen)
 
 
-def report_of(folder: Path, manifest: Any) -> dict[str, Any] | None:
-    """What the gates found of the rows that this manifest is about; None where nobody looked."""
-    try:
-        report: dict[str, Any] = json.loads((folder / "report.json").read_text("utf-8"))
-        same = report["basis"]["records"] == manifest["records"]
-        whole = all(
-            one.keys() == FINDING and one["verdict"] in VERDICTS for one in report["findings"]
-        )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return None
-    return report if whole and same else None
+def report_of(folder: Path, manifest: Any) -> Report | None:
+    """The report over the rows that this manifest is about; None where nobody looked."""
+    report = report_file.read(folder)
+    same = report is not None and report.basis.records == (manifest or {}).get("records")
+    return report if same else None

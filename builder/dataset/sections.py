@@ -22,14 +22,6 @@ OWN = {
     "_case": "the row's name: the same in every release",
     "_key": "the content address of the request and its answer",
 }
-ASKS = {
-    "diversity": "do the texts repeat themselves, or one another?",
-    "coverage": "is everything there that was planned, and that the reference holds?",
-    "drift": "are numbers and categories spread as in the reference?",
-    "privacy": "is a row copied from the reference, or does one give a person away?",
-    "labels": "are labels spread as planned, and not to be told by length alone?",
-}
-"""What the gates of a family ask."""
 
 
 def of(part: Part, level: int) -> Iterator[str]:
@@ -148,28 +140,32 @@ def _gates(part: Part) -> Iterator[str]:
     if report is None:
         yield "Nobody has run the gates over these rows."
         return
-    failed = sum(one["verdict"] == "fail" for one in part.findings)
-    beside = report.get("reference_rows")
-    over = f"{report['rows']:,} rows" + (f", beside {beside:,} rows of reference" if beside else "")
+    failed = sum(finding.verdict == "fail" for finding in report.findings)
+    over = f"{report.rows:,} rows"
+    if report.reference_rows:
+        over += f", beside {report.reference_rows:,} rows of reference"
     yield f"Measured over {over}: " + (f"**{failed} failed.**" if failed else "every gate holds.")
-    found = strain.by_gate(part.findings)
-    if not found:
+    summaries = strain.by_measure(report)
+    if not summaries:
         return
-    families = dict.fromkeys(strain.family(one.worst.gate) for one in found)
-    yield "\n".join(f"- {name}: {ASKS[name]}" for name in families if name in ASKS)
+    gates = dict.fromkeys(summary.worst.gate.partition(".")[0] for summary in summaries)
+    asked = [
+        f"- {text(name)}: {text(report.gates[name].asks)}" for name in gates if name in report.gates
+    ]
+    if asked:
+        yield "\n".join(asked)
     yield f"![Gates]({part.prefix}plots/gates.svg)"
     yield "Each gate by the figure that is nearest to its limit:"
     heads = ["gate", "of", "figure", "limit", "verdict"]
-    yield table([*heads, "figures"], [[*_figure(one.worst), one.figures] for one in found])
-    if any(one.worst.strain > 1 and one.worst.verdict == "pass" for one in found):
+    yield table([*heads, "figures"], [[*_figure(one.worst), one.figures] for one in summaries])
+    if any(one.worst.strain > 1 and one.worst.verdict == "pass" for one in summaries):
         yield "A figure beyond its limit passes where chance alone explains it."
-    every = strain.each(part.findings)
-    if len(every) > len(found):
+    every = strain.each(report)
+    if len(every) > len(summaries):
         yield folded(f"All {len(every)} figures", table(heads, [_figure(one) for one in every]))
-    few = [one for one in part.findings if one["verdict"] == "too-few-rows"]
+    few = dict.fromkeys(one.gate for one in report.findings if one.verdict == "too-few-rows")
     if few:
-        names = dict.fromkeys(one["gate"] for one in few)
-        yield f"Too few rows to tell: {text(', '.join(names))}."
+        yield f"Too few rows to tell: {text(', '.join(few))}."
 
 
 def _figure(one: Judged) -> list[Any]:
@@ -207,8 +203,8 @@ def _limits(part: Part) -> Iterator[str]:
         yield "One model wrote all of it; its habits are the dataset's."
     if part.report is None:
         yield "Diversity, drift and personal data were not measured."
-    elif part.report.get("not_looked_for"):
-        yield f"Personal data that was not looked for: {text(part.report['not_looked_for'], 600)}."
+    elif part.report.not_looked_for:
+        yield f"Personal data that was not looked for: {text(part.report.not_looked_for, 600)}."
     if not manifest["card"]["license"]:
         yield "No licence was given; ask before you use it."
 

@@ -24,6 +24,8 @@ from builder.dataset.part import report_of
 from builder.errors import InputError
 from builder.hub import remote
 from builder.hub.remote import Entry, Remote
+from builder.quality import report_file
+from builder.quality.report_file import Report
 from builder.records import canonical
 
 K = TypeVar("K")
@@ -130,7 +132,7 @@ def revision(repository: Remote, commit: str, dataset: str = "", shown: str = ""
         for name in ("manifest", "report")
     )
     name = shown or f"{repository.name}@{commit[:10]}"
-    return Side(name, shards, _axes(manifest), _gates(report))
+    return Side(name, shards, _axes(manifest), _gates(report_file.parse(report)))
 
 
 def datasets_in(entries: Iterable[str]) -> list[str]:
@@ -279,17 +281,9 @@ def _shares(axis: Mapping[str, Any]) -> dict[str, float]:
     return {**shares, "others": float(axis["other"] / total)} if axis["other"] else shares
 
 
-def _gates(report: Any) -> dict[tuple[str, str], float | None]:
-    """The figures that a report tells; none where somebody else wrote it."""
-    try:
-        return {
-            (str(one["gate"]), str(one["what"])): None
-            if one["value"] is None
-            else float(one["value"])
-            for one in report["findings"]
-        }
-    except (TypeError, KeyError, AttributeError, ValueError):
-        return {}
+def _gates(report: Report | None) -> dict[tuple[str, str], float | None]:
+    """The figures of a report; none where somebody else wrote it."""
+    return {(entry.gate, entry.what): entry.value for entry in report.findings} if report else {}
 
 
 def _word(content: bytes) -> int:

@@ -18,6 +18,7 @@ from builder.dataset.part import Part, report_of
 from builder.errors import GateError, HubError, InputError
 from builder.hub import diff, remote
 from builder.hub.remote import Entry, Remote
+from builder.quality import report_file
 from builder.quality.findings import Finding
 
 RELEASE = {"tag", "date", "rows", "changes"}
@@ -206,8 +207,8 @@ def _other(repository: Remote, name: str, head: str, entries: Mapping[str, Entry
         for part in ("manifest", "report", "releases")
         if f"{name}/{part}.json" in entries
     }
-    part = Part(held["manifest"], held.get("report"), held.get("releases") or (), f"{name}/",
-                repository.name)  # fmt: skip
+    part = Part(held["manifest"], report_file.parse(held.get("report")),
+                held.get("releases") or (), f"{name}/", repository.name)  # fmt: skip
     try:
         card.render([part])
     except (KeyError, TypeError, AttributeError, ValueError):

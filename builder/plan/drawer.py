@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
-import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from builder import io
 from builder.errors import InputError, nearest
 from builder.plan.spread import Source
 from builder.project import axes
@@ -201,18 +202,15 @@ def _kept(file: Path) -> Arrays | None:
         return None
     if hashlib.blake2b(content[:-16], digest_size=16).digest() != content[-16:]:
         return None  # torn or damaged: it is learned anew from the table
-    with np.load(io.BytesIO(content[:-16]), allow_pickle=False) as held:
+    with np.load(BytesIO(content[:-16]), allow_pickle=False) as held:
         return {name: held[name] for name in held.files}
 
 
 def _keep(file: Path, arrays: Arrays) -> None:
-    try:
+    stream = BytesIO()
+    np.savez(stream, allow_pickle=False, **arrays)
+    content = stream.getvalue()
+    # A folder that cannot be written costs a fit each time, nothing else.
+    with suppress(OSError):
         file.parent.mkdir(parents=True, exist_ok=True)
-        stream = io.BytesIO()
-        np.savez(stream, allow_pickle=False, **arrays)
-        content = stream.getvalue()
-        part = file.with_suffix(f".{os.getpid()}.part")
-        part.write_bytes(content + hashlib.blake2b(content, digest_size=16).digest())
-        part.replace(file)
-    except OSError:
-        return  # a folder that cannot be written costs a fit each time, nothing else
+        io.write(file, content + hashlib.blake2b(content, digest_size=16).digest())

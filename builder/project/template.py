@@ -6,7 +6,8 @@ import shutil
 import tomllib
 from pathlib import Path
 
-from builder.errors import InputError, Place, StoreError
+from builder import io
+from builder.errors import InputError, Place
 
 PARTS = ("scenarios", "prompts", "schemas")
 SETTINGS = """\
@@ -38,20 +39,18 @@ def write(folder: Path) -> list[Path]:
             hint="name a folder without one",
         )
     written = []
-    try:
+    with io.writing(folder):
         for name, path in files.items():
             target = folder / name
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, target)
             written.append(target)
-        settings.write_text(f"{old}\n{SETTINGS}" if old else SETTINGS, "utf-8")
+        io.write(settings, f"{old}\n{SETTINGS}" if old else SETTINGS)
         (folder / "outputs").mkdir(exist_ok=True)
         (folder / "outputs" / ".gitkeep").touch()
         ignored = folder / ".gitignore"
         if not ignored.exists():
             ignored.write_text(IGNORED, "utf-8")
-    except OSError as error:
-        raise StoreError(f"cannot write {error.filename or folder}: {error.strerror}") from error
     return [*written, settings]
 
 

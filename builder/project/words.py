@@ -11,9 +11,12 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    GetJsonSchemaHandler,
     StrictInt,
     WithJsonSchema,
 )
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from builder.plan.spread import Rows
 from builder.project import expect
@@ -97,13 +100,21 @@ _ROWS = {
     ],
     "default": "1 each",
 }
-_EXPECT = expect.json_schema()
 _MODEL = {"type": "string", "pattern": "^[^:]+:.+$"}
 Name = Annotated[
     str,
     BeforeValidator(parse_name),
     WithJsonSchema({"type": "string", "pattern": r"^[^-/].{0,63}$"}),
 ]
+
+
+class _ExpectSchema:
+    """The JSON Schema of `expect`, made when it is asked for: a plan loads no gate for it."""
+
+    def __get_pydantic_json_schema__(
+        self, core: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        return expect.json_schema()
 
 
 class Words(BaseModel):
@@ -161,7 +172,7 @@ class Words(BaseModel):
         ),
     ] = Field(default_factory=list, description="values from statistics, never from the model")
     keep: list[Any] = Field(default_factory=list, description="what every planned row must satisfy")
-    expect: Annotated[dict[str, Any], WithJsonSchema(_EXPECT)] = Field(
+    expect: Annotated[dict[str, Any], _ExpectSchema()] = Field(
         default_factory=dict, description="gates of this scenario's rows; docs/gates.md"
     )
 

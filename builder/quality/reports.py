@@ -10,9 +10,6 @@ from __future__ import annotations
 import base64
 import difflib
 import hashlib
-import math
-import os
-import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from html import escape
@@ -22,13 +19,14 @@ from string import Template
 from typing import Any
 
 import numpy as np
-import orjson
 
+from builder import io
 from builder.quality import (
     coverage,
     figures,
     labels,
     pii,
+    report_file,
 )
 from builder.quality.findings import Evidence, Finding, Verdict
 from builder.stats import features
@@ -53,49 +51,10 @@ def write(
     basis: Mapping[str, str] | None = None,
 ) -> None:
     """Puts `report.html` and `report.json` into the folder, each whole or not at all."""
-    _replace(folder / "report.html", html(name, evidence, findings).encode())
-    _replace(folder / "report.json", as_json(name, evidence, findings, basis))
-
-
-def as_json(
-    name: str,
-    evidence: Evidence,
-    findings: Sequence[Finding],
-    basis: Mapping[str, str] | None = None,
-) -> bytes:
-    """Dataset, rows, and every finding; a figure that could not be measured is null. `basis` is
-    what the verdicts follow from, as the caller names it."""
-    listed = [
-        {
-            "gate": one.gate,
-            "what": one.what,
-            "value": None if math.isnan(one.value) else round(float(one.value), 6),
-            "limit": one.limit,
-            "verdict": one.verdict,
-            "advice": one.advice,
-        }
-        for one in findings
-    ]
-    counts = Counter(one.verdict for one in findings)
-    whole = {
-        "dataset": name,
-        "rows": evidence.rows.rows,
-        "basis": dict(basis or {}),
-        "reference_rows": evidence.reference.rows if evidence.reference else None,
-        "passed": not counts["fail"],
-        "verdicts": {verdict: counts[verdict] for verdict in _WORDS},
-        "not_looked_for": pii.NOT_LOOKED_FOR,
-        "findings": listed,
-    }
-    return orjson.dumps(whole, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
-
-
-def findings(report: Mapping[str, Any]) -> list[Finding]:
-    """The findings that `as_json` wrote down."""
-    return [
-        Finding(**{**one, "value": math.nan if one["value"] is None else one["value"]})
-        for one in report["findings"]
-    ]
+    folder.mkdir(parents=True, exist_ok=True)
+    io.write(folder / "report.html", html(name, evidence, findings).encode())
+    report = report_file.of(name, evidence, findings, basis)
+    io.write(folder / report_file.NAME, report.to_json())
 
 
 def html(name: str, evidence: Evidence, findings: Sequence[Finding]) -> str:
@@ -329,16 +288,3 @@ def _marked(a: str, b: str) -> tuple[str, str]:
             safe = figures.shown(part, 1000)
             parts.append(safe if kind == "equal" or not part else f"<mark>{safe}</mark>")
     return "".join(found[0]), "".join(found[1])
-
-
-def _replace(path: Path, data: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(data)
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise

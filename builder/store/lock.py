@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from builder import io
 from builder.errors import BusyError, StoreError
 
 
@@ -38,11 +39,9 @@ def locked(outputs: Path) -> Iterator[None]:
         raise StoreError(f"cannot lock {outputs}: {error.strerror}") from error
     try:
         since = time.strftime("%Y-%m-%d %H:%M:%S")
-        try:
-            command = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
+        command = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
+        with io.writing(owner):
             owner.write_text(f"pid {os.getpid()} since {since}: {command}\n", "utf-8")
-        except OSError as error:
-            raise StoreError(f"cannot write {owner}: {error.strerror}") from error
         yield
     finally:
         owner.unlink(missing_ok=True)

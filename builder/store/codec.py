@@ -1,0 +1,140 @@
+"""A completion as one record of the store, and back; each record bears the checksums of its fields."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import orjson
+
+from builder.records import Completion, Key, Message, Usage, message_bytes
+
+
+class Column(NamedTuple):
+    """A column of the tables `completions` and `attempts`."""
+
+    name: str
+    type: str
+
+
+JUDGED = (
+    Column("digest", "BLOB NOT NULL"),
+    Column("repeat", "INTEGER NOT NULL"),
+    Column("try", "INTEGER NOT NULL"),
+    Column("text", "TEXT NOT NULL"),
+    Column("model", "TEXT NOT NULL"),
+    Column("answered_by", "TEXT NOT NULL"),
+    Column("stop", "TEXT NOT NULL"),
+    Column("stop_reason", "TEXT NOT NULL"),
+    Column("input_tokens", "INTEGER"),
+    Column("output_tokens", "INTEGER"),
+    Column("cached_tokens", "INTEGER"),
+    Column("mode", "TEXT NOT NULL"),
+    Column("host", "TEXT NOT NULL"),
+    Column("latency", "REAL NOT NULL"),
+    Column("time", "REAL NOT NULL"),
+    Column("usd", "REAL"),
+    Column("checksum", "BLOB NOT NULL"),
+)
+"""What every walk over the store reads; `checksum` covers the columns before it."""
+SENT = Column("sent", "BLOB NOT NULL")
+"""The messages that were sent, behind a checksum of their own: no verdict needs them."""
+DETAILS = (
+    Column("kind", "TEXT NOT NULL DEFAULT 'answer'"),
+    Column("door", "TEXT NOT NULL DEFAULT 'online'"),
+    Column("ticket", "TEXT NOT NULL DEFAULT ''"),
+    Column("reasoning", "TEXT NOT NULL DEFAULT ''"),
+    Column("details_checksum", "BLOB"),
+)
+"""What else is known of a reply. The checksum of the others is null where all have their default."""
+
+_PLAIN = ("answer", "online", "", "")
+
+
+class DamagedRecordError(ValueError):
+    """A record whose checksum does not fit it."""
+
+    def __init__(self, key: Key) -> None:
+        super().__init__(str(key))
+        self.key = key
+
+
+def names(columns: Sequence[Column]) -> str:
+    """The columns' names as SQL lists them."""
+    return ", ".join(column.name for column in columns)
+
+
+def record_of(completion: Completion) -> tuple[Any, ...]:
+    """The values of all columns: those of JUDGED, SENT and DETAILS in this order."""
+    usage = completion.usage
+    values = (
+        *completion.key, completion.text, completion.model, completion.answered_by,
+        completion.stop, completion.stop_reason, usage.input, usage.output, usage.cached,
+        completion.mode, completion.host, completion.latency, completion.time, completion.usd,
+    )  # fmt: skip
+    fields = tuple(map(_encodable, values))
+    turns = tuple(Message(turn.role, _encodable(turn.content)) for turn in completion.sent)
+    sent = message_bytes(turns)
+    details = (completion.kind, completion.door, completion.ticket, completion.reasoning)
+    if details == _PLAIN:
+        return (*fields, _checksum(fields), _digest(sent) + sent, *_PLAIN, None)
+    details = tuple(map(_encodable, details))
+    seal = _digest(bytes(fields[0]) + orjson.dumps(details))
+    return (*fields, _checksum(fields), _digest(sent) + sent, *details, seal)
+
+
+def completion_of(record: Sequence[Any]) -> Completion:
+    """The completion of the values of JUDGED; DamagedRecordError where they do not fit their checksum."""
+    if record[16] != _checksum(record[:16]):
+        raise DamagedRecordError(Key(bytes(record[0]), int(record[1]), int(record[2])))
+    return Completion(
+        key=Key(record[0], record[1], record[2]),
+        text=record[3],
+        model=record[4],
+        answered_by=record[5],
+        stop=record[6],
+        stop_reason=record[7],
+        usage=Usage(record[8], record[9], record[10]),
+        mode=record[11],
+        host=record[12],
+        latency=record[13],
+        time=record[14],
+        usd=record[15],
+    )
+
+
+def whole_completion_of(record: Sequence[Any]) -> Completion:
+    """The completion of the values of all columns. Raises DamagedRecordError."""
+    completion = completion_of(record[:17])
+    sent, details, seal = record[17], tuple(record[18:22]), record[22]
+    whole = details == _PLAIN
+    if seal is not None:
+        whole = seal == _digest(completion.key.digest + orjson.dumps(details))
+    if sent[:8] != _digest(sent[8:]) or not whole:
+        raise DamagedRecordError(completion.key)
+    kind, door, ticket, reasoning = details
+    return completion._replace(
+        sent=tuple(Message(role, content) for role, content in json.loads(sent[8:])),
+        kind=kind,
+        door=door,
+        ticket=ticket,
+        reasoning=reasoning,
+    )
+
+
+def _encodable(value: Any) -> Any:
+    """The value; of a text, halves of surrogate pairs are replaced, as no encoding can write them."""
+    if isinstance(value, str) and not value.isascii():
+        return value.encode("utf-8", "replace").decode()
+    return value
+
+
+def _checksum(fields: Sequence[Any]) -> bytes:
+    content = orjson.dumps(fields[1:], default=str)
+    return _digest(bytes(fields[0]) + content)
+
+
+def _digest(content: bytes) -> bytes:
+    return hashlib.blake2b(content, digest_size=8).digest()
