@@ -17,7 +17,7 @@ from builder.engines.protocol import Engine
 from builder.engines.registry import ENGINES
 from builder.errors import InputError
 from builder.plugins import PlugPoint, misfits
-from builder.sampling.sampler import Sampler
+from builder.quality.gates import GATES
 from builder.sampling.samplers import SAMPLERS
 from tests import projects
 
@@ -29,6 +29,12 @@ body = json.load(sys.stdin)
 assert body["schema"]["properties"]["text"]
 tone = body["messages"][-1]["content"].split()[-1]
 print(json.dumps({{"text": f"A letter, its tone {{tone}}, ends here."}}))
+"""
+SETTINGS = """\
+[tool.builder]
+model = "program:tools/answer.py"
+[tool.builder.datasets.letter]
+format = "jsonl"
 """
 SCENARIO = """\
 schema: Letter
@@ -59,7 +65,7 @@ def example(folder: Path) -> Path:
     root = projects.write(
         folder,
         {
-            "pyproject.toml": '[tool.builder]\nmodel = "program:tools/answer.py"\n',
+            "pyproject.toml": SETTINGS,
             "scenarios/letters.yaml": SCENARIO,
             "tools/answer.py": ANSWER,
         },
@@ -76,12 +82,13 @@ def test_the_example_plans_runs_and_checks_when_installed(
     assert projects.process(root, "plan", PYTHONPATH=str(installed)).code == 0
     ran = projects.run(root, "run")
     assert ran.code == 0, ran.err
-    rows = [json.loads(line) for line in projects.run(root, "show", "--json").out.splitlines()]
+    (data,) = (root / "outputs" / "letter" / "data").iterdir()
+    rows = [json.loads(line) for line in data.read_text("utf-8").splitlines()]
     assert len(rows) == 3
     for row in rows:
         assert row["text"].endswith("ends here.")
         assert 1 <= row["wait"] <= 10
-    checked = projects.run(root, "check", "--json", "-")
+    checked = projects.run(root, "check", "letter", "--json", "-")
     assert checked.code == 0, checked.err
     findings = {finding["gate"]: finding for finding in json.loads(checked.out)["findings"]}
     assert (findings["endings.whole"]["limit"], findings["endings.whole"]["verdict"]) == (
@@ -109,6 +116,13 @@ class Own(Engine):
     async def complete(self, call):
         return Completion(call.key, '{"text": "Dear reader"}', call.request.model)
 """
+GOOD_GATE = """
+from builder.project.expect import Measure
+class Own:
+    name, asks = "own", "is it so?"
+    measures = (Measure("share", 0.5, upper=True, meaning="it is not so"),)
+    def __call__(self, evidence, limits): return []
+"""
 GOOD_SAMPLER = """
 from builder.sampling.sampler import Sampler
 class Own(Sampler):
@@ -122,8 +136,12 @@ class Own(Sampler):
     @staticmethod
     def draw(arrays, u): raise NotImplementedError
 """
-MODELS = "pyproject.toml", '[tool.builder]\nmodel = "own:m"\n'
-DRAWS = "scenarios/letters.yaml", "schema: Letter\ndraw:\n  - wait: {own: 3}\n"
+FILES = {
+    "engine": ("pyproject.toml", '[tool.builder]\nmodel = "own:m"\n'),
+    "sampler": ("scenarios/letters.yaml", "schema: Letter\ndraw:\n  - wait: {own: 3}\n"),
+    "gate": ("rows.jsonl", '{"text": "one"}\n'),
+}
+"""What makes a project use the object that is named `own`."""
 
 
 def install(
@@ -152,6 +170,10 @@ def install(
         ("sampler", GOOD_SAMPLER.replace("def width", "def wide"), "does not fit: width is missing"),
         ("sampler", GOOD_SAMPLER.replace("(arrays, u)", "(arrays)"), "does not fit: draw takes (arrays), not (arrays, u)"),
         ("sampler", "raise RuntimeError('two\\nlines')\n", "does not load: RuntimeError: two lines"),
+        ("gate", GOOD_GATE.replace("__call__", "call"), "does not fit: __call__ is missing"),
+        ("gate", GOOD_GATE.replace("(self, evidence, limits)", "(self, evidence)"), "does not fit: __call__ takes (evidence), not (evidence, limits)"),
+        ("gate", GOOD_GATE.replace('asks = "own",', 'asks = "its",'), "does not fit: its name is 'its', unlike its entry point's"),
+        ("gate", "from builder.quality import gone\n", "does not load: ImportError: cannot import name 'gone'"),
     ],
 )  # fmt: skip
 def test_what_does_not_fit_is_one_line_that_names_package_and_fault(
@@ -159,8 +181,8 @@ def test_what_does_not_fit_is_one_line_that_names_package_and_fault(
 ) -> None:
     group = f"builder.{noun}s"
     install(tmp_path / "site", monkeypatch, code, f"{group}: own = strange_module:Own")
-    files = dict([MODELS if noun == "engine" else DRAWS])
-    ran = projects.run(projects.write(tmp_path / "project", files), "plan")
+    root = projects.write(tmp_path / "project", dict([FILES[noun]]))
+    ran = projects.run(root, *(["check", "rows.jsonl"] if noun == "gate" else ["plan"]))
     assert ran.code == 2
     (line,) = ran.err.splitlines()
     assert f"{noun} 'own' of strange 1.2 ({group}: own = strange_module:Own) {fault}" in line
@@ -173,7 +195,7 @@ def test_an_engine_needs_no_more_than_to_complete(
     install(
         tmp_path / "site", monkeypatch, GOOD_ENGINE, "builder.engines: own = strange_module:Own"
     )
-    root = projects.write(tmp_path / "project", dict([MODELS]))
+    root = projects.write(tmp_path / "project", dict([FILES["engine"]]))
     ran = projects.run(root, "run")
     assert ran.code == 0, ran.err
     assert projects.held(root) == 2
@@ -303,10 +325,10 @@ def test_a_method_that_is_called_on_the_class_must_not_want_an_instance() -> Non
     assert fault == "area takes (self, width, height), not (width, height)"
 
 
-@pytest.mark.parametrize(("plug", "protocol"), [(ENGINES, Engine), (SAMPLERS, Sampler)])
-def test_everything_of_ours_passes_the_door(plug: PlugPoint[object], protocol: type) -> None:
+@pytest.mark.parametrize("plug", [ENGINES, SAMPLERS, GATES], ids=lambda plug: plug.noun)
+def test_everything_of_ours_passes_the_door(plug: PlugPoint[object]) -> None:
     for name in plug.ours():
-        assert not list(misfits(plug.load(name), protocol, instance=False))
+        assert not list(misfits(plug.load(name), plug.protocol, instance=plug.instances))
         assert plug.point(name).dist.name == plugins.DISTRIBUTION  # type: ignore[union-attr]
 
 

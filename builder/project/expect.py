@@ -6,27 +6,18 @@ beneath the code that measures, so that a limit in a scenario is checked before 
 
 from __future__ import annotations
 
-import importlib
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import EntryPoint, entry_points
 from typing import Any, NamedTuple, Protocol
 
-from builder.errors import InputError, nearest
+from builder.errors import nearest
+from builder.plugins import PlugPoint
 
 TABLE = "table"
 """The one word that is no measure: `drift: {table: tables/orders.csv}` names the reference."""
-GROUP = "builder.gates"
-BUILT_IN: Mapping[str, str] = {
-    "diversity": "builder.quality.diversity_gate:Diversity",
-    "coverage": "builder.quality.coverage_gate:Coverage",
-    "drift": "builder.quality.drift_gate:Drift",
-    "privacy": "builder.quality.privacy_gate:Privacy",
-    "labels": "builder.quality.labels_gate:Labels",
-}
-"""The entry points of this distribution in the order of a report, for running without its
-metadata; other packages take none of these names."""
+ORDER = ("diversity", "coverage", "drift", "privacy", "labels")
+"""The gates of ours in the order of a report; others come behind them, sorted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +75,31 @@ class Problem(NamedTuple):
     hint: str = ""
 
 
+def declaration_problems(name: str, gate: Declaration) -> Iterator[str]:
+    """What is wrong with what a gate of this name says of itself, a line each."""
+    if gate.name != name:
+        yield f"its name is {gate.name!r}, unlike its entry point's"
+    if not gate.measures or not all(isinstance(one, Measure) for one in gate.measures):
+        yield "`measures` holds no Measure, or something else"
+    if not isinstance(gate.asks, str):
+        yield "`asks` is no text"
+
+
+DECLARATIONS: PlugPoint[Declaration] = PlugPoint(
+    "gate", "builder.gates", Declaration, instances=True, problems=declaration_problems
+)
+
+
+def ordered(names: Iterable[str]) -> list[str]:
+    """Names of gates in the order of a report."""
+    return sorted(
+        names, key=lambda name: (ORDER.index(name) if name in ORDER else len(ORDER), name)
+    )
+
+
 def gates() -> dict[str, Declaration]:
-    """Every gate by its name: the built-in ones first, the others sorted."""
-    others = _others()
-    return {name: _load(name, others) for name in (*BUILT_IN, *others)}
+    """What every gate says of itself, by its name, in the order of a report."""
+    return {name: DECLARATIONS.load(name) for name in ordered(DECLARATIONS.names())}
 
 
 def measures() -> dict[str, Measure]:
@@ -97,15 +109,13 @@ def measures() -> dict[str, Measure]:
 
 def problems(written: Mapping[Any, Any]) -> Iterator[Problem]:
     """What is wrong with an `expect`, each with its place in it."""
-    # Entry points are looked up only where a word needs them: most plans hold none of others.
-    others = {} if written.keys() <= BUILT_IN.keys() else _others()
-    names = [*BUILT_IN, *others]
     for name, limits in written.items():
-        if name not in names:
+        if name not in DECLARATIONS:
+            names = ordered(DECLARATIONS.names())
             message = f"no gate {str(name)!r}.{nearest(str(name), names)}"
             yield Problem((str(name),), True, message, f"gates: {', '.join(names)}")
             continue
-        gate = _load(name, others)
+        gate = DECLARATIONS.load(name)
         if not isinstance(limits, Mapping):
             first = gate.measures[0]
             hint = f"{name}: {{{first.name}: {first.bound:g}}}"
@@ -132,41 +142,6 @@ def json_schema() -> dict[str, Any]:
             limits[TABLE] = {"type": "string", "description": "the reference: a table"}
         properties[name] = {"type": "object", "properties": limits, "additionalProperties": False}
     return {"type": "object", "properties": properties, "additionalProperties": False}
-
-
-def _others() -> dict[str, EntryPoint]:
-    """The entry points of other packages, sorted by name."""
-    points = {point.name: point for point in entry_points(group=GROUP)}
-    return {name: points[name] for name in sorted(points.keys() - BUILT_IN.keys())}
-
-
-def _load(name: str, others: Mapping[str, EntryPoint]) -> Declaration:
-    """A gate by its name; InputError names the package whose gate does not fit."""
-    if name in BUILT_IN:
-        module, _, word = BUILT_IN[name].partition(":")
-        built_in: Declaration = getattr(importlib.import_module(module), word)()
-        return built_in
-    point = others[name]
-    try:
-        gate: Declaration = point.load()()
-        _check(name, gate)
-    except Exception as error:
-        package = f" of {point.dist.name}" if point.dist else ""
-        raise InputError(
-            f"gate {name!r}{package} ({point.value}) does not load: {type(error).__name__}: {error}",
-            hint="repair or uninstall the package; docs/gates.md shows a gate",
-        ) from error
-    return gate
-
-
-def _check(name: str, gate: Declaration) -> None:
-    """TypeError where an object is no gate of this name."""
-    if gate.name != name:
-        raise TypeError(f"its name is {gate.name!r}, unlike its entry point's")
-    if not gate.measures or not all(isinstance(one, Measure) for one in gate.measures):
-        raise TypeError("`measures` holds no Measure, or something else")
-    if not isinstance(gate.asks, str) or not callable(gate):
-        raise TypeError("it asks nothing, or cannot be called")
 
 
 def _limit_problems(gate: Declaration, name: str, bound: Any) -> Iterator[Problem]:

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, cast
+from typing import Any
 
 from builder.errors import BuilderError, InputError
+from builder.plugins import PlugPoint
 from builder.project import expect
 from builder.quality.findings import Context, Evidence, Finding, Gate, Limits, limits_of
 from builder.table.frame import Frame
 
+GATES: PlugPoint[Gate] = PlugPoint(
+    "gate", "builder.gates", Gate, instances=True, problems=expect.declaration_problems
+)
+
 
 def installed() -> dict[str, Gate]:
     """Every gate by its name, in the order of a report."""
-    # The door has made sure that each can be called.
-    return cast("dict[str, Gate]", expect.gates())
+    return {name: GATES.load(name) for name in expect.ordered(GATES.names())}
 
 
 def run(
@@ -45,7 +49,7 @@ def passed(findings: Iterable[Finding]) -> bool:
 
 def _findings(gate: Gate, evidence: Evidence, limits: Limits) -> list[Finding]:
     """The findings of one gate; what goes wrong in another package's is reported as its own fault."""
-    if gate.name in expect.BUILT_IN:
+    if gate.name in expect.ORDER:
         return list(gate(evidence, limits))
     try:
         return list(gate(evidence, limits))
