@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from builder.fill.progress import Progress
     from builder.project.settings import Project
     from builder.records import Reject
-    from builder.results.estimates import Survey
+    from builder.results.estimates import Estimate
     from builder.verbs.api import (
         export_dataset,
         fill_missing,
@@ -35,7 +35,7 @@ __all__ = [
     "read_rows",
     "read_rejects",
     "Project",
-    "Survey",
+    "Estimate",
     "Progress",
     "Exported",
     "Reject",
@@ -46,7 +46,7 @@ __all__ = [
 _HOMES = {
     **dict.fromkeys(__all__[:7], "builder.verbs.api"),
     "Project": "builder.project.settings",
-    "Survey": "builder.results.estimates",
+    "Estimate": "builder.results.estimates",
     "Progress": "builder.fill.progress",
     "Exported": "builder.dataset.exports",
     "Reject": "builder.records",

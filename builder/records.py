@@ -197,7 +197,7 @@ class Reject(NamedTuple):
     case: Case
     key: Key
     model: str
-    stage: Literal["parse", "validate", "similar"]
+    stage: Literal["parse", "validate", "similar", "review"]
     reason: str
     """One line: where in the answer, what was expected."""
     raw: str

@@ -149,7 +149,7 @@ async def fill(server: Server, pace: Pace, rows: int, flight: int = 64) -> None:
 
     async def worker() -> None:
         for _ in left:
-            await retry.calling(once)
+            await retry.with_retries(once)
 
     await asyncio.gather(*(worker() for _ in range(WORKERS * flight)))
 

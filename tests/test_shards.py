@@ -10,7 +10,7 @@ from builder import store
 from builder.dataset import files, shapes
 from builder.dataset.files import Folder
 from builder.plan.columns import STRING
-from builder.results import rows
+from builder.results import rows, settle
 from builder.results.rows import Batch
 from tests import projects
 
@@ -151,7 +151,7 @@ def test_rows_are_the_same_in_batches_of_any_size(
     assert projects.run(tmp_path, "export", "--format", "jsonl").code == 0
     assert {path.name: path.read_bytes() for path in data.iterdir()} == before
     with store.reading(tmp_path / "outputs/store.sqlite") as held:
-        found = rows.read(projects.plan(tmp_path).datasets[0], held, {"train": 1.0})
+        found = rows.read(settle.settle(projects.plan(tmp_path).datasets[0], held))
         sizes = [len(one.splits) for one in found.batches() if isinstance(one, rows.Batch)]
     assert sum(sizes) == 30
     assert max(sizes) <= (most if name == "BATCH" else 29)

@@ -142,6 +142,7 @@ def run(
         fruitless,
         ready,
     )
+    from builder.fill.progress import Progress
     from builder.project.settings import Budget
     from builder.results import estimates
 
@@ -149,14 +150,22 @@ def run(
     cap = Budget.parse(budget or found.settings.budget) if budget or found.settings.budget else None
     with store.locked(found.outputs), store.writing(found.store) as held:
         there = _standing(made, held, format) if export else {}
-        counted = {name: one.tallies for name, one in there.items()}
-        looked = estimates.make(made, held, whole=not names, known=counted)
+        settled = {name: one.settlement for name, one in there.items() if one.settlement}
+        looked = estimates.make(made, held, whole=not names, settled=settled)
         if looked.to_ask:
             ready(made, cap)
         say(view.plan(looked, drift_of(made), plan_columns()), quiet=quiet)
-        state = looked.progress()
+        state = Progress.before(looked)
         failure = filled(
-            made, held, state, looked.usd, cap, concurrency=concurrency, yes=yes, quiet=quiet
+            made,
+            held,
+            state,
+            looked.usd,
+            cap,
+            settled=looked.settlements,
+            concurrency=concurrency,
+            yes=yes,
+            quiet=quiet,
         )
         try:
             written = export and not fruitless(state, failure)
@@ -166,13 +175,13 @@ def run(
         tallies = (
             {name: tally for one in folders for name, tally in one.tallies.items()}
             if written
-            else estimates.make(made, held, whole=False).by_scenario()
+            else estimates.make(made, held, whole=False).tallies()
         )
     options = f" --rows {rows}" * bool(rows) + f" --model {model}" * bool(model)
     for key in held.dropped:
         say(f"{found.store}: the answer {key} was damaged; it was dropped and is asked again")
     say(view.summary(state, folders), quiet=quiet)
-    for line in view.displaced(looked.by_scenario(), tallies):
+    for line in view.displaced(looked.tallies(), tallies):
         say(line, quiet=quiet)
     if export and not written:
         more = f"; builder show --rejects{options} has what was refused" if state.rejects else ""

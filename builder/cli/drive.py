@@ -39,7 +39,7 @@ def ready(made: Any, cap: Any) -> None:
     """InputError for a missing key or a budget that cannot be kept, before anything is shown."""
     from builder.fill import pool
 
-    pool.ready(made, concurrency=made.project.settings.concurrency, cap=cap)
+    pool.check(made, concurrency=made.project.settings.concurrency, cap=cap)
 
 
 def fruitless(state: Any, failure: BuilderError | None) -> bool:
@@ -54,6 +54,7 @@ def filled(
     usd: float | None,
     cap: Any,
     *,
+    settled: Any = None,
     concurrency: int | None = None,
     yes: bool = False,
     quiet: bool = False,
@@ -62,13 +63,13 @@ def filled(
 
     Gives the error that ended it, for the caller to raise once what came is put away.
     """
-    from builder.fill.online import Fill
+    from builder.fill.fill import Fill
 
     if not state.to_ask:
         return None
     settings = made.project.settings
     confirm(settings.confirm_above, usd, yes=yes or cap is not None)
-    fill = Fill(made, held, state, concurrency or settings.concurrency, cap)
+    fill = Fill(made, held, state, concurrency or settings.concurrency, cap, settled)
     try:
         asyncio.run(drive(fill, quiet=quiet))
     except InputError:

@@ -100,7 +100,7 @@ def topup(
         made = planned(project, [name])[1]
         left = last is not None and fruitless(*last)
         folders = [] if left else [exports.write(made, one, held) for one in made.datasets]
-        tallies = estimates.make(made, held, whole=False).by_scenario() if left else {}
+        tallies = estimates.make(made, held, whole=False).tallies() if left else {}
     if last is None:
         print(shown_path(folders[0].folder))
         return
@@ -279,13 +279,16 @@ def _write(
 def _fill(site: Site, held: Any, purse: _Purse, *, yes: bool, quiet: bool) -> Any:
     """Asks for the rows that the written scenario lacks: its progress, and the error that ended it."""
     from builder.cli.drive import filled
+    from builder.fill.progress import Progress
     from builder.results import estimates
 
     made = planned(site.project, [site.own])[1]
     looked = estimates.make(made, held, whole=False)
     say(view.plan(looked), quiet=quiet)
-    state = looked.progress()
-    failure = filled(made, held, state, looked.usd, purse.cap, yes=yes, quiet=quiet)
+    state = Progress.before(looked)
+    failure = filled(
+        made, held, state, looked.usd, purse.cap, settled=looked.settlements, yes=yes, quiet=quiet
+    )
     purse.spend(state)
     if failure is not None:
         state.stopped = state.stopped or failure.message

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from builder.plan.preview import Comparison
     from builder.quality.findings import Finding
     from builder.records import Reject
-    from builder.results.estimates import Line, Survey
-    from builder.results.outcomes import Tally
+    from builder.results.estimates import Estimate, ScenarioEstimate
+    from builder.results.tally import Tally
 
 
 LABEL = 24
@@ -62,7 +62,7 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[Any]], *, widest: int = 
     return "\n".join(lines)
 
 
-def plan(survey: Survey, drift: Sequence[str] = (), terminal_columns: int = 80) -> str:
+def plan(survey: Estimate, drift: Sequence[str] = (), terminal_columns: int = 80) -> str:
     """The plan as a table and what is worth a word beneath it, drift of its draws included.
 
     Where the terminal is too narrow for all columns, the datasets are left out.
@@ -95,7 +95,7 @@ def plan(survey: Survey, drift: Sequence[str] = (), terminal_columns: int = 80) 
     return "\n".join([text, *dict.fromkeys(notes)])
 
 
-def _notes(line: Line) -> list[str]:
+def _notes(line: ScenarioEstimate) -> list[str]:
     found = []
     if line.combinations < line.grid:
         found.append(f"{line.scenario}: keep left {line.combinations} of {line.grid} combinations.")

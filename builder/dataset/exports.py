@@ -18,9 +18,10 @@ from builder.dataset.shapes import Name, Shape
 from builder.plan.columns import JSON
 from builder.plan.plans import DatasetPlan, Plan
 from builder.records import Reject, digest_of
-from builder.results import rows
-from builder.results.outcomes import Tallies
+from builder.results import rows, settle
 from builder.results.rows import Reading
+from builder.results.settle import Settlement
+from builder.results.tally import Tallies
 from builder.store import Store
 
 _ANSWER = re.compile(
@@ -46,6 +47,8 @@ class Exported:
     examples: dict[tuple[str, str], Reject] = field(default_factory=dict)
     changed: bool = True
     """False where the folder held just this already."""
+    settlement: Settlement | None = None
+    """The finished walk over the dataset."""
 
     @property
     def rows(self) -> int:
@@ -127,7 +130,7 @@ def _reading(
 ) -> tuple[Reading, Shape]:
     """A pass over the rows that has not begun, and the shape they get."""
     splits = plan.project.dataset_settings(dataset.name).splits
-    reading = rows.read(dataset, store, splits)
+    reading = rows.read(settle.settle(dataset, store), splits)
     return reading, shapes.of(plan.project, dataset, reading.kinds, shape)
 
 
@@ -252,6 +255,7 @@ def standing(
     form = form or plan.project.dataset_settings(dataset.name).format
     wanted = _manifest(plan, dataset, found, reading, content, chosen, form, raw=raw)
     found.changed = wanted != {name: manifest.get(name) for name in wanted}
+    found.settlement = reading.settlement
     return found
 
 

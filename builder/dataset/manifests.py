@@ -15,7 +15,7 @@ from builder.dataset import declared_features, files
 from builder.dataset.files import Format
 from builder.dataset.shapes import Shape
 from builder.plan.plans import DatasetPlan, Plan, ScenarioPlan
-from builder.results.outcomes import Tallies, Tally
+from builder.results.tally import Tallies, Tally
 
 NAME = "manifest.json"
 VALUES = 50

@@ -1,7 +1,7 @@
 """When to stop although calls succeed: the first answers were all refused, for one reason.
 
-Each of three slips refuses every answer there will be: a model that answers in prose, a schema
-whose own code fails, a prompt that asks for what the validator refuses. A person mends it in a
+Each of three mistakes refuses every answer there will be: a model that answers in prose, a schema
+whose own code fails, a prompt that asks for what the validator refuses. A person repairs it in a
 minute; without this, they hear of it when every try is paid for.
 """
 
@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from builder.errors import RefusedError
 from builder.records import Reject, Row
-from builder.results.outcomes import Outcome
+from builder.results.step import Standing
 
 PROSE = 20
 """An endpoint whose first so many answers are all no JSON is not what the project means."""
@@ -27,7 +27,7 @@ _FREE = "run again then: the answers are kept, and judging them anew is free"
 
 
 @dataclass(slots=True)
-class _Streak:
+class _Sequence:
     """Refusals for one reason, from the first answer on."""
 
     reason: str
@@ -41,18 +41,18 @@ class Breaker:
 
     holding: frozenset[str]
     """Scenarios that hold rows already: their answers can be accepted."""
-    _streaks: dict[tuple[str, str], _Streak | None] = field(default_factory=dict)
+    _sequences: dict[tuple[str, str], _Sequence | None] = field(default_factory=dict)
     """By endpoint and by scenario; None where it was broken, for good."""
 
-    def note(self, verdict: Row | Reject, outcome: Outcome, provider: str) -> RefusedError | None:
+    def note(self, verdict: Row | Reject, case: Standing, provider: str) -> RefusedError | None:
         """Takes one more verdict; the error that ends the run, if it shows that all will be so."""
-        scenario = outcome.scenario
+        scenario = case.part
         stage = verdict.stage if isinstance(verdict, Reject) else ""
-        prose = self._grown(("provider", provider), "prose" * (stage == "parse"), outcome)
+        prose = self._grown(("provider", provider), "prose" * (stage == "parse"), case)
         if prose and prose.length == PROSE and not self.holding:
             return _prose(provider)
         reason = _kind(verdict) if isinstance(verdict, Reject) and stage == "validate" else ""
-        same = self._grown(("scenario", scenario.name), reason, outcome)
+        same = self._grown(("scenario", scenario.name), reason, case)
         if same is None or scenario.name in self.holding or not isinstance(verdict, Reject):
             return None
         enough = SAME if verdict.fault is None else FAULTS
@@ -62,15 +62,15 @@ class Breaker:
             return _same(scenario.name, same.length, verdict)
         return _fault(scenario.name, same.length, verdict)
 
-    def _grown(self, whose: tuple[str, str], reason: str, outcome: Outcome) -> _Streak | None:
-        """The streak with one more answer; None once another reason, or a row, has broken it."""
-        streak = self._streaks.setdefault(whose, _Streak(reason))
-        if streak is None or not reason or streak.reason != reason:
-            self._streaks[whose] = None
+    def _grown(self, whose: tuple[str, str], reason: str, case: Standing) -> _Sequence | None:
+        """The sequence with one more answer; None once another reason, or a row, has broken it."""
+        sequence = self._sequences.setdefault(whose, _Sequence(reason))
+        if sequence is None or not reason or sequence.reason != reason:
+            self._sequences[whose] = None
             return None
-        streak.length += 1
-        streak.combinations.add(outcome.combination)
-        return streak
+        sequence.length += 1
+        sequence.combinations.add(case.combination)
+        return sequence
 
 
 def _kind(reject: Reject) -> str:

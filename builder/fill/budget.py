@@ -26,12 +26,12 @@ SEEN = 20
 MARGIN = 1.25
 
 
-class Spent(Exception):
+class BudgetSpentError(Exception):
     """The next call could cross the cap; says what was paid, and what that call could cost."""
 
 
 @dataclass(slots=True)
-class Purse:
+class Ledger:
     """What is left of a budget; every call takes its worst case out and brings the rest back."""
 
     budget: Budget
@@ -41,7 +41,7 @@ class Purse:
     """What replies cost, in the budget's unit: US dollars or tokens."""
     unknown: float = 0.0
     """The worst case of calls that ended without telling what they cost."""
-    held: float = 0.0
+    reserved: float = 0.0
     """The worst case of the calls in flight."""
     _flying: int = 0
     _seen: int = 0
@@ -55,20 +55,20 @@ class Purse:
     async def take(self, request: Request, extra: tuple[Message, ...]) -> float:
         """Sets the worst case of a call aside and returns it, when the calls in flight leave room.
 
-        Raises Spent where even an idle run has none.
+        Raises BudgetSpentError where even an idle run has none.
         """
         worst = self._cost(
             request.model, self._input(request, extra), float(tokens.most(request.params))
         )
         async with self._changed:
-            while self.spent + self.unknown + self.held + worst > self.cap:
+            while self.spent + self.unknown + self.reserved + worst > self.cap:
                 if not self._flying:
-                    raise Spent(self._told(worst))
+                    raise BudgetSpentError(self._told(worst))
                 await self._changed.wait()
                 worst = self._cost(
                     request.model, self._input(request, extra), float(tokens.most(request.params))
                 )
-            self.held += worst
+            self.reserved += worst
             self._flying += 1
         return worst
 
@@ -83,7 +83,7 @@ class Purse:
         async with self._changed:
             self._flying -= 1
             # What rounding left over must not keep a call waiting for nobody.
-            self.held = max(0.0, self.held - worst) if self._flying else 0.0
+            self.reserved = max(0.0, self.reserved - worst) if self._flying else 0.0
             nothing = 0.0 if free else None
             paid = nothing if reply is None else self._actual(request, reply)
             if paid is None:

@@ -1,4 +1,4 @@
-"""The cycle collector kept out of the way while a great many small values come and go."""
+"""Fewer garbage collections while a great many small values come and go."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ make it walk every request in flight some times a second: a third of the CPU of 
 
 
 @contextmanager
-def calm() -> Iterator[None]:
-    """What is loaded is taken out of the collector's sight, and it looks at the rest more rarely.
+def rare_collections() -> Iterator[None]:
+    """Takes what is loaded out of the collector's sight, and has it look at the rest more rarely.
 
     Cycles are still found: memory stays bounded by so many containers, some tens of MB.
     """

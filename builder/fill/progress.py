@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from builder.errors import EngineError
 from builder.records import Completion, Key
+from builder.results.estimates import Estimate
 
 MESSAGES = 50
 """Different messages of failed calls that are remembered."""
@@ -46,6 +47,12 @@ class Progress:
     """Damaged answers that were dropped from the store, to be asked again."""
     limits: dict[str, str] = field(default_factory=dict)
     """Model to the limit that its pace found."""
+
+    @classmethod
+    def before(cls, estimate: Estimate) -> Progress:
+        """The counts of a run of this plan that has not begun."""
+        holding = frozenset(line.scenario for line in estimate.lines if line.held)
+        return cls(wanted=estimate.wanted, to_ask=estimate.to_ask, holding=holding)
 
     def note(self, reply: Completion) -> None:
         """Counts a reply."""

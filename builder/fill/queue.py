@@ -1,187 +1,95 @@
-"""Which case is asked for next: the plan's in their order, behind those that others called up."""
+"""The queue of missing calls between the results, which decide, and a filler, which asks.
+
+A filler takes a call, has it answered by whatever door it knows, and brings the reply back. The
+queue keeps the reply, has it judged, counts it, and hands out what follows.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable
 
-import numpy as np
-
-from builder.plan.plans import DatasetPlan, Plan
-from builder.records import Key
-from builder.results import outcomes
-from builder.results.outcomes import Called, Outcome
-from builder.results.rounds import Rounds
-from builder.store import Store
+from builder.errors import BuilderError
+from builder.fill.breaker import Breaker
+from builder.fill.progress import Progress
+from builder.fill.writer import Writer
+from builder.records import Completion, Row
+from builder.results.missing import Missing, Pending
 
 
-class Feed:
-    """Hands cases to workers until none is left and none can come."""
+class Queue:
+    """Hands calls to workers until none is left and none can come."""
 
     def __init__(
         self,
-        plan: Plan,
-        store: Store,
-        flush: Callable[[], None] = lambda: None,
-        judged: Callable[[int], None] = lambda more: None,
+        missing: Missing,
+        writer: Writer,
+        progress: Progress,
+        *,
+        stop: Callable[[str], None],
     ) -> None:
-        """`flush` puts every answer so far into the store before a round is judged; `judged` hears
-        how many rows more a round has accepted."""
-        self._plan = plan
-        self._store = store
-        self._reserves: dict[str, Reserve] = {}
-        self._flush = flush
-        self._judged = judged
-        self._left: set[Key] = set()
-        self._barrier = False
-        self._stream = self._open()
-        self._ready: deque[Outcome] = deque()
-        self._flying = 0
+        self.progress = progress
+        self.failure: BuilderError | None = None
+        """The first error that ends the run."""
+        self._missing = missing
+        self._writer = writer
+        self._breaker = Breaker(progress.holding)
+        self.stop = stop
+        """Ends the run for a reason that is no error."""
         self._closed = False
-        # Guards the four above: a worker that finds nothing waits for another to finish.
-        self._changed = asyncio.Condition()
+        self._changed = asyncio.Event()
+        """Set, and replaced by another, when those who found nothing should look again."""
 
-    def _open(self) -> Iterator[Outcome | None]:
-        """The cases to ask for; None where those before must be answered first."""
-        for dataset in self._plan.datasets:
-            if dataset.distinct:
-                yield from self._rounds(dataset)
-                continue
-            for position, scenario in enumerate(dataset.scenarios):
-                if scenario.name not in self._plan.wanted:
-                    continue
-                reserve = Reserve(dataset, position, self._store)
-                self._reserves[scenario.name] = reserve
-                for outcome in outcomes.stand(scenario, scenario.cases, self._store):
-                    found = outcome if outcome.open else reserve.after(outcome)
-                    if found is not None:
-                        yield found
-
-    def _rounds(self, dataset: DatasetPlan) -> Iterator[Outcome | None]:
-        """Round after round, until one lacks nothing that can be had."""
-        asked, before = True, None
-        while asked:
-            asked = False
-            rounds = Rounds(dataset, self._store)
-            for outcome in rounds.missing(self._plan.wanted, self._left):
-                asked = True
-                yield outcome
-            self._judged(0 if before is None else rounds.accepted - before)
-            before = rounds.accepted
-            yield None
-
-    async def take(self) -> Outcome | None:
-        """The next case that wants an answer; None when the run is done."""
-        async with self._changed:
-            while not self._closed:
-                found = self._next()
-                if found is not None:
-                    self._flying += 1
-                    return found
-                if self._barrier and self._flying == 0:
-                    self._flush()
-                    self._barrier = False
-                    self._changed.notify_all()  # the next round is for all who wait
-                    continue
-                if self._flying == 0:
-                    self._closed = True
-                    self._changed.notify_all()
-                    break
-                await self._changed.wait()
+    async def take(self) -> Pending | None:
+        """The next call to be answered; None when the run is done."""
+        while not self._closed:
+            pending = self._missing.take()
+            if pending is not None:
+                return pending
+            if self._missing.ended:
+                self.close()
+                break
+            await self._changed.wait()
         return None
 
-    def _next(self) -> Outcome | None:
-        if self._ready:
-            return self._ready.popleft()
-        if self._barrier:
-            return None
-        for found in self._stream:
-            self._barrier = found is None
-            return found
-        return None
+    def answer(self, pending: Pending, reply: Completion) -> None:
+        """Keeps a reply, judges it if it is an answer, and queues what follows. Raises StoreError."""
+        self.progress.note(reply)
+        self._writer.add(reply._replace(sent=pending.call.messages))
+        if reply.is_answer:
+            self._judge(pending, reply)
+        elif not self._missing.ask_again(pending):
+            self.progress.unfilled += 1
+        self._wake()
 
-    async def give_back(self, outcome: Outcome) -> None:
-        """A taken case is finished with; one that is settled may call up another."""
-        async with self._changed:
-            self._flying -= 1
-            if outcome.once:
-                if outcome.tried == len(outcome.held):
-                    self._left.add(outcome.next_key)
-            elif not outcome.open:
-                more = self._reserves[outcome.scenario.name].after(outcome)
-                if more is not None:
-                    self._ready.append(more)
-                    self._changed.notify()
-            if self._flying == 0:
-                self._changed.notify_all()
+    def leave(self, pending: Pending) -> None:
+        """Takes a call back that is left to a later run."""
+        self._missing.close(pending)
+        self._wake()
 
-    async def close(self) -> None:
-        """No more cases for anybody."""
-        async with self._changed:
-            self._closed = True
-            self._changed.notify_all()
+    def close(self) -> None:
+        """Hands out no more calls."""
+        self._closed = True
+        self._changed.set()
 
+    def fail(self, error: BuilderError) -> None:
+        """Ends the run for this error; the first of several is the one that is raised."""
+        self.failure = self.failure or error
+        self.stop(error.message)
 
-@dataclass(slots=True)
-class Reserve:
-    """What follows the settled cases of one scenario: the reserve occurrences that spent ones call
-    up and, where a run was told to try harder, more tries once a combination has none left.
+    def _judge(self, pending: Pending, reply: Completion) -> None:
+        verdict = self._missing.answer(pending, reply)
+        if not isinstance(verdict, Row):
+            self.progress.rejects += 1
+        elif not pending.once:
+            self.progress.accepted += 1
+        refused = self._breaker.note(verdict, pending.case, pending.call.request.provider)
+        if refused is not None:
+            self.fail(refused)
 
-    Those further tries go one at a time, the lowest occurrence first, so that here too the rows
-    follow from the answers alone.
-    """
-
-    dataset: DatasetPlan
-    position: int
-    """Which of the dataset's scenarios."""
-    store: Store
-    called: Called = field(default_factory=Called)
-    places: list[dict[int, int]] = field(default_factory=list)
-    """For each level, combination number to its row in the level."""
-    settled: dict[int, list[Outcome]] = field(default_factory=dict)
-    """Combination number to its settled cases; kept only where further tries are allowed."""
-    planned: dict[int, int] = field(default_factory=dict)
-
-    def after(self, outcome: Outcome) -> Outcome | None:
-        """The case to ask for now that this one is settled; None where there is none."""
-        current: Outcome | None = outcome
-        while current is not None and not current.open:
-            self._note(current)
-            current = self._called_up(current) if current.spent and not current.raised else None
-        return current or self._harder(outcome)
-
-    def _called_up(self, outcome: Outcome) -> Outcome | None:
-        level = self.called.up(outcome)
-        cases = self.dataset.reserve(level)[self.position]
-        while len(self.places) <= level:
-            known = self.dataset.reserve(len(self.places))[self.position].index.tolist()
-            self.places.append({combination: row for row, combination in enumerate(known)})
-        row = self.places[level].get(outcome.combination)
-        if row is None:
-            return None
-        one = cases.take(np.array([row]))
-        return next(outcomes.stand(outcome.scenario, one, self.store), None)
-
-    def _note(self, outcome: Outcome) -> None:
-        if outcome.scenario.limit > outcome.scenario.tries and not outcome.raised:
-            self.settled.setdefault(outcome.combination, []).append(outcome)
-
-    def _harder(self, outcome: Outcome) -> Outcome | None:
-        scenario = outcome.scenario
-        if scenario.limit <= scenario.tries:
-            return None
-        self.planned = self.planned or scenario.planned_counts()
-        wanted = self.planned[outcome.combination]
-        settled = self.settled.get(outcome.combination, [])
-        if len(settled) < wanted + max(3, wanted):
-            return None  # others of this combination are under way, or come later in the plan
-        if sum(one.row is not None for one in settled) >= wanted:
-            return None
-        settled.sort(key=lambda one: one.planned.case.occurrence)
-        for one in settled:
-            if one.row is None and one.tried < scenario.limit:
-                one.raised = True
-                return one
-        return None
+    def _wake(self) -> None:
+        """What follows from a reply is taken by the worker that brought it; only the end of a round,
+        or of all, concerns the others."""
+        if self._missing.out == 0:
+            self._changed.set()
+            self._changed = asyncio.Event()

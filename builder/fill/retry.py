@@ -24,7 +24,7 @@ PATIENCE = 300.0
 T = TypeVar("T")
 
 
-async def calling(
+async def with_retries(
     call: Callable[[], Awaitable[T]],
     *,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,

@@ -9,17 +9,17 @@ from typing import NamedTuple
 from builder.engines import prices, tokens
 from builder.engines.protocol import Endpoint
 from builder.engines.registry import engine_class
-from builder.fill.progress import Progress
 from builder.plan import columns, requests
 from builder.plan.plans import Plan, ScenarioPlan
-from builder.results import outcomes
-from builder.results.outcomes import Tallies, Tally
+from builder.results import settle
+from builder.results.settle import Settlements
+from builder.results.tally import Tally
 from builder.stats.shingles import is_cjk
 from builder.store import Store
 
 
-class Line(NamedTuple):
-    """One scenario of a plan."""
+class ScenarioEstimate(NamedTuple):
+    """One scenario of a plan: what it wants, what is held, what is to be asked."""
 
     scenario: str
     dataset: str
@@ -52,22 +52,22 @@ class Line(NamedTuple):
 
 
 @dataclass(slots=True)
-class Survey:
-    """A plan against a store."""
+class Estimate:
+    """A plan compared with a store."""
 
-    lines: list[Line]
+    lines: list[ScenarioEstimate]
     unplanned: int | None
     """Held answers that no scenario asks for any more; None when not all were planned."""
-    tallies: dict[str, Tallies] = field(default_factory=dict)
+    settlements: Settlements = field(default_factory=dict)
+    """The finished walks, by dataset."""
 
-    def by_scenario(self) -> dict[str, Tally]:
+    def tallies(self) -> dict[str, Tally]:
         """The counts of every scenario, those of the same datasets among them."""
-        return {name: one for found in self.tallies.values() for name, one in found.items()}
-
-    def progress(self) -> Progress:
-        """Where a run of this plan begins."""
-        holding = frozenset(line.scenario for line in self.lines if line.held)
-        return Progress(wanted=self.wanted, to_ask=self.to_ask, holding=holding)
+        return {
+            name: tally
+            for settlement in self.settlements.values()
+            for name, tally in settlement.tallies.items()
+        }
 
     @property
     def to_ask(self) -> int:
@@ -84,32 +84,33 @@ class Survey:
         return sum(known) if len(known) == len(self.lines) else None
 
 
-def make(
-    plan: Plan, store: Store, *, whole: bool, known: Mapping[str, Tallies] | None = None
-) -> Survey:
-    """The survey of a plan. `whole` tells that every scenario of the project is planned; `known`
-    are tallies by dataset that were taken already.
+def make(plan: Plan, store: Store, *, whole: bool, settled: Settlements | None = None) -> Estimate:
+    """The estimate of a plan. `whole` tells that every scenario of the project is planned;
+    `settled` are finished walks by dataset, so that none is made twice.
 
     Raises InputError where scenarios of one dataset disagree on a column.
     """
-    tallies: dict[str, Tallies] = {}
+    settlements: Settlements = {}
     lines = []
-    used = 0
     for dataset in plan.datasets:
         columns.of_dataset(dataset.scenarios)
-        counted = (known or {}).get(dataset.name)
-        tallies[dataset.name] = outcomes.tally(dataset, store) if counted is None else counted
-        used += sum(tally.answers for tally in tallies[dataset.name].values())
-        for scenario in dataset.scenarios:
-            if scenario.name in plan.wanted:
-                lines.append(
-                    _line(plan, scenario, dataset.name, tallies[dataset.name][scenario.name])
-                )
-    unplanned = max(0, store.count() - used) if whole and not plan.trial else None
-    return Survey(lines, unplanned, tallies)
+        settlement = (settled or {}).get(dataset.name)
+        if settlement is None:
+            settlement = settle.settle(dataset, store).exhaust()
+        settlements[dataset.name] = settlement
+        lines += [
+            _line(plan, part, dataset.name, settlement.tallies[part.name])
+            for part in dataset.scenarios
+            if part.name in plan.wanted
+        ]
+    estimate = Estimate(lines, None, settlements)
+    if whole and not plan.trial:
+        used = sum(tally.answers for tally in estimate.tallies().values())
+        estimate.unplanned = max(0, store.count() - used)
+    return estimate
 
 
-def _line(plan: Plan, scenario: ScenarioPlan, dataset: str, tally: Tally) -> Line:
+def _line(plan: Plan, scenario: ScenarioPlan, dataset: str, tally: Tally) -> ScenarioEstimate:
     input_tokens = round(tally.open_bytes * tokens.PER_BYTE)
     output_tokens = round(tally.open * _answer_length(scenario, tally))
     endpoints = {
@@ -124,7 +125,7 @@ def _line(plan: Plan, scenario: ScenarioPlan, dataset: str, tally: Tally) -> Lin
         )
         usd = None if price is None or usd is None else usd + price
     drawn = len(scenario.cases) + scenario.redrawn
-    return Line(
+    return ScenarioEstimate(
         scenario=scenario.name,
         dataset=dataset,
         combinations=scenario.kept,

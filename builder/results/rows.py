@@ -16,8 +16,10 @@ from builder.plan.columns import Kind
 from builder.plan.plans import DatasetPlan
 from builder.plan.spread import mix, unit, word
 from builder.records import Reject, Row, canonical
-from builder.results import outcomes
-from builder.results.outcomes import Outcome, Tallies
+from builder.results import settle
+from builder.results.settle import Settlement
+from builder.results.step import Standing
+from builder.results.tally import Tallies
 from builder.store import Store
 
 BLOCK = 20_000
@@ -51,53 +53,61 @@ class Batch(NamedTuple):
 class Reading:
     """One pass over a dataset: what it yields, and the counts that fill as it goes."""
 
-    dataset: DatasetPlan
-    store: Store
+    settlement: Settlement
     splits: Mapping[str, float]
-    tallies: Tallies
     kinds: dict[str, Kind]
+
+    @property
+    def dataset(self) -> DatasetPlan:
+        """The dataset that is read."""
+        return self.settlement.dataset
+
+    @property
+    def tallies(self) -> Tallies:
+        """The counts of its scenarios."""
+        return self.settlement.tallies
 
     def batches(self) -> Iterator[Batch | Reject]:
         """Rejects as they come, and rows in batches: of each scenario the blocks in their order,
         then what further rounds and the reserves brought."""
         splits: dict[int, str] = {}
-        waiting: list[Outcome] = []
+        waiting: list[Standing] = []
         place: tuple[str, int] = ("", 0)
         size = 0
-        for outcome in outcomes.settle(self.dataset, self.store, self.tallies):
-            yield from outcome.rejects
-            if outcome.row is None:
+        for case in self.settlement:
+            yield from case.rejects
+            if case.row is None:
                 continue
-            here = (outcome.scenario.name, outcome.position // BLOCK)
+            here = (case.part.name, case.position // BLOCK)
             full = len(waiting) == BATCH or size >= BATCH_TEXT
             if waiting and (full or here != place):
                 yield self._batch(place, waiting, splits)
                 waiting, size = [], 0
             place = here
-            waiting.append(outcome)
-            size += len(outcome.answers[-1].text)
+            waiting.append(case)
+            size += len(case.answers[-1].text)
         if waiting:
             yield self._batch(place, waiting, splits)
 
     def _batch(
-        self, place: tuple[str, int], outcomes: Sequence[Outcome], known: dict[int, str]
+        self, place: tuple[str, int], cases: Sequence[Standing], known: dict[int, str]
     ) -> Batch:
-        rows = [one.row for one in outcomes if one.row is not None]
-        splits = [self._split(one, known) for one in outcomes]
-        return Batch(*place, splits, laid_out(rows, self.kinds))
+        rows = [case.row for case in cases if case.row is not None]
+        splits = [self._split(case, known) for case in cases]
+        return Batch(*place, splits, columns_of(rows, self.kinds))
 
-    def _split(self, outcome: Outcome, known: dict[int, str]) -> str:
+    def _split(self, case: Standing, known: dict[int, str]) -> str:
         """By hash of dataset, combination and occurrence, those of the first case with the same
         request: repeats share a split, and a prompt edit moves no row."""
         if len(self.splits) == 1:
             return next(iter(self.splits))
-        if outcome.leader not in known:
-            combination, occurrence = self.dataset.combination(outcome.leader)
+        if case.leader not in known:
+            combination, occurrence = self.dataset.combination(case.leader)
             chosen = self._draw(combination, occurrence)
-            if outcome.first.repeat == 0:
+            if case.first.repeat == 0:
                 return chosen  # nearly every request is asked once; only groups are remembered
-            known[outcome.leader] = chosen
-        return known[outcome.leader]
+            known[case.leader] = chosen
+        return known[case.leader]
 
     def _draw(self, combination: Mapping[str, Any], occurrence: int) -> str:
         seed = word("split", self.dataset.name, sorted(combination.items()), occurrence)
@@ -110,24 +120,25 @@ class Reading:
         return name
 
 
-def read(dataset: DatasetPlan, store: Store, splits: Mapping[str, float]) -> Reading:
-    """A pass over a dataset that has not begun."""
-    return Reading(dataset, store, splits, {}, columns.of_dataset(dataset.scenarios))
+def read(settlement: Settlement, splits: Mapping[str, float] | None = None) -> Reading:
+    """The reading of a dataset that was not walked yet; one split where none is named."""
+    kinds = columns.of_dataset(settlement.dataset.scenarios)
+    return Reading(settlement, splits or {"train": 1.0}, kinds)
 
 
 def first(dataset: DatasetPlan, store: Store, n: int) -> list[dict[str, Any]]:
     """The first n rows as records, a turn for each scenario."""
     kinds = columns.of_dataset(dataset.scenarios)
-    found = outcomes.dealt(dataset, store, n, lambda one: [one.row] if one.row else [])
-    return [next(records(laid_out([row], kinds))) for row in found]
+    rows = settle.first(dataset, store, n, lambda case: [case.row] if case.row else [])
+    return [next(records(columns_of([row], kinds))) for row in rows]
 
 
 def first_rejects(dataset: DatasetPlan, store: Store, n: int) -> list[Reject]:
     """The first n rejects, a turn for each scenario."""
-    return outcomes.dealt(dataset, store, n, lambda one: one.rejects)
+    return settle.first(dataset, store, n, lambda case: case.rejects)
 
 
-def laid_out(rows: Sequence[Row], kinds: Mapping[str, Kind]) -> Columns:
+def columns_of(rows: Sequence[Row], kinds: Mapping[str, Kind]) -> Columns:
     """The columns of some rows of one scenario; in a dataset of several, null where it has none."""
     cases = [row.case for row in rows]
     drawn = [case.columns for case in cases]

@@ -13,20 +13,20 @@ from builder.table import tables
 
 
 @dataclass(slots=True)
-class Likeness:
-    """The accepted rows of a dataset, and the texts that no row may be near to."""
+class AcceptedTexts:
+    """The texts of a dataset's accepted rows, and those that no row may be near to."""
 
     fields: dict[str, tuple[str, ...]]
     """Scenario to the fields that are measured."""
     accepted: near.Index[str]
     unlike: dict[str, near.Index[str]] = field(default_factory=dict)
 
-    def refused(self, scenario: ScenarioPlan, row: Row, raw: str) -> Reject | None:
-        """The reject that this row is, or None; a row that passes is held from now on."""
-        limit = scenario.scenario.words.similarity_below
-        text = columns.text_of(scenario.scenario.schema.row, row.fields, self.fields[scenario.name])
+    def refuse(self, part: ScenarioPlan, row: Row, raw: str) -> Reject | None:
+        """The reject that this row is, or None; the text of a row that passes is remembered."""
+        limit = part.scenario.words.similarity_below
+        text = columns.text_of(part.scenario.schema.row, row.fields, self.fields[part.name])
         if limit is not None:
-            for index in (self.unlike.get(scenario.name), self.accepted):
+            for index in (self.unlike.get(part.name), self.accepted):
                 match = index.nearest(text) if index is not None else None
                 if match is not None and match.similarity >= limit:
                     reason = f"near-duplicate of {match.key}, {match.similarity:.2f}"
@@ -35,22 +35,22 @@ class Likeness:
         return None
 
 
-def likeness(dataset: DatasetPlan) -> Likeness:
+def accepted_texts(dataset: DatasetPlan) -> AcceptedTexts:
     """An empty memory for the rows of this dataset. InputError for a file that cannot be read."""
-    limits = [s.scenario.words.similarity_below for s in dataset.scenarios]
-    made = Likeness(
-        {s.name: columns.text_fields(s, dataset.text) for s in dataset.scenarios},
+    limits = [part.scenario.words.similarity_below for part in dataset.scenarios]
+    memory = AcceptedTexts(
+        {part.name: columns.text_fields(part, dataset.text) for part in dataset.scenarios},
         near.Index(min(limit for limit in limits if limit is not None)),
     )
-    for scenario in dataset.scenarios:
-        limit = scenario.scenario.words.similarity_below
-        if scenario.scenario.unlike and limit is not None:
+    for part in dataset.scenarios:
+        limit = part.scenario.words.similarity_below
+        if part.scenario.unlike and limit is not None:
             index: near.Index[str] = near.Index(limit)
-            for path in scenario.scenario.unlike:
+            for path in part.scenario.unlike:
                 for line, text in texts(path):
                     index.add(f"{path.name}:{line}", text)
-            made.unlike[scenario.name] = index
-    return made
+            memory.unlike[part.name] = index
+    return memory
 
 
 def texts(path: Path) -> list[tuple[int, str]]:

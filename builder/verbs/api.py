@@ -26,7 +26,7 @@ from builder.dataset import exports
 from builder.dataset.exports import Exported
 from builder.dataset.files import Format
 from builder.errors import InputError, nearest
-from builder.fill.online import Fill
+from builder.fill.fill import Fill
 from builder.fill.progress import Progress
 from builder.plan import requests
 from builder.plan.plans import DatasetPlan, Overrides, Plan
@@ -34,9 +34,9 @@ from builder.plan.spread import Rows
 from builder.project import template
 from builder.project.settings import Budget, Project
 from builder.records import Reject
-from builder.results import estimates
+from builder.results import estimates, settle
 from builder.results import rows as rows_module
-from builder.results.estimates import Survey
+from builder.results.estimates import Estimate
 from builder.results.rows import Batch
 
 
@@ -56,7 +56,7 @@ def survey(
     *,
     rows: int | None = None,
     model: str | None = None,
-) -> Survey:
+) -> Estimate:
     """What a run would ask, hold and cost; no call is made. InputError for whatever is wrong."""
     plan = _plan(project, scenarios, rows, model)
     with store.reading(project.store) as held:
@@ -81,7 +81,7 @@ def fill_missing(
     plan = _plan(project, scenarios, rows, model, tries)
     with store.locked(project.outputs), store.writing(project.store) as held:
         looked = estimates.make(plan, held, whole=False)
-        state = looked.progress()
+        state = Progress.before(looked)
         state.dropped = held.dropped
         if looked.to_ask:
             cap = budget or project.settings.budget
@@ -136,7 +136,7 @@ def _items(
 ) -> Iterator[Batch | Reject]:
     plan = _plan(project, (), rows, model)
     with store.reading(project.store) as held:
-        yield from rows_module.read(_dataset(plan, name), held, {"train": 1.0}).batches()
+        yield from rows_module.read(settle.settle(_dataset(plan, name), held)).batches()
 
 
 def _plan(

@@ -32,7 +32,7 @@ from builder.quality.findings import (
     limits_of,
 )
 from builder.records import Reject, digest_of
-from builder.results import rows
+from builder.results import rows, settle
 from builder.stats import features
 from builder.store import Store
 from builder.table.frame import Frame
@@ -137,7 +137,7 @@ def _gathered(
     content = rows.ContentDigest()
 
     def records() -> Iterator[Mapping[str, Any]]:
-        for item in rows.read(one, store, {"train": 1.0}).batches():
+        for item in rows.read(settle.settle(one, store)).batches():
             if isinstance(item, Reject):
                 refused[f"{item.stage}: {item.reason}"] += 1
             else:

@@ -1,0 +1,62 @@
+"""Exactly N: which reserve a spent case calls up, and which rows cannot be had.
+
+The rows of a combination are the first n accepted of its occurrences 0, 1, 2, … Each case that
+spends its tries calls up the next occurrence, to at most n + max(3, n). So how many were spent
+says which were called up, in whatever order the answers came.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from builder.plan.cases import Cases
+from builder.plan.plans import DatasetPlan
+
+
+class Reserves:
+    """The reserves of one scenario, level by level."""
+
+    def __init__(self, dataset: DatasetPlan, part: int) -> None:
+        """`part` is the number of the scenario in its dataset."""
+        self._dataset = dataset
+        self._part = part
+        self.called: dict[int, int] = {}
+        """Combination number to the levels that were called up: all below this one."""
+        self.short: dict[int, int] = {}
+        """Combination number to the rows that it lacks and has no reserve for."""
+        self._sorted: list[NDArray[np.int64]] = []
+        """For each level the order that sorts its combination numbers."""
+
+    def call_up(self, combination: int) -> Cases | None:
+        """The reserve case that a spent case of this combination calls up; None: a row is short."""
+        level = self.called.get(combination, 0)
+        cases = self._level(level)
+        row = self._row(level, combination)
+        if row is None:
+            self.short[combination] = self.short.get(combination, 0) + 1
+            return None
+        self.called[combination] = level + 1
+        return cases.take(np.array([row]))
+
+    def at(self, level: int) -> Cases:
+        """The cases of a level that were called up, in the order of the level."""
+        called = [combination for combination, levels in self.called.items() if levels > level]
+        if not called:
+            return self._dataset.scenarios[self._part].cases.take(np.empty(0, np.int64))
+        cases = self._level(level)
+        return cases.take(np.isin(cases.index, np.array(called, np.int64)))
+
+    def _level(self, level: int) -> Cases:
+        return self._dataset.reserve(level)[self._part]
+
+    def _row(self, level: int, combination: int) -> int | None:
+        index = self._level(level).index
+        while len(self._sorted) <= level:
+            numbers = self._level(len(self._sorted)).index
+            self._sorted.append(np.argsort(numbers, kind="stable"))
+        order = self._sorted[level]
+        at = int(np.searchsorted(index, combination, sorter=order))
+        if at == len(index) or index[order[at]] != combination:
+            return None
+        return int(order[at])
