@@ -141,11 +141,11 @@ def misfits(loaded: object, protocol: type, *, instance: bool) -> Iterator[str]:
         yield "it is a class" if instance else "it is no class"
         return
     for name, member in _members(protocol):
-        held = inspect.getattr_static(loaded, name, MISSING)
-        if held is MISSING or _is_abstract(held):
+        attribute = inspect.getattr_static(loaded, name, MISSING)
+        if attribute is MISSING or _is_abstract(attribute):
             yield f"{name} is missing"
         elif _function(member) is not None:
-            yield from _method_faults(name, loaded, held, member)
+            yield from _method_faults(name, loaded, attribute, member)
 
 
 def _members(protocol: type) -> Iterator[tuple[str, object]]:
@@ -174,9 +174,9 @@ def _is_abstract(member: object) -> bool:
     return bool(function and vars(function).get("__isabstractmethod__"))
 
 
-def _method_faults(name: str, loaded: object, held: object, member: object) -> Iterator[str]:
+def _method_faults(name: str, loaded: object, attribute: object, member: object) -> Iterator[str]:
     """What is wrong with a method: no method, not awaitable, or not to be called as it will be."""
-    function, expected = _function(held) or held, _function(member)
+    function, expected = _function(attribute) or attribute, _function(member)
     if not callable(function) or expected is None:
         yield f"{name} is no method"
         return
@@ -185,30 +185,36 @@ def _method_faults(name: str, loaded: object, held: object, member: object) -> I
         return
     wanted = list(inspect.signature(expected).parameters.values())
     wanted = wanted if isinstance(member, staticmethod) else wanted[1:]
-    given = _called(name, loaded, function, held, on_class=not inspect.isfunction(member))
-    positional = [MISSING for one in wanted if one.kind is one.POSITIONAL_OR_KEYWORD]
-    keywords = {one.name: MISSING for one in wanted if one.kind is one.KEYWORD_ONLY}
+    given = _called(name, loaded, function, attribute, on_class=not inspect.isfunction(member))
+    positional = [
+        MISSING for parameter in wanted if parameter.kind is parameter.POSITIONAL_OR_KEYWORD
+    ]
+    keywords = {
+        parameter.name: MISSING for parameter in wanted if parameter.kind is parameter.KEYWORD_ONLY
+    }
     try:
-        if not any(one.kind is one.VAR_POSITIONAL for one in wanted):
+        if not any(parameter.kind is parameter.VAR_POSITIONAL for parameter in wanted):
             given.bind(*positional, **keywords)
     except TypeError:
         yield f"{name} takes {_shown(given.parameters.values())}, not {_shown(wanted)}"
 
 
 def _called(
-    name: str, loaded: object, function: Callable[..., object], held: object, *, on_class: bool
+    name: str, loaded: object, function: Callable[..., object], attribute: object, *, on_class: bool
 ) -> inspect.Signature:
     """The parameters that are left to whoever calls a method."""
     if name == "__init__" and inspect.isclass(loaded):
         return inspect.signature(loaded)
     given = inspect.signature(function)
-    bound = isinstance(held, classmethod) or (inspect.isfunction(held) and not on_class)
+    bound = isinstance(attribute, classmethod) or (inspect.isfunction(attribute) and not on_class)
     return given.replace(parameters=list(given.parameters.values())[1:]) if bound else given
 
 
 def _shown(parameters: Iterable[inspect.Parameter]) -> str:
     names = ", ".join(
-        f"{one.name}=" if one.kind is one.KEYWORD_ONLY else str(one.replace(annotation=one.empty))
-        for one in parameters
+        f"{parameter.name}="
+        if parameter.kind is parameter.KEYWORD_ONLY
+        else str(parameter.replace(annotation=parameter.empty))
+        for parameter in parameters
     )
     return f"({names})"

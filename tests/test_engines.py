@@ -174,7 +174,7 @@ def test_a_pinned_mode_is_never_left() -> None:
 def test_a_first_call_that_hangs_does_not_hold_the_others_up(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("builder.engines.structured.Ladder.PATIENCE", 0.1)
+    monkeypatch.setattr("builder.engines.structured.ModeFallback.PATIENCE", 0.1)
     with Provider(script=["hang"]) as provider:
 
         async def call() -> list[Any]:

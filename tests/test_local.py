@@ -18,7 +18,6 @@ from builder import store
 from builder.engines import local, registry
 from builder.engines.local import Local
 from builder.errors import InputError, ProviderError
-from builder.fill import pool
 from builder.plan import requests
 from builder.plan.plans import Overrides
 from builder.project.settings import Project
@@ -145,13 +144,15 @@ def test_a_gguf_is_looked_for_from_the_projects_folder(tmp_path: Path) -> None:
     assert f"no such file {root / 'a' / 'x.gguf'}" in ran.err
 
 
-def test_the_engine_is_told_the_path_that_the_key_leaves_out(tmp_path: Path) -> None:
+@needs_model
+def test_the_engine_finds_the_file_whose_path_the_key_leaves_out(tmp_path: Path) -> None:
     root = with_model(tmp_path, "local:b/x.gguf")
-    plan = projects.plan(root)
-    (asked,) = {one.model: one for scenario in plan.scenarios() for one in scenario.asked}.values()
-    endpoints, _ = pool.ready(plan, concurrency=1, cap=None)
-    where = endpoints[asked.model]
-    assert asked.model == "local:x.gguf"
+    (root / "x.gguf").write_bytes(b"GGUF")
+    (root / "b" / "x.gguf").write_bytes(b"GGUF" + bytes(100))
+    ran = projects.run(root, "run")
+    assert ran.code == 75
+    assert "The embedded engine cannot load x.gguf" in ran.err
+    where = requests.endpoint(Project.find(root), "local", written="b/x.gguf")
     assert local.weights(where, "x.gguf") == (root / "b" / "x.gguf").resolve()
 
 

@@ -92,7 +92,7 @@ def _written(prices: Prices) -> Price:
 
 @lru_cache(maxsize=256)
 def _listed(provider: str, base_url: str | None, model: str) -> Price | None:
-    """The price in the list that is installed, found once per model."""
+    """The price in the list that is installed, looked up once per model."""
     from genai_prices import Usage as Counted
     from genai_prices import calc_price
 
@@ -107,7 +107,7 @@ def _listed(provider: str, base_url: str | None, model: str) -> Price | None:
 
     for where in ({"provider_id": provider}, {"provider_api_url": base_url or ""}):
         try:
-            found = calculate(PROBE, 0, 0, 0, **where)
+            listed = calculate(PROBE, 0, 0, 0, **where)
         except LookupError:
             continue
         break
@@ -117,8 +117,8 @@ def _listed(provider: str, base_url: str | None, model: str) -> Price | None:
     def usd(sent: int, received: int, cached: int, written: int) -> float:
         return float(calculate(sent, received, cached, written, **where).total_price)
 
-    flat = isinstance(found.model.prices, type(found.model_price)) and all(
-        isinstance(rate, Decimal) for rate in vars(found.model_price).values() if rate is not None
+    flat = isinstance(listed.model.prices, type(listed.model_price)) and all(
+        isinstance(rate, Decimal) for rate in vars(listed.model_price).values() if rate is not None
     )
     return Price(
         input=usd(PROBE, 0, 0, 0) / PROBE,

@@ -79,7 +79,7 @@ def declaration_problems(name: str, gate: Declaration) -> Iterator[str]:
     """What is wrong with what a gate of this name says of itself, a line each."""
     if gate.name != name:
         yield f"its name is {gate.name!r}, unlike its entry point's"
-    if not gate.measures or not all(isinstance(one, Measure) for one in gate.measures):
+    if not gate.measures or not all(isinstance(measure, Measure) for measure in gate.measures):
         yield "`measures` holds no Measure, or something else"
     if not isinstance(gate.asks, str):
         yield "`asks` is no text"
@@ -104,7 +104,11 @@ def gates() -> dict[str, Declaration]:
 
 def measures() -> dict[str, Measure]:
     """Every measure of every gate, as `gate.measure`."""
-    return {f"{gate.name}.{one.name}": one for gate in gates().values() for one in gate.measures}
+    return {
+        f"{gate.name}.{measure.name}": measure
+        for gate in gates().values()
+        for measure in gate.measures
+    }
 
 
 def problems(written: Mapping[Any, Any]) -> Iterator[Problem]:
