@@ -88,7 +88,6 @@ class PlugPoint(Generic[T]):
 def _loaded(plug: PlugPoint[Any], name: str, path: tuple[str, ...]) -> object:
     """What an entry point gives; kept as long as the path on which packages are found."""
     point = plug.point(name)
-    who = f"{plug.noun} {name!r} of {_package(point)} ({point.group}: {name} = {point.value})"
     try:
         loaded = point.load()
         if plug.instances and inspect.isclass(loaded):
@@ -97,24 +96,38 @@ def _loaded(plug: PlugPoint[Any], name: str, path: tuple[str, ...]) -> object:
         faults = faults or [*plug.problems(name, loaded)]
     except Exception as error:
         what = " ".join(f"{type(error).__name__}: {error}".split())
-        raise InputError(f"{who} does not load: {what}") from error
+        raise InputError(f"{_who(plug, point)} does not load: {what}") from error
     if faults:
-        raise InputError(f"{who} does not fit: {'; '.join(faults)}")
+        raise InputError(f"{_who(plug, point)} does not fit: {'; '.join(faults)}")
     return loaded
+
+
+def _who(plug: PlugPoint[Any], point: EntryPoint) -> str:
+    """The package and the entry point, for errors alone: a package's metadata is long to read."""
+    return (
+        f"{plug.noun} {point.name!r} of {_package(point)} "
+        f"({point.group}: {point.name} = {point.value})"
+    )
 
 
 @lru_cache(maxsize=8)
 def _ours(group: str) -> Mapping[str, EntryPoint]:
-    """The entry points of this package: reading them opens one file."""
-    try:
-        points = distribution(DISTRIBUTION).entry_points.select(group=group)
-    except PackageNotFoundError:
-        points = EntryPoints()
+    """The entry points of this package in one group."""
+    points = _all_ours().select(group=group)
     if not points:
         raise InputError(
             f"{DISTRIBUTION} is not installed with its {group}: run `pip install -e .` in its folder"
         )
     return {point.name: point for point in points}
+
+
+@lru_cache(maxsize=1)
+def _all_ours() -> EntryPoints:
+    """The entry points of this package: reading them opens one file."""
+    try:
+        return distribution(DISTRIBUTION).entry_points
+    except PackageNotFoundError:
+        return EntryPoints()
 
 
 @lru_cache(maxsize=8)
