@@ -11,7 +11,8 @@ from builder.errors import InputError
 from builder.plan.plans import Plan, ScenarioPlan
 from builder.project import scenarios
 from builder.project.draws import Draw
-from builder.quality import contexts, families, gates
+from builder.quality import contexts, gates
+from builder.quality.drift_gate import Drift
 from builder.quality.findings import (
     Context,
     Evidence,
@@ -40,7 +41,7 @@ def lines(
     What axes or `keep` decide need not look like the table: its drift is shown and judged only
     where the scenario expects something of it.
     """
-    known = families.found()
+    known = gates.installed()
     for draw in contexts.tabled(scenario):
         assert draw.table is not None
         apart = any(name in held for name in draw.columns)
@@ -82,7 +83,7 @@ def _notes(
         if table is None:
             judged = list(lines(scenario, rows, limits, ["drift"]))
         else:
-            judged = list(gates.moved(Evidence(rows, contexts.beside(table), Context()), limits))
+            judged = list(Drift()(Evidence(rows, contexts.beside(table), Context()), limits))
     except InputError as error:
         yield f"{scenario.name}: drift of the draws is not checked: {error.message}."
         return

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from builder.project.expect import LIMITS
+from builder.project import expect
 
 _WORST_FIRST = ("fail", "warn", "pass")
 
@@ -21,19 +21,14 @@ class Judged:
     value: float
     limit: float
     verdict: str
-
-    @property
-    def upper(self) -> bool:
-        """Whether the figure must stay at or under the limit."""
-        if self.gate in LIMITS:
-            return LIMITS[self.gate].upper
-        return (self.value <= self.limit) == (self.verdict == "pass")
+    upper: bool
+    """Whether the figure must stay at or under the limit."""
 
     @property
     def bound(self) -> str:
         """The limit as people read it.
 
-        >>> Judged("drift.ks", "", 0.05, 0.1, "pass").bound
+        >>> Judged("drift.ks", "", 0.05, 0.1, "pass", upper=True).bound
         '≤0.1'
         """
         return f"{'≤' if self.upper else '≥'}{self.limit:.4g}"
@@ -42,7 +37,7 @@ class Judged:
     def strain(self) -> float:
         """How much of what the limit allows is used up: 1 at the limit, more beyond it.
 
-        >>> Judged("drift.ks", "", 0.05, 0.1, "pass").strain
+        >>> Judged("drift.ks", "", 0.05, 0.1, "pass", upper=True).strain
         0.5
         """
         used, allowed = (self.value, self.limit) if self.upper else (self.limit, self.value)
@@ -61,11 +56,16 @@ class Gate:
 
 def each(findings: Iterable[Mapping[str, Any]]) -> list[Judged]:
     """The findings with a figure and a limit."""
+    measures = expect.measures()
     return [
-        Judged(one["gate"], one["what"], float(one["value"]), float(one["limit"]), one["verdict"])
+        Judged(
+            one["gate"], one["what"], float(one["value"]), float(one["limit"]), one["verdict"],
+            upper=measures[one["gate"]].upper if one["gate"] in measures
+            else (one["value"] <= one["limit"]) == (one["verdict"] == "pass"),
+        )
         for one in findings
         if one["limit"] is not None and one["value"] is not None
-    ]
+    ]  # fmt: skip
 
 
 def by_gate(findings: Iterable[Mapping[str, Any]]) -> list[Gate]:
