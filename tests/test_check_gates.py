@@ -13,6 +13,7 @@ from builder.quality import (
     gates,
     labels,
     pii,
+    report_file,
     reports,
 )
 from builder.table import frame
@@ -331,4 +332,4 @@ def test_no_column_is_too_odd_to_be_judged_and_shown(times: int, swapped: bool) 
     held = findings.Evidence(frame.build(ours), frame.build(theirs), findings.Context())
     found = gates.judge(held, findings.limits_of())
     assert reports.html("odd", held, found)
-    assert reports.as_json("odd", held, found)
+    assert report_file.parse(report_file.of("odd", held, found).to_json())

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 
 from builder.dataset.manifests import AxisShares
-from builder.quality.strain import Gate
+from builder.quality.strain import Summary
 
 WIDTH = 720
 MOST = 1.25
@@ -30,7 +30,7 @@ def shares(axes: Mapping[str, AxisShares], most: int = 12) -> str:
     return _bars("Rows by axis", lines)
 
 
-def gates(found: Sequence[Gate]) -> str:
+def gates(found: Sequence[Summary]) -> str:
     """A bar for each gate, as long as its figure has used up what the limit allows; the line is
     the limit."""
     lines = []

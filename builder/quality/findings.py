@@ -17,6 +17,7 @@ from builder.stats import features, near
 from builder.table import frame
 
 Verdict = Literal["pass", "fail", "warn", "too-few-rows"]
+WORST_FIRST: tuple[Verdict, ...] = ("fail", "warn", "too-few-rows", "pass")
 LEAST_POINTS = 50
 """Texts or rows that a side needs before clouds of points are compared."""
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import base64
 import difflib
 import hashlib
-import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from html import escape
@@ -20,7 +19,6 @@ from string import Template
 from typing import Any
 
 import numpy as np
-import orjson
 
 from builder import io
 from builder.quality import (
@@ -28,6 +26,7 @@ from builder.quality import (
     figures,
     labels,
     pii,
+    report_file,
 )
 from builder.quality.findings import Evidence, Finding, Verdict
 from builder.stats import features
@@ -54,48 +53,8 @@ def write(
     """Puts `report.html` and `report.json` into the folder, each whole or not at all."""
     folder.mkdir(parents=True, exist_ok=True)
     io.write(folder / "report.html", html(name, evidence, findings).encode())
-    io.write(folder / "report.json", as_json(name, evidence, findings, basis))
-
-
-def as_json(
-    name: str,
-    evidence: Evidence,
-    findings: Sequence[Finding],
-    basis: Mapping[str, str] | None = None,
-) -> bytes:
-    """Dataset, rows, and every finding; a figure that could not be measured is null. `basis` is
-    what the verdicts follow from, as the caller names it."""
-    listed = [
-        {
-            "gate": one.gate,
-            "what": one.what,
-            "value": None if math.isnan(one.value) else round(float(one.value), 6),
-            "limit": one.limit,
-            "verdict": one.verdict,
-            "advice": one.advice,
-        }
-        for one in findings
-    ]
-    counts = Counter(one.verdict for one in findings)
-    whole = {
-        "dataset": name,
-        "rows": evidence.rows.rows,
-        "basis": dict(basis or {}),
-        "reference_rows": evidence.reference.rows if evidence.reference else None,
-        "passed": not counts["fail"],
-        "verdicts": {verdict: counts[verdict] for verdict in _WORDS},
-        "not_looked_for": pii.NOT_LOOKED_FOR,
-        "findings": listed,
-    }
-    return orjson.dumps(whole, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
-
-
-def findings(report: Mapping[str, Any]) -> list[Finding]:
-    """The findings that `as_json` wrote down."""
-    return [
-        Finding(**{**one, "value": math.nan if one["value"] is None else one["value"]})
-        for one in report["findings"]
-    ]
+    report = report_file.of(name, evidence, findings, basis)
+    io.write(folder / report_file.NAME, report.to_json())
 
 
 def html(name: str, evidence: Evidence, findings: Sequence[Finding]) -> str:

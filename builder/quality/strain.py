@@ -1,15 +1,12 @@
-"""What the gates of a report found, one line a gate: the figure that is nearest to its limit."""
+"""What the gates of a report found, one line a measure: the figure that is nearest to its limit."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from builder.project import expect
-
-_WORST_FIRST = ("fail", "warn", "pass")
+from builder.quality.findings import WORST_FIRST, Verdict
+from builder.quality.report_file import FindingEntry, Report
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +17,7 @@ class Judged:
     what: str
     value: float
     limit: float
-    verdict: str
+    verdict: Verdict
     upper: bool
     """Whether the figure must stay at or under the limit."""
 
@@ -47,47 +44,45 @@ class Judged:
 
 
 @dataclass(frozen=True, slots=True)
-class Gate:
-    """A gate over all that it looked at."""
+class Summary:
+    """A measure over all that it looked at."""
 
     worst: Judged
     figures: int
 
 
-def each(findings: Iterable[Mapping[str, Any]]) -> list[Judged]:
+def each(report: Report) -> list[Judged]:
     """The findings with a figure and a limit."""
-    measures = expect.measures()
     return [
         Judged(
-            one["gate"], one["what"], float(one["value"]), float(one["limit"]), one["verdict"],
-            upper=measures[one["gate"]].upper if one["gate"] in measures
-            else (one["value"] <= one["limit"]) == (one["verdict"] == "pass"),
+            entry.gate, entry.what, entry.value, entry.limit, entry.verdict,
+            upper=_upper(report, entry, entry.value, entry.limit),
         )
-        for one in findings
-        if one["limit"] is not None and one["value"] is not None
+        for entry in report.findings
+        if entry.limit is not None and entry.value is not None
     ]  # fmt: skip
 
 
-def by_gate(findings: Iterable[Mapping[str, Any]]) -> list[Gate]:
-    """One line for each gate, families together, in the order in which they were measured."""
-    gates: dict[str, list[Judged]] = {}
-    for one in each(findings):
-        gates.setdefault(one.gate, []).append(one)
-    families = list(dict.fromkeys(family(gate) for gate in gates))
-    ordered = sorted(gates, key=lambda gate: families.index(family(gate)))
-    return [_gate(gates[name]) for name in ordered]
+def by_measure(report: Report) -> list[Summary]:
+    """A summary of each measure, gates together, in the order in which they judged."""
+    figures: dict[str, dict[str, list[Judged]]] = {}
+    for judged in each(report):
+        gate = judged.gate.partition(".")[0]
+        figures.setdefault(gate, {}).setdefault(judged.gate, []).append(judged)
+    return [
+        Summary(max(group, key=_urgency), len(group))
+        for measures in figures.values()
+        for group in measures.values()
+    ]
 
 
-def family(gate: str) -> str:
-    """
-    >>> family("drift.ks")
-    'drift'
-    """
-    return gate.partition(".")[0]
+def _upper(report: Report, entry: FindingEntry, value: float, limit: float) -> bool:
+    """Whether a limit is one from above; a report that does not say so shows it by its verdict."""
+    gate, _, measure = entry.gate.partition(".")
+    if gate in report.gates and measure in report.gates[gate].measures:
+        return report.gates[gate].measures[measure].upper
+    return (value <= limit) == (entry.verdict == "pass")
 
 
-def _gate(figures: Sequence[Judged]) -> Gate:
-    def order(one: Judged) -> tuple[int, float]:
-        return -_WORST_FIRST.index(one.verdict), one.strain
-
-    return Gate(max(figures, key=order), len(figures))
+def _urgency(judged: Judged) -> tuple[int, float]:
+    return -WORST_FIRST.index(judged.verdict), judged.strain

@@ -103,9 +103,9 @@ def current(plan: Plan, one: DatasetPlan, folder: Path) -> list[Finding] | None:
     or were judged by other limits or references than those of now."""
     manifest = manifests.read(folder)
     report = report_of(folder, manifest) if manifest else None
-    if report is None or report["basis"]["judged_by"] != _judged_by(plan, one):
+    if report is None or report.basis.judged_by != _judged_by(plan, one):
         return None
-    return reports.findings(report)
+    return report.restored()
 
 
 def _judged_by(plan: Plan, one: DatasetPlan) -> str:
