@@ -92,7 +92,7 @@ def gates() -> dict[str, Declaration]:
 
 def measures() -> dict[str, Measure]:
     """Every measure of every gate, as `gate.measure`."""
-    return {f"{gate.name}.{one.name}": one for gate in gates().values() for one in gate.measures}
+    return {f"{g.name}.{measure.name}": measure for g in gates().values() for measure in g.measures}
 
 
 def problems(written: Mapping[Any, Any]) -> Iterator[Problem]:
@@ -163,13 +163,13 @@ def _check(name: str, gate: Declaration) -> None:
     """TypeError where an object is no gate of this name."""
     if gate.name != name:
         raise TypeError(f"its name is {gate.name!r}, unlike its entry point's")
-    if not gate.measures or not all(isinstance(one, Measure) for one in gate.measures):
+    if not gate.measures or not all(isinstance(measure, Measure) for measure in gate.measures):
         raise TypeError("`measures` holds no Measure, or something else")
     if not isinstance(gate.asks, str) or not callable(gate):
         raise TypeError("it asks nothing, or cannot be called")
 
 
-def _limit_problems(gate: Declaration, name: str, bound: Any) -> Iterator[Problem]:
+def _limit_problems(gate: Declaration, name: str, bound: object) -> Iterator[Problem]:
     """What is wrong with one limit."""
     path, known = (gate.name, name), {measure.name: measure for measure in gate.measures}
     drift = gate.name == "drift"
@@ -183,11 +183,12 @@ def _limit_problems(gate: Declaration, name: str, bound: Any) -> Iterator[Proble
         yield Problem(path, True, message, f"it measures {', '.join(known)}")
         return
     most = known[name].most
-    number = isinstance(bound, int | float) and not isinstance(bound, bool)
+    highest = math.inf if most is None else most
     if (
-        not number
+        not isinstance(bound, int | float)
+        or isinstance(bound, bool)
         or not math.isfinite(bound)
-        or not 0 <= bound <= (math.inf if most is None else most)
+        or not 0 <= bound <= highest
     ):
         wanted = "a number from 0" + ("" if most is None else f" to {most:g}")
         given = "nothing" if bound is None else repr(bound)

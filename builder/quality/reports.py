@@ -199,8 +199,10 @@ def _legend(labels: Mapping[str, str]) -> str:
 
 def _marginals(evidence: Evidence) -> str:
     columns = [*evidence.rows.of("number"), *evidence.rows.of("category")][:COLUMNS]
-    named = evidence.reference.columns if evidence.reference else {}
-    reference = {**evidence.context.drawn, **named}
+    reference = {
+        **evidence.context.drawn,
+        **(evidence.reference.columns if evidence.reference else {}),
+    }
     if not columns:
         return ""
     parts = [
@@ -266,7 +268,7 @@ def _by_scenario(evidence: Evidence, findings: Sequence[Finding]) -> str:
         return ""
     rows = evidence.rows
     names: Sequence[str] = rows.scenarios or ["all rows"] * rows.rows
-    distinct = {one.what: one.value for one in findings if one.gate == "diversity.distinct_2"}
+    distinct = {f.what: f.value for f in findings if f.gate == "diversity.distinct_2"}
     if not evidence.scenarios and "" in distinct:
         distinct[names[0]] = distinct[""]
     lengths = labels.lengths(names, evidence.texts)

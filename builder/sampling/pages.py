@@ -40,24 +40,24 @@ def page(
     `found` adds its figures to the head and to every marginal; the rng picks the dots shown.
     """
     names = [name for name in reference.columns if name in drawn.columns]
-    shown = names[:MARGINALS]
+    visible = names[:MARGINALS]
     real, ours = associations(reference, names), associations(drawn, names)
     dots = [table.take(np.sort(rng.permutation(len(table))[:DOTS])) for table in (reference, drawn)]
     notes = {column.name: f"KS {column.ks:.3f}" for column in found.columns} if found else {}
     parts = [_head(title, drawn, reference, found)]
-    columns = min(4, max(2, len(shown)))
+    columns = min(4, max(2, len(visible)))
     wide = _pitch(columns)
     panels = [
         _panel(
             wide, name, notes.get(name, ""),
             _marginal(drawn.columns[name], reference.columns[name], wide, 150),
         )
-        for name in shown
+        for name in visible
     ]  # fmt: skip
     body, top = _rows(panels, columns, wide, 150, 96)
     parts.append(body)
-    if len(shown) < len(names):
-        more = f"and {len(names) - len(shown)} more columns"
+    if len(visible) < len(names):
+        more = f"and {len(names) - len(visible)} more columns"
         parts.append(svg.label(LEFT, top, more, fill=SOFT))
         top += 20
     pairs = _pairs(reference, names, real)
