@@ -4,7 +4,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq install --no-deps
 PIN := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --override requirements/overrides.txt --extra local
 
-.PHONY: demo test test-slow test-trl lint bench bench-check bench-draw bench-publish pictures soak pins wheel clean
+.PHONY: demo test coverage test-slow test-trl lint bench bench-check bench-draw bench-publish pictures soak pins wheel clean
 
 demo: .venv/.demo
 	@$(BIN)/builder run support_messages support_off_topic
@@ -14,6 +14,12 @@ demo: .venv/.demo
 
 test: .venv/.test
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "not slow"
+
+# The same tests, and which share of the branches of builder/ they take; processes that tests start
+# are not counted.
+coverage: .venv/.test
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "not slow" --cov --cov-report=
+	@echo "coverage with branches: $$($(BIN)/coverage report --format=total) %"
 
 # The long forms; CI runs both.
 test-slow: .venv/.test
@@ -57,7 +63,7 @@ bench-publish: .venv/.test
 # Needs uv; the pins name no index.
 pins:
 	$(PIN) pyproject.toml requirements/demo.in -o requirements/demo.txt
-	$(PIN) --extra stats --extra check --extra semantic pyproject.toml requirements/demo.in requirements/test.in -c requirements/demo.txt -o requirements/test.txt
+	$(PIN) --extra stats --extra semantic pyproject.toml requirements/demo.in requirements/test.in -c requirements/demo.txt -o requirements/test.txt
 
 .venv/.demo: requirements/demo.txt pyproject.toml | .venv
 	@echo "installing what the demo needs into .venv (about a minute)" >&2

@@ -9,7 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from builder.dataset.exports import Exported
+    from builder.dataset.exports import Export
     from builder.engines.fake import Fake
     from builder.errors import BuilderError, InputError
     from builder.fill.progress import Progress
@@ -37,7 +37,7 @@ __all__ = [
     "Project",
     "Estimate",
     "Progress",
-    "Exported",
+    "Export",
     "Reject",
     "Fake",
     "BuilderError",
@@ -48,7 +48,7 @@ _HOMES = {
     "Project": "builder.project.settings",
     "Estimate": "builder.results.estimates",
     "Progress": "builder.fill.progress",
-    "Exported": "builder.dataset.exports",
+    "Export": "builder.dataset.exports",
     "Reject": "builder.records",
     "Fake": "builder.engines.fake",
     "BuilderError": "builder.errors",

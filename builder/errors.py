@@ -5,7 +5,7 @@ BuilderError                 a message, a hint, an exit code; never a traceback 
 ├── StoreError               the store cannot be read or written (exit 75: run again)
 ├── BusyError                another process holds the project's lock (exit 4)
 ├── GateError                a gate failed (exit 1)
-├── RefusedError             the first answers were all refused, for one reason (exit 75: mend it, run again)
+├── RefusedError             the first answers were all refused, for one reason (exit 75: repair it, run again)
 ├── HubError                 the Hub cannot be reached, or somebody else moved (exit 75: run again)
 └── EngineError              a call brought no reply
     ├── TransportError       worth trying again: overload, timeouts, broken replies
@@ -18,7 +18,7 @@ refused is a `Completion` that is no answer.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -31,8 +31,8 @@ class Place(NamedTuple):
     column: int = 0
 
     def __str__(self) -> str:
-        shown = _relative(self.file)
-        return f"{shown}:{self.line}:{self.column or 1}" if self.line else f"{shown}:1:1"
+        file = _relative(self.file)
+        return f"{file}:{self.line}:{self.column or 1}" if self.line else f"{file}:1:1"
 
 
 class BuilderError(Exception):
@@ -70,6 +70,11 @@ class InputErrors(InputError):
         # Two scenarios of one broken schema meet the same fault: once is enough.
         self.errors = tuple({str(error): error for error in errors}.values())
         super().__init__("\n".join(str(error) for error in self.errors))
+
+
+def combine(errors: Sequence[InputError]) -> InputError:
+    """The one of these errors, or an InputErrors of them all."""
+    return errors[0] if len(errors) == 1 else InputErrors(errors)
 
 
 class StoreError(BuilderError):
@@ -149,8 +154,8 @@ def nearest(word: str, known: Iterable[str]) -> str:
     >>> nearest("promt", ["prompt", "schema"])
     " Did you mean 'prompt'?"
     """
-    found = difflib.get_close_matches(str(word), list(known), n=1, cutoff=0.6)
-    return f" Did you mean {found[0]!r}?" if found else ""
+    matches = difflib.get_close_matches(str(word), list(known), n=1, cutoff=0.6)
+    return f" Did you mean {matches[0]!r}?" if matches else ""
 
 
 def _relative(file: Path) -> Path:

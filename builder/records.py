@@ -21,6 +21,8 @@ from builder.errors import Place
 
 Role = Literal["system", "user", "assistant"]
 Stop = Literal["end", "length", "refusal", "filter"]
+Stage = Literal["parse", "validate", "similar", "review"]
+"""Who refused an answer."""
 
 
 class Message(NamedTuple):
@@ -197,7 +199,7 @@ class Reject(NamedTuple):
     case: Case
     key: Key
     model: str
-    stage: Literal["parse", "validate", "similar", "review"]
+    stage: Stage
     reason: str
     """One line: where in the answer, what was expected."""
     raw: str

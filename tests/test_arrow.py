@@ -67,7 +67,7 @@ def test_files_are_written_without_pandas() -> None:
         "from builder.plan.columns import STRING\n"
         "shape = shapes.Shape('columns', {'a': STRING})\n"
         "with tempfile.TemporaryDirectory() as folder:\n"
-        "    one = files.form('parquet', shape)(pathlib.Path(folder, 'a.parquet'))\n"
+        "    one = files.opener(files.Layout('parquet', shape))(pathlib.Path(folder, 'a.parquet'))\n"
         "    one.write({'a': ['x', None, '四']})\n"
         "    one.close()\n"
         "assert 'pyarrow' in sys.modules and 'pandas' not in sys.modules\n"

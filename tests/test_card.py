@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from builder.dataset import card, markdown
-from builder.dataset.part import Part, report_of
+from builder.dataset import card, manifests, markdown
+from builder.dataset.facts import Facts, report_of
 from builder.quality import report_file
 from tests import projects
 
@@ -52,9 +52,9 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "outputs/letter"
 
 
-def part(folder: Path, **more: Any) -> Part:
-    manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
-    return Part(manifest, report_of(folder, manifest), **more)
+def facts(folder: Path, **more: Any) -> Facts:
+    manifest = manifests.parse((folder / "manifest.json").read_bytes())
+    return Facts(manifest, report_of(folder, manifest), **more)
 
 
 def test_the_hub_client_reads_the_metadata(folder: Path) -> None:
@@ -118,7 +118,7 @@ def test_rejects_stand_with_their_reasons(tmp_path: Path) -> None:
 
 
 def test_gates_appear_with_figures_and_a_plot_once_they_were_measured(folder: Path) -> None:
-    records = part(folder).manifest["records"]
+    records = facts(folder).manifest.records
     report = {
         "rows": 60, "findings": FINDINGS, "not_looked_for": "names", "basis": {"records": records},
     }  # fmt: skip
@@ -143,9 +143,8 @@ def test_each_gate_is_shown_by_the_figure_that_is_nearest_to_its_limit(folder: P
         {"gate": gate, "what": f"c{at}", "value": value, "limit": 0.2, "verdict": "pass", "advice": ""}
         for at, (gate, value) in enumerate(figures)
     ]  # fmt: skip
-    text = card.render(
-        [Part(part(folder).manifest, report_file.parse({"rows": 60, "findings": findings}))]
-    )
+    report = report_file.parse(json.dumps({"rows": 60, "findings": findings}).encode())
+    text = card.render([Facts(facts(folder).manifest, report)])
     shown, _, every = text.partition("<details>")
     assert "| drift.ks | c2 | 0.19 | ≤0.2 | pass | 3 |" in shown
     assert "| diversity.distinct\\_2 | c0 | 0.6 | ≥0.2 | pass | 1 |" in shown
@@ -168,7 +167,7 @@ def test_each_gate_is_shown_by_the_figure_that_is_nearest_to_its_limit(folder: P
 )
 def test_a_damaged_report_is_no_report(folder: Path, damage: Callable[[str], str]) -> None:
     projects.run(folder.parents[1], "check", "letter")
-    manifest = part(folder).manifest
+    manifest = facts(folder).manifest
     report = folder / "report.json"
     assert report_of(folder, manifest) is not None
     report.write_text(damage(report.read_text("utf-8")), "utf-8")
@@ -203,13 +202,12 @@ def test_names_and_values_are_escaped(folder: Path) -> None:
 def test_what_a_model_wrote_cannot_leave_its_fence(folder: Path, evil: str) -> None:
     from markdown_it import MarkdownIt
 
-    one = part(folder)
-    manifest = {
-        **one.manifest,
-        "example": {"text": evil},
-        "reject_reasons": [{"stage": "validate", "reason": evil, "count": 3}],
-    }
-    text = card.render([Part(manifest)])
+    one = facts(folder)
+    reason = manifests.RejectReason(stage="validate", reason=evil, count=3)
+    manifest = one.manifest.model_copy(
+        update={"example": {"text": evil}, "reject_reasons": [reason]}
+    )
+    text = card.render([Facts(manifest)])
     body = text.split("---\n", 2)[2]
     tokens = MarkdownIt().parse(body)
     headings = [tokens[i + 1].content for i, t in enumerate(tokens) if t.type == "heading_open"]
@@ -264,8 +262,9 @@ def test_columns_of_a_shape_say_what_they_are_made_of(folder: Path) -> None:
 def test_several_datasets_are_one_card(folder: Path) -> None:
     import yaml
 
-    one = part(folder, prefix="letter/", repository="acme/x")
-    other = Part({**one.manifest, "dataset": "other"}, prefix="other/", repository="acme/x")
+    one = facts(folder, prefix="letter/", repository="acme/x")
+    manifest = one.manifest.model_copy(update={"dataset": "other"})
+    other = Facts(manifest, prefix="other/", repository="acme/x")
     text = card.render([one, other])
     head = yaml.safe_load(text.split("---\n")[1])
     assert [config["config_name"] for config in head["configs"]] == ["letter", "other"]

@@ -15,6 +15,8 @@ from builder.stats import diversity, features, shingles, two_sample
 
 pytestmark = pytest.mark.slow
 
+LIMITS = {"mean_shift": 0.1, "ks": 0.1, "js": 0.1, "psi": 0.2, "cramer": 0.1}
+
 
 def sentences(n: int, seed: int, letters: str = "abcdefghijklmnop", words: int = 14) -> list[str]:
     rng = np.random.default_rng(seed)
@@ -35,7 +37,7 @@ def test_a_shifted_normal_has_its_known_distances() -> None:
 
 def test_null_columns_raise_few_false_alarms() -> None:
     rng = np.random.default_rng(1)
-    none = dict.fromkeys(drift.LIMITS, 0.0)
+    none = dict.fromkeys(LIMITS, 0.0)
     failed = [
         bool(
             drift.drifted(
@@ -59,7 +61,7 @@ def test_a_shift_of_a_fifth_of_a_deviation_is_caught() -> None:
             drift.numbers(str(k), rng.normal(0.2 if k == 0 else 0, 1, 2000), rng.normal(size=2000))
             for k in range(20)
         ]
-        caught += any(shift.column == "0" for shift, _, _ in drift.drifted(shifts))
+        caught += any(shift.column == "0" for shift, _, _ in drift.drifted(shifts, LIMITS))
     assert caught >= 38
 
 
@@ -67,7 +69,7 @@ def test_a_tiny_shift_of_many_rows_is_significant_but_no_drift() -> None:
     rng = np.random.default_rng(3)
     shift = drift.numbers("x", rng.normal(0.02, 1, 300_000), rng.normal(size=300_000))
     assert shift.p["mean_shift"] < 0.001
-    assert drift.drifted([shift]) == []
+    assert drift.drifted([shift], LIMITS) == []
 
 
 def test_psi_of_small_samples_of_one_distribution_is_near_zero() -> None:
@@ -95,15 +97,15 @@ def test_many_rare_categories_drift_when_none_is_shared_and_by_chance_only_by_ch
 
 def test_categories_drift_by_share_and_a_constant_column_never() -> None:
     moved = drift.categories("c", ["a"] * 700 + ["b"] * 300, ["a"] * 500 + ["b"] * 500)
-    assert drift.drifted([moved])[0][1] in {"cramer", "js", "psi"}
-    assert drift.drifted([drift.categories("c", ["a"] * 99, ["a"] * 99)]) == []
+    assert drift.drifted([moved], LIMITS)[0][1] in {"cramer", "js", "psi"}
+    assert drift.drifted([drift.categories("c", ["a"] * 99, ["a"] * 99)], LIMITS) == []
     constant = drift.numbers("x", np.ones(100), np.ones(100))
-    assert drift.drifted([constant]) == []
-    assert drift.drifted([drift.numbers("x", np.ones(100), np.full(100, 2.0))])
+    assert drift.drifted([constant], LIMITS) == []
+    assert drift.drifted([drift.numbers("x", np.ones(100), np.full(100, 2.0))], LIMITS)
 
 
 def test_too_few_values_are_no_drift() -> None:
-    assert drift.drifted([drift.numbers("x", np.zeros(5), np.ones(500))]) == []
+    assert drift.drifted([drift.numbers("x", np.zeros(5), np.ones(500))], LIMITS) == []
 
 
 def test_vendi_counts_what_differs() -> None:
@@ -183,7 +185,8 @@ def test_verbatim_runs_are_as_long_as_what_was_copied() -> None:
     assert [run.row for run in found] == [7, 50]
     assert found[0].text == shingles.normalise(reference[11][5:67])
     assert found[1].length == 24
-    assert privacy.longest_run(["abcdefghij klm"], ["xx abcdefghij y"]) == 11
+    short = privacy.runs(["abcdefghij klm"], ["xx abcdefghij y"], characters=10)
+    assert short[0].length == 11
 
 
 def test_a_run_one_short_of_the_limit_is_none() -> None:
@@ -244,8 +247,8 @@ def test_shares_off_the_plan_are_measured() -> None:
 
 def test_a_classifier_tells_what_differs_and_nothing_else() -> None:
     rng = np.random.default_rng(15)
-    alike = two_sample.classifier(rng.normal(size=(900, 20)), rng.normal(size=(900, 20)), rng)
-    apart = two_sample.classifier(rng.normal(0.5, 1, (900, 20)), rng.normal(size=(900, 20)), rng)
+    alike = two_sample.ridge(rng.normal(size=(900, 20)), rng.normal(size=(900, 20)), rng)
+    apart = two_sample.ridge(rng.normal(0.5, 1, (900, 20)), rng.normal(size=(900, 20)), rng)
     assert alike.auc == pytest.approx(0.5, abs=0.06)
     assert apart.auc > 0.85
     assert apart.p < 1e-9

@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import orjson
 import pytest
 
 from builder.errors import InputError
@@ -333,4 +332,4 @@ def test_no_column_is_too_odd_to_be_judged_and_shown(times: int, swapped: bool) 
     held = findings.Evidence(frame.build(ours), frame.build(theirs), findings.Context())
     found = gates.judge(held, findings.limits_of())
     assert reports.html("odd", held, found)
-    assert report_file.parse(orjson.loads(report_file.of("odd", held, found).to_json()))
+    assert report_file.parse(report_file.of("odd", held, found).to_json())

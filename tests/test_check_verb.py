@@ -425,8 +425,8 @@ def test_a_missing_package_is_one_line_that_names_its_extra(tmp_path: Path) -> N
     path = os.pathsep.join([str(hidden), *sys.path])
     ran = projects.process(tmp_path, "check", "rows.jsonl", PYTHONPATH=path)
     assert ran.code == 2
-    assert ran.err.startswith("error: scipy is not installed: this needs the extra `check`\n")
-    assert "pip install 'text-dataset-builder[check]'" in ran.err
+    assert ran.err.startswith("error: scipy is not installed: this needs the extra `stats`\n")
+    assert "pip install 'text-dataset-builder[stats]'" in ran.err
     ran = projects.process(tmp_path, "check", "rows.jsonl", "--semantic", PYTHONPATH=path)
     assert ran.code == 2
     assert "sentence vectors need the extra `semantic`" in ran.err

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from builder.errors import InputError
-from builder.hub import diff
+from builder.hub import comparison
 from tests import projects
 from tests.hub import Hub
 from tests.publishing import REPO, Desk
@@ -37,8 +37,8 @@ def releases(tmp_path: Path) -> tuple[Path, Path]:
 
 def test_rows_are_paired_by_case_and_counted_by_scenario(releases: tuple[Path, Path]) -> None:
     before, after = releases
-    found = diff.between(diff.folder(before), diff.folder(after))
-    assert {name: c.as_dict() for name, c in found.scenarios.items()} == {
+    found = comparison.between(comparison.folder(before), comparison.folder(after))
+    assert {name: c.model_dump() for name, c in found.scenarios.items()} == {
         "letters": {"added": 9, "removed": 5, "changed": 0}
     }
     assert found.opened == 2  # the other scenario's file is the same and stays closed
@@ -53,8 +53,10 @@ def test_another_answer_to_the_same_case_is_a_changed_row(tmp_path: Path) -> Non
     shutil.copytree(tmp_path / "outputs/letter", tmp_path / "before")
     (tmp_path / "prompts/letters.j2").write_text("Pen a letter, {{ tone }}.\n", "utf-8")
     projects.run(tmp_path, "run")
-    found = diff.between(diff.folder(tmp_path / "before"), diff.folder(tmp_path / "outputs/letter"))
-    assert found.total.as_dict() == {"added": 0, "removed": 0, "changed": 10}
+    found = comparison.between(
+        comparison.folder(tmp_path / "before"), comparison.folder(tmp_path / "outputs/letter")
+    )
+    assert found.total.model_dump() == {"added": 0, "removed": 0, "changed": 10}
 
 
 def test_another_split_is_no_other_row(tmp_path: Path) -> None:
@@ -64,8 +66,10 @@ def test_another_split_is_no_other_row(tmp_path: Path) -> None:
     splits = "[tool.builder.datasets.letter]\nsplits = {train = 0.5, test = 0.5}"
     (tmp_path / "pyproject.toml").write_text(f"{projects.SETTINGS}\n{splits}\n", "utf-8")
     projects.run(tmp_path, "export")
-    found = diff.between(diff.folder(tmp_path / "before"), diff.folder(tmp_path / "outputs/letter"))
-    assert found.total.as_dict() == {"added": 0, "removed": 0, "changed": 0}
+    found = comparison.between(
+        comparison.folder(tmp_path / "before"), comparison.folder(tmp_path / "outputs/letter")
+    )
+    assert found.total.model_dump() == {"added": 0, "removed": 0, "changed": 0}
 
 
 def test_gates_stand_side_by_side(releases: tuple[Path, Path]) -> None:
@@ -77,7 +81,7 @@ def test_gates_stand_side_by_side(releases: tuple[Path, Path]) -> None:
         records = json.loads((folder / "manifest.json").read_text("utf-8"))["records"]
         report = {"basis": {"records": records}, "findings": [finding]}
         (folder / "report.json").write_text(json.dumps(report), "utf-8")
-    found = diff.between(*map(diff.folder, releases))
+    found = comparison.between(*map(comparison.folder, releases))
     assert found.gates == [("diversity.distinct_2", "", 0.5, 0.25)]
 
 
@@ -99,10 +103,10 @@ def test_other_formats_are_compared_with_their_like(
     before, after = releases
     root = after.parents[1]
     projects.run(root, "export", "--format", form)
-    same = diff.between(diff.folder(after), diff.folder(after))
-    assert same.total.as_dict() == {"added": 0, "removed": 0, "changed": 0}
+    same = comparison.between(comparison.folder(after), comparison.folder(after))
+    assert same.total.model_dump() == {"added": 0, "removed": 0, "changed": 0}
     with pytest.raises(InputError, match="two formats"):
-        diff.between(diff.folder(before), diff.folder(after))
+        comparison.between(comparison.folder(before), comparison.folder(after))
 
 
 @pytest.mark.parametrize(
@@ -113,18 +117,18 @@ def test_a_manifest_that_somebody_else_wrote_tells_no_shares(
 ) -> None:
     before, after = releases
     (before / "manifest.json").write_text(manifest, "utf-8")
-    found = diff.between(diff.folder(before), diff.folder(after))
-    assert found.total.as_dict() == {"added": 9, "removed": 5, "changed": 0}
+    found = comparison.between(comparison.folder(before), comparison.folder(after))
+    assert found.total.model_dump() == {"added": 9, "removed": 5, "changed": 0}
     assert {value for value, then, _ in found.axes["tone"] if then is None} == {"glad", "calm"}
 
 
 def test_what_is_no_release_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="holds no dataset"):
-        diff.folder(tmp_path)
+        comparison.folder(tmp_path)
     (tmp_path / "data").mkdir()
     (tmp_path / "data/train.jsonl").write_text('{"text": "x"}\n', "utf-8")
     with pytest.raises(InputError, match="no column _case"):
-        diff.between(diff.folder(tmp_path), diff.Side("nothing", ()))
+        comparison.between(comparison.folder(tmp_path), comparison.Side("nothing", ()))
 
 
 def test_releases_on_the_hub_are_compared_with_one_another_and_with_a_folder(

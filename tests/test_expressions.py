@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from builder.errors import InputError, Place
 from builder.project import expressions
-from builder.project.axes import Text
+from builder.project.carriers import Text
 from builder.project.expressions import Names
 
 HERE = Place(Path("letters.yaml"), 7, 5)

@@ -22,8 +22,8 @@ from hypothesis import strategies as st
 
 from builder.plan import requests
 from builder.plan.plans import ScenarioPlan
-from builder.plan.spread import Rows
 from builder.project.settings import Project
+from builder.project.words import Rows
 from builder.records import Key, Message, Request
 from tests import frozen, projects
 

@@ -16,6 +16,7 @@ from ruamel.yaml import YAML
 import builder
 from builder.project import scenarios, words
 from builder.project.settings import Project
+from builder.sampling import samplers
 
 ROOT = Path(builder.__file__).parent
 PROJECT = ROOT.parent
@@ -38,12 +39,7 @@ LAYERS = (
 )
 """Each may import from its own line and from those above."""
 KNOWN = {
-    ("project/draws.py", "sampling.declared"),
-    ("project/draws.py", "sampling.samplers"),
-    ("project/draws.py", "sampling.sampler.Sampler"),
-    ("project/words.py", "plan.spread.Rows"),
     ("results/estimates.py", "fill.progress.Progress"),
-    ("stats/two_sample.py", "quality.labels"),
 }
 """Imports upwards that are to go."""
 HOMES = {
@@ -63,8 +59,8 @@ HOMES = {
     "openai": ("engines/openai.py",),
     "pyarrow": ("dataset/", "hub/", "table/"),
     "ruamel": ("project/documents.py",),
-    "scipy": ("sampling/", "stats/", "quality/"),
-    "sklearn": ("sampling/", "stats/", "quality/"),
+    "scipy": ("sampling/", "stats/"),
+    "sklearn": ("sampling/", "stats/"),
     "sqlite3": ("store/",),
     "tenacity": ("fill/retry.py",),
     "tokenizers": ("stats/minilm.py",),
@@ -214,6 +210,6 @@ def test_a_shipped_scenario_fits_the_schema(file: Path) -> None:
 
 
 def test_every_shipped_scenario_loads() -> None:
-    loaded = scenarios.load_all(Project.find(PROJECT))
+    loaded = scenarios.load_all(Project.find(PROJECT), samplers)
     assert [one.name for one in loaded] == [file.stem for file in SHIPPED]
     assert len(loaded) >= 6

@@ -99,7 +99,7 @@ def test_a_told_rate_is_kept_from_the_first_call_on() -> None:
         pace = Pace(50, per_minute=60 * 50, clock=now)
         await work(Server(now), pace, 50, 51)
         assert now() == pytest.approx(1.0, abs=0.03)
-        assert pace.found() == "3,000 calls a minute, as told"
+        assert pace.limit_text() == "3,000 calls a minute, as told"
 
     clock.run(run)
 
@@ -115,7 +115,7 @@ def test_told_tokens_are_kept_and_what_was_not_used_is_given_back() -> None:
 
         await asyncio.gather(*(call() for _ in range(300)))
         assert now() == pytest.approx(30.0, rel=0.05)
-        assert pace.found() == "60,000 tokens a minute, as told"
+        assert pace.limit_text() == "60,000 tokens a minute, as told"
 
     clock.run(run)
 
@@ -135,7 +135,7 @@ def test_a_cap_is_found_and_filled() -> None:
         answered = await filled(60.0)
         assert answered > 0.85 * 50 * 60
         assert server.refused < 0.1 * answered
-        assert "calls a second" in pace.found()
+        assert "calls a second" in pace.limit_text()
 
     clock.run(run)
 
@@ -179,7 +179,7 @@ def test_scattered_refusals_cost_their_own_calls_and_no_pace() -> None:
     async def filled(now: Clock, share: float) -> float:
         pace = Pace(64, clock=now)
         await fill(Server(now, latency=0.2, scattered=share), pace, 20_000)
-        assert pace.found() == ""
+        assert pace.limit_text() == ""
         return now()
 
     clean, scattered = (
@@ -245,7 +245,9 @@ def test_a_limit_with_room_left_pauses_nobody() -> None:
 def test_limits_that_headers_name_are_told() -> None:
     pace = Pace(8)
     pace.read({"x-ratelimit-limit-requests": "500", "x-ratelimit-limit-tokens": "30000"}, 200)
-    assert pace.found() == "500 requests, as its headers say; 30,000 tokens, as its headers say"
+    assert (
+        pace.limit_text() == "500 requests, as its headers say; 30,000 tokens, as its headers say"
+    )
 
 
 def test_first_come_first_served_and_nobody_starves() -> None:

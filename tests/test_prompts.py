@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from builder import limits
 from builder.errors import InputError, Place
-from builder.project.axes import Text, Whole
+from builder.project.carriers import Text, Whole
 from builder.project.prompts import Prompts
 from builder.project.sandbox import MAX_TEXT
 from builder.records import Message

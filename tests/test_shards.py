@@ -8,7 +8,7 @@ import pytest
 
 from builder import store
 from builder.dataset import files, shapes
-from builder.dataset.files import Folder
+from builder.dataset.files import Folder, Layout
 from builder.plan.columns import STRING
 from builder.results import rows, settle
 from builder.results.rows import Batch
@@ -19,7 +19,7 @@ SPLIT = "[tool.builder.datasets.letter]\nsplits = {train = 0.6, extra = 0.2, 'tr
 
 def written(folder: Path, form: files.Format, placed: list[tuple[str, str, int, str]]) -> list[str]:
     shape = shapes.Shape("columns", {"a": STRING})
-    with Folder(folder, files.form(form, shape), form) as out:
+    with Folder(folder, Layout(form, shape)) as out:
         for split, scenario, block, value in placed:
             out.write(Batch(scenario, block, [split], {"a": [value]}))
     out.publish()

@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 
 from builder.errors import InputError, Place
 from builder.plan import spread
-from builder.plan.spread import Mask, Rows, Source
+from builder.plan.spread import Mask, Source
 from builder.project import axes
 from builder.project.axes import Axis, Grid, Value
+from builder.project.words import Rows
 
 HERE = Place(Path("x.yaml"), 1, 1)
 Cases = list[tuple[tuple[tuple[str, Any], ...], int]]

@@ -32,7 +32,7 @@ from builder.cli.options import (
 from builder.errors import StoreError
 
 if TYPE_CHECKING:
-    from builder.dataset.exports import Exported
+    from builder.dataset.exports import Export
     from builder.dataset.files import Format
     from builder.plan.plans import Plan
     from builder.store import Store
@@ -43,9 +43,9 @@ if TYPE_CHECKING:
 @talk_options
 def init(folder: Path, *, quiet: bool) -> None:
     """Write a project to begin with: scenarios, prompts, schemas, settings."""
-    from builder.project import template
+    from builder.project import starter
 
-    for path in template.write(folder):
+    for path in starter.write(folder):
         say(f"wrote {path}", quiet=quiet)
     there = "" if folder.resolve() == Path.cwd() else f"cd {shlex.quote(str(folder))} && "
     say(f"next: {there}builder run support_messages", quiet=quiet)
@@ -150,7 +150,7 @@ def run(
     cap = Budget.parse(budget or found.settings.budget) if budget or found.settings.budget else None
     with store.locked(found.outputs), store.writing(found.store) as held:
         there = _standing(made, held, format) if export else {}
-        settled = {name: one.settlement for name, one in there.items() if one.settlement}
+        settled = {name: one.settlement for name, one in there.items()}
         looked = estimates.make(made, held, whole=not names, settled=settled)
         if looked.to_ask:
             ready(made, cap)
@@ -196,19 +196,22 @@ def run(
     finish(state, tallies, made.wanted, hint, quiet=quiet)
 
 
-def _standing(made: Plan, held: Store, form: Format | None) -> dict[str, Exported]:
+def _standing(made: Plan, held: Store, form: Format | None) -> dict[str, Export]:
     """The exports that stand there already, one pass over plan and store for each."""
     if next(made.project.outputs.rglob("manifest.json"), None) is None:
         return {}  # nor what exports import, before the first call
     from builder.dataset import exports
 
-    found = {one.name: exports.standing(made, one, held, form) for one in made.datasets}
+    found = {
+        one.name: exports.compare(made, one, exports.read(made, one, held), exports.Form(form))
+        for one in made.datasets
+    }
     return {name: one for name, one in found.items() if one is not None}
 
 
 def _written(
-    made: Plan, held: Store, form: Format | None, there: dict[str, Exported], *, asked: int
-) -> list[Exported]:
+    made: Plan, held: Store, form: Format | None, there: dict[str, Export], *, asked: int
+) -> list[Export]:
     """The datasets' folders, each written where it does not hold just that already."""
     from builder.dataset import exports
 
@@ -218,6 +221,6 @@ def _written(
         if stands is not None and not stands.changed:
             folders.append(stands)
         else:
-            afresh = stands is not None
-            folders.append(exports.write(made, one, held, form=form, afresh=afresh))
+            reading = exports.read(made, one, held)
+            folders.append(exports.write_rows(made, one, reading, exports.Form(form)))
     return folders

@@ -71,8 +71,8 @@ def planned(
 ) -> tuple[Any, Any]:
     from builder.plan import requests
     from builder.plan.plans import Overrides
-    from builder.plan.spread import Rows
     from builder.project.settings import Project
+    from builder.project.words import Rows
 
     found = Project.find(folder)
     changed = Overrides(Rows(total=rows) if rows else None, model, tries)

@@ -129,7 +129,8 @@ def _released(folder: Path) -> str:
     """The dataset that a folder is a whole export of; empty for any other path."""
     from builder.dataset import manifests
 
-    return str((manifests.read(folder) or {}).get("dataset", ""))
+    manifest = manifests.read(folder)
+    return manifest.dataset if manifest else ""
 
 
 def _path(name: str | None, project: Path) -> Path | None:

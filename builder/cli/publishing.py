@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -21,6 +21,10 @@ from builder.cli.common import (
 )
 from builder.cli.options import project_options
 from builder.errors import InputError
+from builder.text import visible
+
+if TYPE_CHECKING:
+    from builder.dataset.history import Change
 
 SHARES = 12
 """Values of an axis that are shown."""
@@ -56,14 +60,14 @@ def publish(
     with store.locked(found.outputs), ExitStack() as stack:
         there = stack.enter_context(remote.opened(repository, token)) if token else None
         with store.reading(found.store, check=True) as held:
-            reasons, tallies = exports.stale(made, one, held)
+            reasons, tallies = exports.stale_reasons(made, one, held)
         _whole(one.name, reasons, sum(tally.open for tally in tallies.values()))
         folder = exports.folder(made, one)
-        releases.hold(one.name, _measured(made, one, found.store, folder, quiet=quiet))
+        releases.refuse_failures(one.name, _measured(made, one, found.store, folder, quiet=quiet))
         if there is None:
             say(_here(folder), quiet=quiet)
             return
-        looked = releases.look(there, folder, public=public, tag=tag)
+        looked = releases.prepare(there, folder, public=public, tag=tag)
         for line in (*_told(looked), *looked.notes):
             say(line, quiet=quiet)
         if dry_run:
@@ -91,13 +95,13 @@ def diff(
     before: str, after: str, dataset: str, project: Path, *, as_json: bool, quiet: bool
 ) -> None:
     """Show what lies between two releases: rows, shares by axis, gates."""
-    from builder.hub import diff
+    from builder.hub import comparison
 
     with ExitStack() as stack:
         left = _side(before, "", dataset, project, stack)
         here = before.partition("@")[0] if "@" in before else ""
         right = _side(after, here, dataset, project, stack)
-        found = diff.between(left, right)
+        found = comparison.between(left, right)
     print(json.dumps(found.as_dict(), ensure_ascii=False, indent=2) if as_json else _shown(found))
 
 
@@ -105,10 +109,11 @@ def _here(folder: Path) -> str:
     """What a dry run can say without a token."""
     from builder.dataset import manifests
 
-    found = manifests.read(folder) or {}
+    manifest = manifests.read(folder)
+    rows = manifest.rows if manifest else 0
     data = [path.stat().st_size for path in (folder / "data").iterdir()]
     return (
-        f"{folder.name}: {found['rows']:,} rows, {sum(data):,} bytes in {len(data)} data files\n"
+        f"{folder.name}: {rows:,} rows, {sum(data):,} bytes in {len(data)} data files\n"
         "HF_TOKEN is not set: what the Hub has was not looked at\nnothing was sent"
     )
 
@@ -166,17 +171,15 @@ def _told(looked: Any) -> Iterator[str]:
         f"{looked.kept} data files stay, {len(looked.deleted)} files go"
     )
     if looked.release is not None:
-        since = looked.release["since"]
+        since = looked.release.since
         yield f"release {looked.tag}" + (f", since {since}:" if since else ", the first")
-        for scenario, change in looked.release["changes"].items():
-            if any(change.values()):
+        for scenario, change in looked.release.changes.items():
+            if change:
                 yield f"  {scenario}: {_changed(change)}"
 
 
-def _changed(change: dict[str, int]) -> str:
-    return (
-        f"{change['added']:,} added, {change['removed']:,} removed, {change['changed']:,} changed"
-    )
+def _changed(change: Change) -> str:
+    return f"{change.added:,} added, {change.removed:,} removed, {change.changed:,} changed"
 
 
 def _confirm(looked: Any, *, yes: bool) -> None:
@@ -192,15 +195,15 @@ def _confirm(looked: Any, *, yes: bool) -> None:
 
 def _side(text: str, repository: str, dataset: str, project: Path, stack: ExitStack) -> Any:
     """The release that a word on the command line names."""
-    from builder.hub import diff, remote
+    from builder.hub import comparison, remote
 
     name, at, revision = text.partition("@")
     if Path(text).is_dir():
-        return diff.folder(Path(text))
+        return comparison.folder(Path(text))
     if not at and "/" not in text:
         own = _folder(text, project)
         if own is not None:
-            return diff.folder(own)
+            return comparison.folder(own)
         if not repository:
             raise InputError(
                 f"no folder and no exported dataset {text!r}",
@@ -212,7 +215,7 @@ def _side(text: str, repository: str, dataset: str, project: Path, stack: ExitSt
     head = there.head(revision or remote.BRANCH)
     if head is None:
         raise InputError(f"the Hub has no dataset {name}, or HF_TOKEN may not see it")
-    return diff.revision(there, head.commit, dataset, text if at else f"{name}@{revision or 'main'}")  # fmt: skip
+    return comparison.revision(there, head.commit, dataset, text if at else f"{name}@{revision or 'main'}")  # fmt: skip
 
 
 def _folder(name: str, project: Path) -> Path | None:
@@ -239,8 +242,7 @@ def _environ(project: Path) -> Any:
 
 
 def _shown(found: Any) -> str:
-    total = found.total.as_dict()
-    lines = [f"{found.before.name} → {found.after.name}: {_changed(total)}"]
+    lines = [f"{found.before.name} → {found.after.name}: {_changed(found.total)}"]
     rows: list[list[Any]] = [
         [name, change.added, change.removed, change.changed]
         for name, change in found.scenarios.items()
@@ -249,8 +251,8 @@ def _shown(found: Any) -> str:
         lines += ["", view.table(["scenario", "added", "removed", "changed"], rows)]
     for axis, values in found.axes.items():
         moved = sorted(values, key=lambda v: -abs((v[1] or 0) - (v[2] or 0)))[:SHARES]
-        cells = [[view.visible(value), _share(a), _share(b)] for value, a, b in moved]
-        lines += ["", view.table([view.visible(axis), "before", "after"], cells)]
+        cells = [[visible(value), _share(a), _share(b)] for value, a, b in moved]
+        lines += ["", view.table([visible(axis), "before", "after"], cells)]
     if found.gates:
         cells = [[gate, what, _figure(a), _figure(b)] for gate, what, a, b in found.gates]
         lines += ["", view.table(["gate", "of", "before", "after"], cells)]

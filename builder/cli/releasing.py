@@ -67,7 +67,7 @@ def export(
     chosen = datasets_of(made, datasets)
     with store.locked(found.outputs), store.reading(found.store, check=True) as held:
         folders = [
-            exports.write(made, one, held, form=format, shape=shape, raw=raw) for one in chosen
+            exports.write(made, one, held, exports.Form(format, shape, raw)) for one in chosen
         ]
     say(view.summary(Progress(), folders), quiet=quiet)
     for one in folders:

@@ -171,6 +171,7 @@ def _site(name: str, project: Path, made: Any, reference: Path | None, embed: An
 def _earlier(site: Site) -> dict[str, int]:
     """The rows of each focus in the file of rounds before; InputError for one that people changed."""
     from builder.project import documents
+    from builder.project.words import Words
     from builder.quality import topups
     from builder.table import tables
 
@@ -183,8 +184,8 @@ def _earlier(site: Site) -> dict[str, int]:
         )
     if not site.file.exists():
         return {}
-    data = documents.read(site.file).data
-    return {str(focus): int(weight) for focus, weight in data["vary"][topups.FOCUS].items()}
+    words = Words.read(documents.read(site.file))
+    return {str(focus): int(weight) for focus, weight in words.vary[topups.FOCUS].items()}
 
 
 def _base(made: Any, name: str, model: str | None) -> dict[str, Any]:

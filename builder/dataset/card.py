@@ -7,15 +7,15 @@ values are escaped; what models wrote stands in fenced blocks that it cannot end
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from builder import io
-from builder.dataset import charts, sections
+from builder.dataset import charts, manifests, sections
+from builder.dataset.facts import Facts, report_of
+from builder.dataset.manifests import Manifest
 from builder.dataset.markdown import Raw, table, text
-from builder.dataset.part import Part, report_of
 from builder.quality import strain
 
 NAME = "README.md"
@@ -28,20 +28,20 @@ TASKS = {"text-label": "text-classification"}
 def write(folder: Path) -> None:
     """Puts README.md and plots/ into a dataset's folder, from what stands there; files that hold
     just this already are left alone."""
-    manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
-    part = Part(manifest, report_of(folder, manifest))
-    figures = files(part)
+    manifest = manifests.parse((folder / manifests.NAME).read_bytes())
+    facts = Facts(manifest, report_of(folder, manifest))
+    figures = draw(facts)
     for name, content in figures.items():
         put(folder / name, content)
     for old in (folder / "plots").glob("*"):
         if f"plots/{old.name}" not in figures:
             old.unlink()
-    put(folder / NAME, render([part]))
+    put(folder / NAME, render([facts]))
 
 
 def renew(folder: Path) -> None:
     """The card of a folder that has one, with what the gates found since."""
-    if (folder / NAME).is_file() and (folder / "manifest.json").is_file():
+    if (folder / NAME).is_file() and manifests.load(folder) is not None:
         write(folder)
 
 
@@ -53,88 +53,88 @@ def put(path: Path, content: str) -> None:
     io.write(path, content)
 
 
-def files(part: Part) -> dict[str, str]:
-    """The figures that the card shows, by name."""
-    found = {}
-    if part.manifest["axes"]:
-        found["plots/axes.svg"] = charts.shares(part.manifest["axes"])
-    if part.report and (summaries := strain.by_measure(part.report)):
-        found["plots/gates.svg"] = charts.gates(summaries)
-    return found
+def draw(facts: Facts) -> dict[str, str]:
+    """The figures that the card shows, as SVG by name."""
+    figures = {}
+    if facts.manifest.axes:
+        figures["plots/axes.svg"] = charts.shares(facts.manifest.axes)
+    if facts.report and (summaries := strain.by_measure(facts.report)):
+        figures["plots/gates.svg"] = charts.gates(summaries)
+    return figures
 
 
-def render(parts: Sequence[Part]) -> str:
+def render(datasets: Sequence[Facts]) -> str:
     """README.md over one dataset, or over several as configs of one repository."""
     import yaml
 
-    head = yaml.safe_dump(metadata(parts), allow_unicode=True, sort_keys=False, width=10_000)
-    if len(parts) == 1:
-        body = [f"# {text(parts[0].title)}", *sections.of(parts[0], 2)]
+    head = yaml.safe_dump(metadata(datasets), allow_unicode=True, sort_keys=False, width=10_000)
+    if len(datasets) == 1:
+        body = [f"# {text(datasets[0].title)}", *sections.of(datasets[0], 2)]
     else:
-        rows = [[Raw(f"[{text(p.title)}](#{_anchor(p.title)})"), Raw(f"`{p.name}`"),
-                 p.manifest["rows"]] for p in parts]  # fmt: skip
-        body = ["# " + text(" and ".join(p.title for p in parts)), "Several datasets, one config each.",
-                table(["dataset", "config", "rows"], rows)]  # fmt: skip
-        for part in parts:
-            body += [f"## {text(part.title)}", *sections.of(part, 3)]
+        rows = [[Raw(f"[{text(facts.title)}](#{_anchor(facts.title)})"), Raw(f"`{facts.name}`"),
+                 facts.manifest.rows] for facts in datasets]  # fmt: skip
+        body = ["# " + text(" and ".join(facts.title for facts in datasets)),
+                "Several datasets, one config each.", table(["dataset", "config", "rows"], rows)]  # fmt: skip
+        for facts in datasets:
+            body += [f"## {text(facts.title)}", *sections.of(facts, 3)]
     return f"---\n{head}---\n{MARK}\n\n" + "\n\n".join(body) + "\n"
 
 
-def metadata(parts: Sequence[Part]) -> dict[str, Any]:
+def metadata(datasets: Sequence[Facts]) -> dict[str, Any]:
     """What the Hub reads of a card."""
-    cards = [part.manifest["card"] for part in parts]
-    languages = sorted({language for card in cards for language in card["languages"]})
-    licenses = sorted({card["license"] for card in cards if card["license"]})
-    rows = sum(part.manifest["rows"] for part in parts)
-    found: dict[str, Any] = {
-        "pretty_name": " and ".join(part.title for part in parts),
+    files = [facts.manifest for facts in datasets]
+    languages = sorted({language for m in files for language in m.card.languages})
+    licenses = sorted({m.card.license for m in files if m.card.license})
+    rows = sum(m.rows for m in files)
+    fields: dict[str, Any] = {
+        "pretty_name": " and ".join(facts.title for facts in datasets),
         "language": languages,
         "license": licenses[0] if len(licenses) == 1 else licenses,
-        "task_categories": sorted({task for part in parts for task in _tasks(part.manifest)}),
+        "task_categories": sorted({task for m in files for task in _tasks(m)}),
         "size_categories": [next((name for most, name in SIZES if rows < most), "n>100M")],
         "annotations_creators": ["machine-generated"],
         "language_creators": ["machine-generated"],
         "multilinguality": ["multilingual" if len(languages) > 1 else "monolingual"] if languages else [],
         "source_datasets": ["original"],
-        "tags": ["synthetic", "text-dataset-builder", *sorted({t for p in parts for t in _tags(p.manifest)})],
-        "configs": [_config(part, default=len(parts) == 1 or not i) for i, part in enumerate(parts)],
-        "dataset_info": [_info(part) for part in parts],
+        "tags": ["synthetic", "text-dataset-builder", *sorted({tag for m in files for tag in _tags(m)})],
+        "configs": [_config(facts, default=len(datasets) == 1 or not i) for i, facts in enumerate(datasets)],
+        "dataset_info": [_info(facts) for facts in datasets],
     }  # fmt: skip
-    return {name: value for name, value in found.items() if value}
+    return {name: value for name, value in fields.items() if value}
 
 
-def _config(part: Part, *, default: bool) -> dict[str, Any]:
-    found: dict[str, Any] = {"config_name": part.name}
-    if default:
-        found["default"] = True
-    paths = [{"split": split, "path": f"{part.prefix}data/{split}-*"} for split in part.manifest["splits"]]  # fmt: skip
-    return {**found, "data_files": paths}
+def _config(facts: Facts, *, default: bool) -> dict[str, Any]:
+    """Where `datasets` finds the splits of a dataset."""
+    paths = [{"split": split, "path": f"{facts.prefix}data/{split}-*"} for split in facts.manifest.splits]  # fmt: skip
+    first = {"default": True} if default else {}
+    return {"config_name": facts.name, **first, "data_files": paths}
 
 
-def _info(part: Part) -> dict[str, Any]:
-    manifest = part.manifest
-    sizes = {split: part.sizes(split) for split in manifest["splits"]}
+def _info(facts: Facts) -> dict[str, Any]:
+    """The columns and sizes of a dataset."""
+    manifest = facts.manifest
+    sizes = {split: facts.sizes(split) for split in manifest.splits}
     return {
-        "config_name": part.name,
-        "features": manifest["features"],
+        "config_name": facts.name,
+        "features": manifest.features,
         "splits": [
             {"name": split, "num_bytes": sizes[split][1], "num_examples": rows}
-            for split, rows in manifest["splits"].items()
+            for split, rows in manifest.splits.items()
         ],
-        "download_size": sum(size for size, _ in sizes.values()),
-        "dataset_size": sum(size for _, size in sizes.values()),
+        "download_size": sum(stored for stored, _ in sizes.values()),
+        "dataset_size": sum(loaded for _, loaded in sizes.values()),
     }
 
 
-def _tasks(manifest: Mapping[str, Any]) -> list[str]:
-    chosen = manifest["card"]["tasks"]
-    return list(chosen) or [TASKS.get(manifest["shape"], "text-generation")]
+def _tasks(manifest: Manifest) -> list[str]:
+    return manifest.card.tasks or [TASKS.get(manifest.shape, "text-generation")]
 
 
-def _tags(manifest: Mapping[str, Any]) -> list[str]:
-    return ["conversational", "sft"] if manifest["shape"] == "messages" else []
+def _tags(manifest: Manifest) -> list[str]:
+    return ["conversational", "sft"] if manifest.shape == "messages" else []
 
 
 def _anchor(title: str) -> str:
-    kept = "".join(c for c in title.lower() if c.isalnum() or c in " -_")
-    return kept.replace(" ", "-")
+    """The name that a heading has in a link."""
+    letters = "".join(c for c in title.lower() if c.isalnum() or c in " -_")
+    return letters.replace(" ", "-")

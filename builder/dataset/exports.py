@@ -11,15 +11,15 @@ from typing import Any
 import jsonlines
 
 from builder import io
-from builder.dataset import card, files, manifests, shapes
-from builder.dataset.files import Folder, Format
-from builder.dataset.manifests import Manifest
-from builder.dataset.shapes import Name, Shape
+from builder.dataset import card, manifests, shapes
+from builder.dataset.files import Folder, Format, Layout
+from builder.dataset.manifests import Counts, Manifest
+from builder.dataset.shapes import Name
 from builder.plan.columns import JSON
 from builder.plan.plans import DatasetPlan, Plan
 from builder.records import Reject, digest_of
 from builder.results import rows, settle
-from builder.results.rows import Reading
+from builder.results.rows import Batch, ContentDigest, Reading
 from builder.results.settle import Settlement
 from builder.results.tally import Tallies
 from builder.store import Store
@@ -30,33 +30,67 @@ _ANSWER = re.compile(
 _FOUND = re.compile(r" \(found .*?\)(?=; |$)", re.DOTALL)
 _KEY = re.compile(r"[0-9a-f]{32}-\d+-\d+")
 _PARTICULAR = re.compile(r"""(?<!\w)(?:\d+(?:\.\d+)?|'[^']*'|"[^"]*"|「[^」]*」|“[^”]*”)""")
-MEND = "what was paid for is safe in the store; repair this and run `builder export`"
+REPAIR = "what was paid for is safe in the store; repair this and run `builder export`"
+REASONS = 10_000
+"""Reasons of rejects that are told apart."""
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """The form that an export is asked to have; what is None is as the project says."""
+
+    format: Format | None = None
+    shape: Name | None = None
+    raw: bool = False
+    """Whether CSV cells stay as they are, also where a spreadsheet would run them."""
 
 
 @dataclass(slots=True)
-class Exported:
-    """What a dataset's folder holds now."""
+class Export:
+    """What a dataset's folder holds, or would hold."""
 
     name: str
     folder: Path
-    splits: dict[str, int]
-    empty_splits: list[str]
-    tallies: Tallies
+    settlement: Settlement
+    """The walk over the dataset, finished."""
+    counts: Counter[str]
+    """Rows by split, those without a row too."""
     reasons: Counter[tuple[str, str]] = field(default_factory=Counter)
     """How often answers were refused, by stage and reason without its particulars."""
     examples: dict[tuple[str, str], Reject] = field(default_factory=dict)
+    content: ContentDigest = field(default_factory=ContentDigest)
     changed: bool = True
     """False where the folder held just this already."""
-    settlement: Settlement | None = None
-    """The finished walk over the dataset."""
+
+    @property
+    def tallies(self) -> Tallies:
+        """The counts of its scenarios."""
+        return self.settlement.tallies
 
     @property
     def rows(self) -> int:
-        return sum(self.splits.values())
+        """How many rows there are."""
+        return self.counts.total()
+
+    @property
+    def splits(self) -> dict[str, int]:
+        """Rows by split, where there are any."""
+        return {split: count for split, count in self.counts.items() if count}
+
+    @property
+    def empty_splits(self) -> list[str]:
+        """Splits that no row fell into."""
+        return [split for split, count in self.counts.items() if not count]
+
+    def add(self, batch: Batch) -> None:
+        """Counts rows."""
+        self.counts.update(batch.splits)
+        self.content.add(batch)
 
     def note(self, reject: Reject) -> None:
+        """Counts a reject under its reason."""
         reason = (reject.stage, plain(reject))
-        if reason in self.reasons or len(self.reasons) < 10_000:
+        if reason in self.reasons or len(self.reasons) < REASONS:
             self.reasons[reason] += 1
             self.examples.setdefault(reason, reject)
 
@@ -66,13 +100,13 @@ def plain(reject: Reject) -> str:
     other rows, and numbers, which are shown as N."""
     raw = reject.raw.casefold()
 
-    def generally(found: re.Match[str]) -> str:
-        if found[0][0].isdigit():
+    def generalise(match: re.Match[str]) -> str:
+        if match[0][0].isdigit():
             return "N"
-        return "…" if found[0][1:-1].casefold() in raw else found[0]
+        return "…" if match[0][1:-1].casefold() in raw else match[0]
 
     reason = _KEY.sub("another row", _FOUND.sub("", _ANSWER.sub("", reject.reason)))
-    return _PARTICULAR.sub(generally, reason)
+    return _PARTICULAR.sub(generalise, reason)
 
 
 def folder(plan: Plan, dataset: DatasetPlan) -> Path:
@@ -89,125 +123,88 @@ def folder(plan: Plan, dataset: DatasetPlan) -> Path:
 
 def trials(plan: Plan, dataset: DatasetPlan) -> list[str]:
     """Models whose trials of this dataset hold rows."""
-    found = set()
+    models: set[str] = set()
     for file in (plan.project.outputs / "trial").glob(f"*/{dataset.name}/{manifests.NAME}"):
-        held = manifests.read(file.parent)
-        if held and held["rows"] and len(held["models"]) == 1:
-            found.update(held["models"])
-    return sorted(found)
+        manifest = manifests.read(file.parent)
+        if manifest and manifest.rows and len(manifest.models) == 1:
+            models.update(manifest.models)
+    return sorted(models)
 
 
-def write(
-    plan: Plan,
-    dataset: DatasetPlan,
-    store: Store,
-    *,
-    form: Format | None = None,
-    shape: Name | None = None,
-    raw: bool = False,
-    afresh: bool = False,
-) -> Exported:
+def read(plan: Plan, dataset: DatasetPlan, store: Store) -> Reading:
+    """A pass over the rows that plan and store make, with the project's splits; it has not begun."""
+    return rows.read(
+        settle.settle(dataset, store), plan.project.dataset_settings(dataset.name).splits
+    )
+
+
+def write(plan: Plan, dataset: DatasetPlan, store: Store, form: Form | None = None) -> Export:
     """Writes data/, the card, rejects.jsonl and manifest.json of a dataset, or leaves them be
-    when they hold just that already; `afresh` tells that they do not.
+    when they hold just that already.
 
-    One pass over plan and store, some thousand rows in memory. `form` and `shape` are said over
-    what the project says; `raw` leaves CSV cells as they are. Raises InputError where the shape does not
-    fit, and StoreError, naming the path, where the folder cannot be written; what stood there
-    stays.
+    Some thousand rows are in memory. Raises InputError where the shape does not fit, and
+    StoreError, naming the path, where the folder cannot be written; what stood there stays.
     """
-    where = folder(plan, dataset)
-    with io.writing(where, hint=MEND):
-        found = None if afresh else standing(plan, dataset, store, form, shape=shape, raw=raw)
-        if found is None or found.changed:
-            form = form or plan.project.dataset_settings(dataset.name).format
-            found = _write(plan, dataset, _reading(plan, dataset, store, shape), form, raw=raw)
-        card.write(where)
-        return found
+    with io.writing(folder(plan, dataset), hint=REPAIR):
+        export = compare(plan, dataset, read(plan, dataset, store), form)
+        if export is not None and not export.changed:
+            card.write(export.folder)
+            return export
+    return write_rows(plan, dataset, read(plan, dataset, store), form)
 
 
-def _reading(
-    plan: Plan, dataset: DatasetPlan, store: Store, shape: Name | None
-) -> tuple[Reading, Shape]:
-    """A pass over the rows that has not begun, and the shape they get."""
-    splits = plan.project.dataset_settings(dataset.name).splits
-    reading = rows.read(settle.settle(dataset, store), splits)
-    return reading, shapes.of(plan.project, dataset, reading.kinds, shape)
+def write_rows(
+    plan: Plan, dataset: DatasetPlan, reading: Reading, form: Form | None = None
+) -> Export:
+    """Writes the folder of a dataset from one pass over its rows, whatever stands there.
+
+    Raises as `write` does.
+    """
+    export = _begin(plan, dataset, reading)
+    with io.writing(export.folder, hint=REPAIR):
+        _write(plan, dataset, reading, _layout(plan, dataset, reading, form), export)
+        card.write(export.folder)
+    return export
 
 
-def _write(
-    plan: Plan,
-    dataset: DatasetPlan,
-    read: tuple[Reading, Shape],
-    form: Format,
-    *,
-    raw: bool,
-) -> Exported:
-    reading, shape = read
-    where = folder(plan, dataset)
-    counts = Counter(dict.fromkeys(reading.splits, 0))
-    made = Exported(dataset.name, where, counts, [], reading.tallies)
-    content = rows.ContentDigest()
-    axes = _axes(dataset)
-    first: dict[str, Any] | None = None
-    where.mkdir(parents=True, exist_ok=True)
-    rejects_part = where / "rejects.part"
-    with (
-        Folder(where / "data", files.form(form, shape, raw=raw), form) as out,
-        rejects_part.open("w", encoding="utf-8", newline="\n") as stream,
-        jsonlines.Writer(stream) as rejects,
-    ):
-        for item in reading.batches():
-            if isinstance(item, Reject):
-                made.note(item)
-                rejects.write(reject_record(item))
-                continue
-            content.add(item)
-            counts.update(item.splits)
-            for name, counted in axes.items():
-                counted.update(item.columns[name])
-            shaped = shape.columns(item.columns)
-            first = first or next(rows.records(shaped))
-            out.write(item._replace(columns=shaped))
-    made.splits = {split: n for split, n in counts.items() if n}
-    made.empty_splits = [split for split, n in counts.items() if not n]
-    manifest = _manifest(plan, dataset, made, reading, content, shape, form, raw=raw)
-    manifest["axes"] = manifests.shares(axes)
-    manifest["example"] = manifests.example(first)
-    written = {f"data/{name}": path for name, path in out.made().items()}
-    manifest["files"] = manifests.listed({**written, "rejects.jsonl": rejects_part})
-    manifest_part = where / "manifest.part"
-    manifest_part.write_text(manifests.as_json(manifest), "utf-8")
-    # All is written now. No manifest while the files change: one that is there vouches for them.
-    (where / manifests.NAME).unlink(missing_ok=True)
-    out.publish()
-    io.replace({rejects_part: where / "rejects.jsonl", manifest_part: where / manifests.NAME})
-    return made
+def compare(
+    plan: Plan, dataset: DatasetPlan, reading: Reading, form: Form | None = None
+) -> Export | None:
+    """What an export would hold by one pass over the rows, `changed` where the folder holds
+    something else. None, and no pass, where the folder holds no whole export."""
+    manifest = manifests.read(folder(plan, dataset))
+    if manifest is None:
+        return None
+    layout = _layout(plan, dataset, reading, form)
+    export = _begin(plan, dataset, reading)
+    for item in reading.batches():
+        if isinstance(item, Reject):
+            export.note(item)
+        else:
+            export.add(item)
+    fresh = _manifest(plan, dataset, reading, layout, export)
+    export.changed = fresh.follows_from() != manifest.follows_from()
+    return export
 
 
-def _axes(dataset: DatasetPlan) -> dict[str, Counter[Any]]:
-    names = [axis.name for s in dataset.scenarios for axis in s.scenario.axes]
-    return {name: Counter() for name in names}
-
-
-def stale(plan: Plan, dataset: DatasetPlan, store: Store) -> tuple[list[str], Tallies]:
+def stale_reasons(plan: Plan, dataset: DatasetPlan, store: Store) -> tuple[list[str], Tallies]:
     """Why a dataset's folder is not what its files and answers would make now, nothing where it
     is; and how the cases stand."""
     where = folder(plan, dataset)
     if not (where / manifests.NAME).is_file():
         return [f"{dataset.name} was not exported"], {}
-    held = manifests.read(where)
-    if held is None:
+    manifest = manifests.read(where)
+    if manifest is None:
         return [f"files in {where.name} are not those that were exported"], {}
-    now = manifests.sources(plan, dataset)
-    then = held.get("sources", {})
+    now, then = manifests.sources(plan, dataset), manifest.sources
     names = sorted(name for name in {*now, *then} if now.get(name) != then.get(name))
     if names:
         return [f"{name} changed since the export" for name in names], {}
-    form, shape, raw = held.get("format", "parquet"), held.get("shape"), held.get("raw", False)
-    found = standing(plan, dataset, store, form, shape=shape, raw=raw)
-    if found is None or found.changed:
+    form = Form(manifest.format, manifest.shape, manifest.raw)
+    export = compare(plan, dataset, read(plan, dataset, store), form)
+    if export is None or export.changed:
         return ["rows, settings or answers changed since the export"], {}
-    return [], found.tallies
+    return [], export.tallies
 
 
 def reject_record(reject: Reject) -> dict[str, Any]:
@@ -225,54 +222,71 @@ def reject_record(reject: Reject) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def standing(
-    plan: Plan,
-    dataset: DatasetPlan,
-    store: Store,
-    form: Format | None = None,
-    *,
-    shape: Name | None = None,
-    raw: bool = False,
-) -> Exported | None:
-    """What an export would hold, compared with what the folder holds: `changed` tells whether they
-    differ. None where the folder holds no whole export."""
-    where = folder(plan, dataset)
-    manifest = manifests.read(where)
-    if manifest is None:
-        return None
-    reading, chosen = _reading(plan, dataset, store, shape)
-    found = Exported(dataset.name, where, dict.fromkeys(reading.splits, 0), [], reading.tallies)
-    content = rows.ContentDigest()
-    counts = Counter(found.splits)
-    for item in reading.batches():
-        if isinstance(item, Reject):
-            found.note(item)
-        else:
-            counts.update(item.splits)
-            content.add(item)
-    found.empty_splits = [split for split, n in counts.items() if not n]
-    found.splits = {split: n for split, n in counts.items() if n}
-    form = form or plan.project.dataset_settings(dataset.name).format
-    wanted = _manifest(plan, dataset, found, reading, content, chosen, form, raw=raw)
-    found.changed = wanted != {name: manifest.get(name) for name in wanted}
-    found.settlement = reading.settlement
-    return found
+def _begin(plan: Plan, dataset: DatasetPlan, reading: Reading) -> Export:
+    """An export that has seen no row."""
+    counts = Counter(dict.fromkeys(reading.splits, 0))
+    return Export(dataset.name, folder(plan, dataset), reading.settlement, counts)
+
+
+def _layout(plan: Plan, dataset: DatasetPlan, reading: Reading, form: Form | None) -> Layout:
+    form = form or Form()
+    return Layout(
+        form.format or plan.project.dataset_settings(dataset.name).format,
+        shapes.of(plan.project, dataset, reading.kinds, form.shape),
+        form.raw,
+    )
+
+
+def _write(
+    plan: Plan, dataset: DatasetPlan, reading: Reading, layout: Layout, export: Export
+) -> None:
+    """Writes all but the card, and counts what is written."""
+    where = export.folder
+    axes: dict[str, Counter[Any]] = {
+        axis.name: Counter() for s in dataset.scenarios for axis in s.scenario.axes
+    }
+    example: dict[str, Any] = {}
+    where.mkdir(parents=True, exist_ok=True)
+    rejects_part, manifest_part = where / "rejects.part", where / "manifest.part"
+    with (
+        Folder(where / "data", layout) as shards,
+        rejects_part.open("w", encoding="utf-8", newline="\n") as stream,
+        jsonlines.Writer(stream) as rejects,
+    ):
+        for item in reading.batches():
+            if isinstance(item, Reject):
+                export.note(item)
+                rejects.write(reject_record(item))
+                continue
+            export.add(item)
+            for name, counts in axes.items():
+                counts.update(item.columns[name])
+            shaped = layout.shape.columns(item.columns)
+            example = example or next(rows.records(shaped))
+            shards.write(item._replace(columns=shaped))
+    partial = {f"data/{name}": path for name, path in shards.partial().items()}
+    manifest = _manifest(plan, dataset, reading, layout, export).model_copy(
+        update={
+            "axes": {name: manifests.shares(counts) for name, counts in axes.items()},
+            "example": manifests.shorten(example),
+            "files": manifests.describe({**partial, "rejects.jsonl": rejects_part}),
+        }
+    )
+    manifest_part.write_text(manifest.as_json(), "utf-8")
+    # All is written now. No manifest while the files change: one that is there vouches for them.
+    (where / manifests.NAME).unlink(missing_ok=True)
+    shards.publish()
+    io.replace({rejects_part: where / "rejects.jsonl", manifest_part: where / manifests.NAME})
 
 
 def _manifest(
-    plan: Plan,
-    dataset: DatasetPlan,
-    made: Exported,
-    reading: Reading,
-    content: rows.ContentDigest,
-    shape: Shape,
-    form: Format,
-    *,
-    raw: bool,
+    plan: Plan, dataset: DatasetPlan, reading: Reading, layout: Layout, export: Export
 ) -> Manifest:
+    """The manifest that follows from a pass that is over."""
     kinds = [[name, str(kind)] for name, kind in reading.kinds.items()]
-    whole = content.whole(form, kinds, dict(reading.splits), shape.about(), rows.BLOCK, raw)
-    digests = {"content": whole, "records": content.rows()}
-    return manifests.make(
-        plan, dataset, shape, form, digests, made.splits, made.tallies, made.reasons, raw=raw
+    shape = layout.shape.about()
+    content = export.content.whole(
+        layout.format, kinds, dict(reading.splits), shape, rows.BLOCK, layout.raw
     )
+    counts = Counts(content, export.content.rows(), export.splits, export.tallies, export.reasons)
+    return manifests.make(plan, dataset, layout, counts)

@@ -14,6 +14,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from io import StringIO
 from itertools import compress
 from pathlib import Path
@@ -37,7 +38,7 @@ Format = Literal["parquet", "jsonl", "csv"]
 GROUP = 5000
 """Rows of one Parquet row group: what is in memory before it is written."""
 GROUP_BYTES = 16 * 2**20
-"""The same in bytes, for long rows."""
+"""Bytes that are in memory at most before they are written, for long rows."""
 UNIQUE = ("_case", "_key")
 """Columns that hold no value twice: a dictionary or bounds of them help no reader, and take room."""
 ENDINGS = (".parquet", ".jsonl", ".csv")
@@ -46,6 +47,16 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 Key = tuple[str, str, int]
 """Split, scenario and block of a shard."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How a dataset's rows lie in its files."""
+
+    format: Format
+    shape: Shape
+    raw: bool = False
+    """Whether CSV cells stay as they are, also where a spreadsheet would run them."""
 
 
 class Writer(Protocol):
@@ -62,9 +73,8 @@ class Writer(Protocol):
     def close(self) -> None: ...
 
 
-class Form(Protocol):
-    """Begins files of one format, all with the same columns; they are opened when they are
-    written to."""
+class Opener(Protocol):
+    """Begins files of one layout; they are opened when they are written to."""
 
     def __call__(self, path: Path) -> Writer: ...
 
@@ -190,7 +200,7 @@ def plain(value: Any) -> Any:
 
 
 def cell(value: Any) -> Any:
-    """The same, with an apostrophe before what a spreadsheet would take for a formula.
+    """A value as CSV holds it, with an apostrophe before what a spreadsheet would take for a formula.
 
     >>> cell("=cmd()"), cell("plain"), cell(-3)
     ("'=cmd()", 'plain', -3)
@@ -199,14 +209,14 @@ def cell(value: Any) -> Any:
     return f"'{shown}" if isinstance(shown, str) and shown.startswith(FORMULA) else shown
 
 
-def form(ending: Format, shape: Shape, *, raw: bool = False) -> Form:
-    """How files of this format and shape are opened."""
-    if ending == "jsonl":
+def opener(layout: Layout) -> Opener:
+    """How files of this layout are begun."""
+    if layout.format == "jsonl":
         return Lines
-    if ending == "csv":
-        return lambda path: Table(path, list(shape.kinds), raw=raw)
-    schema = arrow_schema(shape)
-    return lambda path: Parquet(path, shape.kinds, schema)
+    if layout.format == "csv":
+        return lambda path: Table(path, list(layout.shape.kinds), raw=layout.raw)
+    schema = arrow_schema(layout.shape)
+    return lambda path: Parquet(path, layout.shape.kinds, schema)
 
 
 def arrow_schema(shape: Shape) -> Any:
@@ -218,8 +228,8 @@ def arrow_schema(shape: Shape) -> Any:
     schema = pyarrow.schema([(name, arrow.kind_type(kind)) for name, kind in shape.kinds.items()])
     if not shape.labels:
         return schema
-    told = {"info": {"features": declared_features.as_metadata(shape)}}
-    return schema.with_metadata({"huggingface": json.dumps(told)})
+    metadata = {"info": {"features": declared_features.as_metadata(shape)}}
+    return schema.with_metadata({"huggingface": json.dumps(metadata)})
 
 
 def shard_name(key: Key, ending: str) -> str:
@@ -235,72 +245,72 @@ def shard_name(key: Key, ending: str) -> str:
     return f"{split}-00000-of-00001-{safe}-{part}.{ending}"
 
 
-def parted(batch: Batch) -> Iterator[tuple[str, Columns]]:
-    """The columns of each split, those in front first."""
+def by_split(batch: Batch) -> Iterator[tuple[str, Columns]]:
+    """The columns of each split of a batch, the split of its first row first."""
     splits = list(dict.fromkeys(batch.splits))
     if len(splits) == 1:
         yield splits[0], batch.columns
         return
     for split in splits:
-        mine = [one == split for one in batch.splits]
-        yield split, {name: list(compress(values, mine)) for name, values in batch.columns.items()}
+        chosen = [name == split for name in batch.splits]
+        columns = batch.columns.items()
+        yield split, {name: list(compress(values, chosen)) for name, values in columns}
 
 
 class Folder:
-    """A folder of shards being written: whole under other names when `with` ends, in their places
+    """A folder of shards being written: whole as partial files when `with` ends, in their places
     after `publish`, gone again where writing fails. A shard that stands there already with just
     these bytes is left alone; files of an earlier export that are no longer wanted go."""
 
-    def __init__(self, folder: Path, open_file: Form, ending: Format) -> None:
+    def __init__(self, folder: Path, layout: Layout) -> None:
         self.folder = folder
-        self.ending = ending
-        self._open_file = open_file
+        self._ending = layout.format
+        self._open_file = opener(layout)
         self._block: tuple[str, int] = ("", 0)
         self._open: dict[Key, Writer] = {}
         self._closed: set[tuple[str, int]] = set()
-        self._rest: dict[Key, Writer] = {}
+        self._late: dict[Key, Writer] = {}
         self._waiting = 0
         self._names: list[str] = []
 
     def __enter__(self) -> Folder:
         self.folder.mkdir(parents=True, exist_ok=True)
-        for left in self.folder.glob("*.part"):
-            left.unlink()
+        self._remove_partial()
         return self
 
     def write(self, batch: Batch) -> None:
         """Adds rows to the shards of their splits. Blocks come one after another; what comes when
         its block is over goes to the rest of its scenario."""
-        for split, columns in parted(batch):
+        for split, columns in by_split(batch):
             self._write((split, batch.scenario, batch.block), columns)
 
     def _write(self, key: Key, columns: Columns) -> None:
         split, scenario, block = key
         if self._block != (scenario, block):
             if block == REST or (scenario, block) in self._closed:
-                self._keep((split, scenario, REST), columns)
+                self._write_late((split, scenario, REST), columns)
                 return
             self._close(self._open)
             self._closed.add(self._block)
             self._block = (scenario, block)
         shard = self._open.get(key)
         if shard is None:
-            shard = self._open[key] = self._begun(key)
+            shard = self._open[key] = self._begin(key)
         shard.write(columns)
 
-    def _keep(self, key: Key, columns: Columns) -> None:
-        """The rests of all scenarios come mixed, so that their shards stay open to the end."""
-        shard = self._rest.get(key)
+    def _write_late(self, key: Key, columns: Columns) -> None:
+        """Late rows of all scenarios come mixed, so that their shards stay open to the end."""
+        shard = self._late.get(key)
         if shard is None:
-            shard = self._rest[key] = self._begun(key)
+            shard = self._late[key] = self._begin(key)
         self._waiting += shard.write(columns)
         if self._waiting >= GROUP_BYTES:
-            for one in self._rest.values():
-                one.flush()
+            for writer in self._late.values():
+                writer.flush()
             self._waiting = 0
 
-    def _begun(self, key: Key) -> Writer:
-        name = shard_name(key, self.ending)
+    def _begin(self, key: Key) -> Writer:
+        name = shard_name(key, self._ending)
         self._names.append(name)
         return self._open_file(self.folder / f"{name}.part")
 
@@ -317,7 +327,7 @@ class Folder:
         try:
             if error is None:
                 self._close(self._open)
-                self._close(self._rest)
+                self._close(self._late)
                 return
         except BaseException:
             self._remove()
@@ -325,20 +335,23 @@ class Folder:
         self._remove()
 
     def _remove(self) -> None:
-        for shard in (*self._open.values(), *self._rest.values()):
+        for shard in (*self._open.values(), *self._late.values()):
             # A full disk fails here once more; the first error is the one to tell.
             with suppress(Exception):
                 shard.close()
-        for left in self.folder.glob("*.part"):
-            left.unlink()
+        self._remove_partial()
 
-    def made(self) -> dict[str, Path]:
+    def _remove_partial(self) -> None:
+        for partial in self.folder.glob("*.part"):
+            partial.unlink()
+
+    def partial(self) -> dict[str, Path]:
         """The names that the files are to have, and where they are until then."""
         return {name: self.folder / f"{name}.part" for name in self._names}
 
     def publish(self) -> None:
         """Puts the files in their places."""
-        names = self.made()
+        names = self.partial()
         changed: dict[Path, Path] = {}
         for name, partial in names.items():
             whole = self.folder / name
@@ -356,8 +369,8 @@ def unpacked(path: Path) -> int:
     """Bytes of a Parquet file's columns before they were compressed."""
     from pyarrow import parquet
 
-    about = parquet.read_metadata(path)
-    return sum(about.row_group(i).total_byte_size for i in range(about.num_row_groups))
+    metadata = parquet.read_metadata(path)
+    return sum(metadata.row_group(i).total_byte_size for i in range(metadata.num_row_groups))
 
 
 def digest(path: Path) -> str:

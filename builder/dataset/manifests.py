@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, JsonValue
 
 from builder.dataset import declared_features, files
-from builder.dataset.files import Format
-from builder.dataset.shapes import Shape
+from builder.dataset.files import Format, Layout
+from builder.dataset.shapes import Name, Shape
 from builder.plan.plans import DatasetPlan, Plan, ScenarioPlan
 from builder.results.tally import Tallies, Tally
 
@@ -21,96 +23,239 @@ NAME = "manifest.json"
 VALUES = 50
 """Values of an axis whose shares are told; the rest is summed up."""
 REASONS = 20
-Manifest = dict[str, Any]
-Reasons = Counter[tuple[str, str]]
-Shares = Mapping[str, Counter[Any]]
+TEXT = 300
+"""Characters of a text in the example row."""
+ITEMS = 8
+"""Items of a list in the example row."""
+
+
+class FileModel(BaseModel):
+    """Part of a file that other versions and other programs read."""
+
+    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
+
+
+class ScenarioCounts(FileModel):
+    """How one scenario of a dataset stands."""
+
+    about: str
+    """The comment that its file begins with."""
+    wanted: int
+    accepted: int
+    rejects: int
+    answers: int
+    short_combinations: int
+    """Combinations that cannot be filled within the tries."""
+    short_rows: int
+    """Rows that these lack."""
+    open: int
+    """Rows that were not asked for yet."""
+
+
+class CardSettings(FileModel):
+    """What the project says for the card."""
+
+    title: str | None
+    about: str | None
+    languages: list[str]
+    license: str | None
+    tasks: list[str]
+
+
+class RejectReason(FileModel):
+    """How often answers were refused for one reason, its particulars left out."""
+
+    stage: str
+    reason: str
+    count: int
+
+
+class AxisShares(FileModel):
+    """How often an axis has which value."""
+
+    values: dict[str, int]
+    """Rows by value, the most frequent first."""
+    other: int
+    """Rows with values beyond those."""
+    distinct: int
+    """How many values there are."""
+
+
+class DataFile(FileModel):
+    """One file of the folder."""
+
+    bytes: int
+    sha256: str
+    unpacked: int | None = None
+    """Bytes of a Parquet file's columns before they were compressed."""
+
+    @property
+    def loaded(self) -> int:
+        """Bytes that are there once it is read."""
+        return self.bytes if self.unpacked is None else self.unpacked
+
+
+class Manifest(FileModel):
+    """manifest.json: what a dataset's folder holds and what it was made from."""
+
+    version: Literal[1] = 1
+    """Of this file's form; files of the first do not say it."""
+    dataset: str
+    content: str
+    """Digest of the rows, their splits and the form of the files."""
+    records: str
+    """SHA-256 of the rows alone."""
+    format: Format
+    raw: bool
+    """Whether CSV cells stay as they are, also where a spreadsheet would run them."""
+    shape: Name
+    rows: int
+    splits: dict[str, int]
+    """Rows by split; splits without a row are left out."""
+    features: list[dict[str, JsonValue]]
+    """The columns, as `dataset_info.features` of a card holds them."""
+    scenarios: dict[str, ScenarioCounts]
+    origins: dict[str, str]
+    """Where columns come from that are no part of an answer."""
+    card: CardSettings
+    models: list[str]
+    """Models that were asked, as `provider:model`."""
+    answered_by: list[str]
+    """Models as the providers named them in their answers."""
+    usd: float
+    answers_without_price: int
+    output_tokens: int
+    first_answer: str | None
+    """Time in ISO 8601, UTC."""
+    last_answer: str | None
+    reject_reasons: list[RejectReason]
+    """The most frequent first."""
+    prompts: dict[str, str] = {}
+    """Templates by path, where the project wants them quoted."""
+    sources: dict[str, str]
+    """SHA-256 of every file that the dataset follows from, by its path in the project."""
+    versions: dict[str, str]
+    """Packages that made it."""
+    axes: dict[str, AxisShares]
+    example: dict[str, JsonValue]
+    """A row, long texts cut."""
+    files: dict[str, DataFile]
+    """The folder's files but for the card, the report and this one, by name."""
+
+    def as_json(self) -> str:
+        """The content of the file; read and written again, it is the same."""
+        content = self.model_dump(exclude_unset=True)
+        return json.dumps(content, ensure_ascii=False, indent=2) + "\n"
+
+    def follows_from(self) -> dict[str, Any]:
+        """What follows from plan and store, without what is seen of the files as they are written."""
+        return self.model_dump(exclude={"axes", "example", "files"})
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What one pass over a dataset's rows counted."""
+
+    content: str
+    """Digest of the rows, their splits and the form of the files."""
+    records: str
+    """Digest of the rows alone."""
+    splits: Mapping[str, int]
+    tallies: Tallies
+    reasons: Counter[tuple[str, str]]
+    """Rejects by stage and reason."""
+
+
+def parse(content: bytes | str) -> Manifest:
+    """The manifest in the content of a file. ValueError where somebody else wrote it."""
+    return Manifest.model_validate_json(content)
+
+
+def load(folder: Path) -> Manifest | None:
+    """The manifest of a folder; None where it has none that was written here."""
+    try:
+        return parse((folder / NAME).read_bytes())
+    except (OSError, ValueError):
+        return None
 
 
 def read(folder: Path) -> Manifest | None:
     """The manifest of a folder, if it has one and every file is the one that it names."""
-    try:
-        manifest: Manifest = json.loads((folder / NAME).read_text("utf-8"))
-        for name, about in manifest["files"].items():
-            if files.digest(folder / name) != about["sha256"]:
-                return None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    manifest = load(folder)
+    if manifest is None:
         return None
-    return manifest
-
-
-def as_json(manifest: Manifest) -> str:
-    """The manifest as its file holds it."""
-    return json.dumps(manifest, ensure_ascii=False, indent=2) + "\n"
-
-
-def make(
-    plan: Plan,
-    dataset: DatasetPlan,
-    shape: Shape,
-    form: Format,
-    digests: Mapping[str, str],
-    splits: Mapping[str, int],
-    tallies: Tallies,
-    reasons: Reasons,
-    *,
-    raw: bool,
-) -> Manifest:
-    """All that follows from plan and store, without the files that were written."""
-    every = [tallies[scenario.name] for scenario in dataset.scenarios]
-    times = [t for tally in every for t in tally.span if t]
-    return {
-        "dataset": dataset.name,
-        **digests,
-        "format": form,
-        "raw": raw,
-        "shape": shape.name,
-        "rows": sum(splits.values()),
-        "splits": dict(splits),
-        "features": declared_features.as_card(shape, flat=form == "csv"),
-        "scenarios": {
-            scenario.name: _scenario(scenario, tallies[scenario.name])
-            for scenario in dataset.scenarios
-        },
-        "origins": _origins(dataset, shape),
-        "card": _card(plan, dataset),
-        "models": sorted({asked.model for s in dataset.scenarios for asked in s.asked}),
-        "answered_by": sorted({m for tally in every for m in tally.models if m}),
-        "usd": round(sum(tally.usd for tally in every), 6),
-        "answers_without_price": sum(tally.unpriced for tally in every),
-        "output_tokens": sum(tally.output_tokens for tally in every),
-        "first_answer": _iso(min(times)) if times else None,
-        "last_answer": _iso(max(times)) if times else None,
-        "reject_reasons": [
-            {"stage": stage, "reason": reason, "count": count}
-            for (stage, reason), count in sorted(reasons.items(), key=lambda r: (-r[1], r[0]))
-        ][:REASONS],
-        "prompts": _prompts(plan, dataset),
-        "sources": sources(plan, dataset),
-        "versions": {
-            name: version(name) for name in ("text-dataset-builder", "pydantic", "jinja2")
-        },
-    }
-
-
-def shares(counts: Shares) -> dict[str, Any]:
-    """How often each axis has which value, the most frequent first."""
-    found: dict[str, Any] = {}
-    for name, counted in counts.items():
-        ordered = sorted(
-            ((_shown(value), n) for value, n in counted.items() if value is not None),
-            key=lambda pair: (-pair[1], pair[0]),
+    try:
+        same = all(
+            files.digest(folder / name) == file.sha256 for name, file in manifest.files.items()
         )
-        found[name] = {
-            "values": dict(ordered[:VALUES]),
-            "other": sum(n for _, n in ordered[VALUES:]),
-            "distinct": len(ordered),
-        }
-    return found
+    except OSError:
+        return None
+    return manifest if same else None
+
+
+def make(plan: Plan, dataset: DatasetPlan, layout: Layout, counts: Counts) -> Manifest:
+    """The manifest that follows from plan and store; axes, example and files are empty yet."""
+    every = [counts.tallies[scenario.name] for scenario in dataset.scenarios]
+    times = [time for tally in every for time in tally.span if time]
+    shape = layout.shape
+    return Manifest(
+        dataset=dataset.name,
+        content=counts.content,
+        records=counts.records,
+        format=layout.format,
+        raw=layout.raw,
+        shape=shape.name,
+        rows=sum(counts.splits.values()),
+        splits=dict(counts.splits),
+        features=declared_features.as_card(shape, flat=layout.format == "csv"),
+        scenarios={
+            scenario.name: _scenario(scenario, tally)
+            for scenario, tally in zip(dataset.scenarios, every, strict=True)
+        },
+        origins=_origins(dataset, shape),
+        card=_card(plan, dataset),
+        models=sorted({asked.model for s in dataset.scenarios for asked in s.asked}),
+        answered_by=sorted({name for tally in every for name in tally.models if name}),
+        usd=round(sum(tally.usd for tally in every), 6),
+        answers_without_price=sum(tally.unpriced for tally in every),
+        output_tokens=sum(tally.output_tokens for tally in every),
+        first_answer=_iso(min(times)) if times else None,
+        last_answer=_iso(max(times)) if times else None,
+        reject_reasons=[
+            RejectReason(stage=stage, reason=reason, count=count)
+            for (stage, reason), count in sorted(
+                counts.reasons.items(), key=lambda item: (-item[1], item[0])
+            )
+        ][:REASONS],
+        prompts=_prompts(plan, dataset),
+        sources=sources(plan, dataset),
+        versions={name: version(name) for name in ("text-dataset-builder", "pydantic", "jinja2")},
+        axes={},
+        example={},
+        files={},
+    )
+
+
+def shares(counts: Counter[Any]) -> AxisShares:
+    """How often an axis has which value, the most frequent first.
+
+    >>> shares(Counter({True: 2, None: 5, "b": 2, "a": 3})).values
+    {'a': 3, 'b': 2, 'true': 2}
+    """
+    ordered = sorted(
+        ((_shown(value), count) for value, count in counts.items() if value is not None),
+        key=lambda pair: (-pair[1], pair[0]),
+    )
+    return AxisShares(
+        values=dict(ordered[:VALUES]),
+        other=sum(count for _, count in ordered[VALUES:]),
+        distinct=len(ordered),
+    )
 
 
 def sources(plan: Plan, dataset: DatasetPlan) -> dict[str, str]:
     """SHA-256 of every file that the dataset follows from, by its path in the project."""
-    found: dict[str, str] = {}
+    digests: dict[str, str] = {}
     for scenario in dataset.scenarios:
         loaded = scenario.scenario
         for path in (
@@ -120,46 +265,49 @@ def sources(plan: Plan, dataset: DatasetPlan) -> dict[str, str]:
             *(draw.table.source for draw in loaded.draws if draw.table and draw.table.source),
         ):
             name = path.resolve().relative_to(plan.project.root).as_posix()
-            found[name] = files.digest(path)
-    return dict(sorted(found.items()))
+            digests[name] = files.digest(path)
+    return dict(sorted(digests.items()))
 
 
-def listed(written: Mapping[str, Path]) -> dict[str, Any]:
+def describe(paths: Mapping[str, Path]) -> dict[str, DataFile]:
     """Size and SHA-256 of files, by the names that they are to have."""
-    found: dict[str, Any] = {}
-    for name, path in sorted(written.items()):
-        found[name] = {"bytes": path.stat().st_size, "sha256": files.digest(path)}
+    described: dict[str, DataFile] = {}
+    for name, path in sorted(paths.items()):
+        size, digest = path.stat().st_size, files.digest(path)
         if name.endswith(".parquet"):
-            found[name]["unpacked"] = files.unpacked(path)
-    return found
+            unpacked = files.unpacked(path)
+            described[name] = DataFile(bytes=size, sha256=digest, unpacked=unpacked)
+        else:
+            described[name] = DataFile(bytes=size, sha256=digest)
+    return described
 
 
-def example(record: Mapping[str, Any] | None) -> dict[str, Any]:
-    """A row as a card shows it: long texts cut."""
-    return {name: _cut(value) for name, value in (record or {}).items()}
+def shorten(value: Any) -> Any:
+    """A value as an example shows it: long texts and lists cut.
 
-
-def _cut(value: Any) -> Any:
+    >>> shorten({"a": ["b" * 400] * 9})["a"][7][-2:]
+    'b…'
+    """
     if isinstance(value, str):
-        return value if len(value) <= 300 else value[:299] + "…"
+        return value if len(value) <= TEXT else value[: TEXT - 1] + "…"
     if isinstance(value, list):
-        return [_cut(one) for one in value[:8]]
+        return [shorten(item) for item in value[:ITEMS]]
     if isinstance(value, dict):
-        return {name: _cut(one) for name, one in value.items()}
+        return {name: shorten(item) for name, item in value.items()}
     return value
 
 
-def _scenario(scenario: ScenarioPlan, tally: Tally) -> dict[str, Any]:
-    return {
-        "about": _comment(scenario.scenario.document.file),
-        "wanted": tally.wanted,
-        "accepted": tally.accepted,
-        "rejects": tally.rejects,
-        "answers": tally.answers,
-        "short_combinations": len(tally.short),
-        "short_rows": sum(tally.short.values()),
-        "open": tally.open,
-    }
+def _scenario(scenario: ScenarioPlan, tally: Tally) -> ScenarioCounts:
+    return ScenarioCounts(
+        about=_comment(scenario.scenario.document.file),
+        wanted=tally.wanted,
+        accepted=tally.accepted,
+        rejects=tally.rejects,
+        answers=tally.answers,
+        short_combinations=len(tally.short),
+        short_rows=sum(tally.short.values()),
+        open=tally.open,
+    )
 
 
 def _comment(file: Path) -> str:
@@ -175,15 +323,17 @@ def _comment(file: Path) -> str:
 
 def _origins(dataset: DatasetPlan, shape: Shape) -> dict[str, str]:
     """Where the columns come from that are no part of an answer."""
-    found = {}
+    origins: dict[str, str] = {}
     for scenario in dataset.scenarios:
         for axis in scenario.scenario.axes:
-            found[axis.name] = "an axis"
+            origins[axis.name] = "an axis"
         for draw in scenario.scenario.draws:
-            found.update(dict.fromkeys(draw.columns, f"drawn ({draw.sampler})"))
+            origins.update(dict.fromkeys(draw.columns, f"drawn ({draw.sampler})"))
     for name, fields in shape.taken.items():
-        found[name] = ", ".join(f"{one}: {found.get(one, 'the answer')}" for one in fields)
-    return {name: of for name, of in found.items() if name in shape.kinds}
+        origins[name] = ", ".join(
+            f"{field}: {origins.get(field, 'the answer')}" for field in fields
+        )
+    return {name: origin for name, origin in origins.items() if name in shape.kinds}
 
 
 def _prompts(plan: Plan, dataset: DatasetPlan) -> dict[str, str]:
@@ -197,15 +347,15 @@ def _prompts(plan: Plan, dataset: DatasetPlan) -> dict[str, str]:
     }
 
 
-def _card(plan: Plan, dataset: DatasetPlan) -> dict[str, Any]:
+def _card(plan: Plan, dataset: DatasetPlan) -> CardSettings:
     settings = plan.project.dataset_settings(dataset.name)
-    return {
-        "title": settings.title,
-        "about": settings.about,
-        "languages": settings.languages,
-        "license": settings.license,
-        "tasks": settings.tasks,
-    }
+    return CardSettings(
+        title=settings.title,
+        about=settings.about,
+        languages=settings.languages,
+        license=settings.license,
+        tasks=settings.tasks,
+    )
 
 
 def _shown(value: Any) -> str:
@@ -214,10 +364,3 @@ def _shown(value: Any) -> str:
 
 def _iso(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
-
-
-def digest_of(content: Path | bytes) -> str:
-    """SHA-256 of a file or of bytes, in hexadecimal."""
-    if isinstance(content, bytes):
-        return hashlib.sha256(content).hexdigest()
-    return files.digest(content)

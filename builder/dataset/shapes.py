@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from builder import jsonschema
 from builder.errors import InputError, Place, nearest
 from builder.plan.columns import (
     INTEGER,
@@ -223,9 +224,9 @@ class _Reader:
                 found.setdefault(axis.name, {}).update({_label(v.value): None for v in every})
             row = scenario.scenario.schema.row
             for name, part in row.get("properties", {}).items():
-                whole = _resolved(part, row.get("$defs", {}))
-                if "enum" in whole:
-                    labels = [_label(value) for value in whole["enum"] if value is not None]
+                values = jsonschema.resolve(part, row).get("enum", ())
+                if values:
+                    labels = [_label(value) for value in values if value is not None]
                     found.setdefault(name, {}).update(dict.fromkeys(labels))
         return {name: tuple(values) for name, values in found.items() if len(values) > 1}
 
@@ -317,11 +318,3 @@ def _content(record: Record, turn: Record, name: str) -> Any:
 
 def _label(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _resolved(part: Mapping[str, Any], definitions: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A schema behind its reference, null left out of the choice."""
-    if "$ref" in part:
-        return _resolved(definitions[part["$ref"].rsplit("/", 1)[-1]], definitions)
-    options = [one for one in part.get("anyOf", ()) if one.get("type") != "null"]
-    return _resolved(options[0], definitions) if len(options) == 1 else part

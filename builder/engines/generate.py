@@ -15,9 +15,9 @@ from typing import Any
 
 import orjson
 
+from builder import jsonschema
 from builder.engines import lexicon
-
-Schema = Mapping[str, Any]
+from builder.jsonschema import Schema
 
 DEEPEST = 6
 """Levels after which optional and repeated parts are left out, so that recursion ends."""
@@ -52,7 +52,7 @@ class _Draw:
             return self._rng.choice(schema["enum"])
         if "$ref" in schema:
             siblings = {key: item for key, item in schema.items() if key != "$ref"}
-            return self.any({**self._target(schema["$ref"]), **siblings}, depth)
+            return self.any({**jsonschema.target(schema["$ref"], self._root), **siblings}, depth)
         for word in ("anyOf", "oneOf"):
             if word in schema:
                 return self.any(self._branch(schema[word], depth), depth)
@@ -80,14 +80,6 @@ class _Draw:
             return self._number(schema, whole=False)
         return self._rng.random() < 0.5 if kind == "boolean" else None
 
-    def _target(self, reference: str) -> Schema:
-        node: Any = self._root
-        for part in reference.removeprefix("#").strip("/").split("/"):
-            if part:
-                node = node[part.replace("~1", "/").replace("~0", "~")]
-        result: Schema = node
-        return result
-
     def _branch(self, branches: list[Any], depth: int) -> Any:
         """One of the branches; beyond the depth, one that ends soon if there is any."""
         if depth > DEEPEST:
@@ -104,7 +96,7 @@ class _Draw:
         """All parts of an allOf as one schema."""
         out = {key: item for key, item in schema.items() if key != "allOf"}
         for branch in schema["allOf"]:
-            part = self._target(branch["$ref"]) if "$ref" in branch else branch
+            part = jsonschema.target(branch["$ref"], self._root) if "$ref" in branch else branch
             for key, item in part.items():
                 if key == "properties":
                     out[key] = {**out.get(key, {}), **item}

@@ -13,6 +13,7 @@ from typing import Any
 
 import orjson
 
+from builder import jsonschema
 from builder.engines.protocol import Mode
 from builder.records import Message
 
@@ -92,7 +93,7 @@ def _small(source: bytes) -> Schema:
 @lru_cache(maxsize=256)
 def _fit(source: bytes) -> tuple[bool, bool]:
     schema = orjson.loads(source)
-    root = _unwrapped(schema)
+    root = jsonschema.unwrap(schema)
     closed = all(not node.get("additionalProperties") for node in _nodes(schema))
     return root.get("type") == "object" and "properties" in root, closed
 
@@ -167,18 +168,10 @@ class ModeFallback:
 def _rooted(schema: Schema, turn: Callable[[Schema], Schema]) -> Schema:
     """The turned schema; a root that is a reference is written out, as providers ask."""
     definitions = schema.get("$defs", {})
-    root = turn(_unwrapped(schema))
+    root = turn(jsonschema.unwrap(schema))
     if definitions:
         root["$defs"] = {name: turn(node) for name, node in definitions.items()}
     return root
-
-
-def _unwrapped(schema: Schema) -> Schema:
-    reference = schema.get("$ref", "")
-    if not str(reference).startswith("#/$defs/"):
-        return schema
-    definition: Schema = schema.get("$defs", {}).get(reference.removeprefix("#/$defs/"), schema)
-    return definition
 
 
 def _nodes(value: Any) -> Iterable[Schema]:

@@ -86,7 +86,7 @@ class Fill:
                 await self._drive(filler, queue, writer, backends)
             finally:
                 writer.flush()
-                limits = {model: backend.pace.found() for model, backend in backends.items()}
+                limits = {model: backend.pace.limit_text() for model, backend in backends.items()}
                 self.progress.limits = {model: limit for model, limit in limits.items() if limit}
         if queue.failure is not None:
             raise queue.failure

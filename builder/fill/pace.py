@@ -95,8 +95,8 @@ class Pace:
         """When calls in flight were last doubled for the time that had passed."""
         self._flying = 0
         self._rate: float | None = per_minute / 60 if per_minute else None
-        self._told = per_minute
-        self._told_tokens = tokens_per_minute
+        self._set_rate = per_minute
+        self._set_tokens_rate = tokens_per_minute
         self._meter = Meter(tokens_per_minute) if tokens_per_minute else None
         self._next = 0.0
         """When the rate lets the next call go."""
@@ -272,7 +272,7 @@ class Pace:
         share, least = (REFUSED, 4) if self._rate is None else (ABOVE, 2)
         if self._refused >= max(least, share * self._begun):
             self._cut(now, elapsed)
-        elif self._rate is not None and self._told is None and not self._refused:
+        elif self._rate is not None and self._set_rate is None and not self._refused:
             self._rise(elapsed)
         self._open(now)
 
@@ -297,10 +297,10 @@ class Pace:
         self._rises = 4 if elapsed < WINDOW else 0
 
     def _keep(self, let_through: float) -> None:
-        if self._told is None:
+        if self._set_rate is None:
             least = 0.2 if self._rate is None else self._rate / 2
-            kept = max(UNDER * let_through, least)
-            self._rate = self._lowest = min(self._rate or kept, kept)
+            rate = max(UNDER * let_through, least)
+            self._rate = self._lowest = min(self._rate or rate, rate)
 
     def _rise(self, elapsed: float) -> None:
         """A rate that nothing is refused at rises; one that holds nobody back is given up."""
@@ -328,14 +328,14 @@ class Pace:
         if wait is not None:
             self._paused = max(self._paused, self.clock() + min(wait, LONGEST))
 
-    def found(self) -> str:
+    def limit_text(self) -> str:
         """The limit that showed, in words; empty when none did."""
-        told = [(self._told, "calls"), (self._told_tokens, "tokens")]
-        found = [f"{rate:,.10g} {what} a minute, as told" for rate, what in told if rate]
+        rates = [(self._set_rate, "calls"), (self._set_tokens_rate, "tokens")]
+        limits = [f"{rate:,.10g} {what} a minute, as told" for rate, what in rates if rate]
         if self._lowest is not None and self._rate is not None:
-            found.append(f"about {self._lowest:.3g} calls a second, as its refusals show")
-        found += [f"{limit:,} {kind}, as its headers say" for kind, limit in self._named.items()]
-        return "; ".join(found)
+            limits.append(f"about {self._lowest:.3g} calls a second, as its refusals show")
+        limits += [f"{limit:,} {kind}, as its headers say" for kind, limit in self._named.items()]
+        return "; ".join(limits)
 
 
 def seconds(text: str) -> float | None:

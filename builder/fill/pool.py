@@ -165,11 +165,11 @@ async def open_all(
             per_minute=endpoint.requests_per_minute,
             tokens_per_minute=endpoint.tokens_per_minute,
         )
-        own = engine or registry.engine_class(endpoint.protocol)(endpoint=endpoint)
-        own.on_headers = pace.read
+        backend_engine = engine or registry.engine_class(endpoint.protocol)(endpoint=endpoint)
+        backend_engine.on_headers = pace.read
         if engine is None or not backends:
-            await stack.enter_async_context(own)
-        backends[model] = Backend(endpoint, own, pace, ledger, flight)
+            await stack.enter_async_context(backend_engine)
+        backends[model] = Backend(endpoint, backend_engine, pace, ledger, flight)
     return backends
 
 

@@ -7,22 +7,23 @@ the next. Nothing is written before all was looked at, and everything then at on
 
 from __future__ import annotations
 
-import json
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from builder.dataset import card, manifests
-from builder.dataset.part import Part, report_of
+from builder.dataset import card, files, history, manifests
+from builder.dataset.facts import Facts, report_of
+from builder.dataset.history import Change, Release
+from builder.dataset.manifests import Manifest
 from builder.errors import GateError, HubError, InputError
-from builder.hub import diff, remote
+from builder.hub import comparison, remote
 from builder.hub.remote import Entry, Remote
 from builder.quality import report_file
 from builder.quality.findings import Finding
 
-RELEASE = {"tag", "date", "rows", "changes"}
-"""What releases.json says at least of each release."""
+Content = Path | bytes
+"""A file that is to be sent: where it stands, or what is in it."""
 SHOWN = 5
 """Failed gates that are named in one line."""
 
@@ -39,7 +40,7 @@ class Publication:
     """Bytes of the whole dataset's data."""
     parent: str | None
     """The commit that is to be there still; None for a repository that is to be made."""
-    changed: Mapping[str, Path | bytes]
+    changed: Mapping[str, Content]
     deleted: Sequence[str]
     sent: int
     """Bytes of what changed."""
@@ -50,15 +51,17 @@ class Publication:
     tag: str = ""
     tagged: bool = False
     """Whether the tag is there already."""
-    release: Mapping[str, Any] | None = None
+    release: Release | None = None
     notes: list[str] = field(default_factory=list)
 
     @property
     def empty(self) -> bool:
+        """Whether no commit is to be made."""
         return not self.changed and not self.deleted and self.parent is not None
 
     @property
     def message(self) -> str:
+        """The commit's message."""
         return f"{self.dataset}{f' {self.tag}' * bool(self.tag)}: {self.rows:,} rows"
 
 
@@ -73,9 +76,9 @@ class Published:
     tagged: bool
 
 
-def hold(name: str, found: Iterable[Finding]) -> None:
-    """GateError where a gate fails: it holds the dataset back."""
-    failed = [_failed(one) for one in found if one.verdict == "fail"]
+def refuse_failures(name: str, findings: Iterable[Finding]) -> None:
+    """Raises GateError where a gate failed: nothing is published then."""
+    failed = [_failure(finding) for finding in findings if finding.verdict == "fail"]
     if failed:
         more = f"; and {len(failed) - SHOWN} more" if len(failed) > SHOWN else ""
         raise GateError(
@@ -85,19 +88,21 @@ def hold(name: str, found: Iterable[Finding]) -> None:
         )
 
 
-def _failed(one: Finding) -> str:
-    what = f" of {one.what}" if one.what else ""
-    limit = "" if one.limit is None else f", limit {one.limit:.4g}"
-    advice = f": {one.advice}" if one.advice else ""
-    return f"{one.gate}{what} is {one.value:.4g}{limit}{advice}"
+def _failure(finding: Finding) -> str:
+    what = f" of {finding.what}" if finding.what else ""
+    limit = "" if finding.limit is None else f", limit {finding.limit:.4g}"
+    advice = f": {finding.advice}" if finding.advice else ""
+    return f"{finding.gate}{what} is {finding.value:.4g}{limit}{advice}"
 
 
-def look(repository: Remote, folder: Path, *, public: bool = False, tag: str = "") -> Publication:
-    """What publishing this folder would change. Nothing is changed.
+def prepare(
+    repository: Remote, folder: Path, *, public: bool = False, tag: str = ""
+) -> Publication:
+    """What publishing an exported folder would change; nothing is written.
 
     Raises InputError where the repository is more public than was said, or the tag is taken.
     """
-    manifest = _shown(json.loads((folder / manifests.NAME).read_text("utf-8")))
+    manifest = _published(manifests.parse((folder / manifests.NAME).read_bytes()))
     if tag and not remote.REVISION.match(tag):
         raise InputError(f"{tag!r} is no name of a release", hint="e.g. v1.2")
     head = repository.head()
@@ -113,28 +118,32 @@ def look(repository: Remote, folder: Path, *, public: bool = False, tag: str = "
         )
     commit = head.commit if head else ""
     entries = repository.entries(commit) if head else {}
-    release, releases = _released(repository, folder, manifest, commit, entries, tag)
-    files = _files(repository, folder, manifest, commit, entries, releases)
+    state = _State(repository, commit, entries)
+    release, releases = _release(state, folder, manifest, tag)
+    contents = _contents(state, folder, manifest, releases)
     changed = {
-        path: content for path, content in files.items() if not _is(entries.get(path), content)
+        path: content
+        for path, content in contents.items()
+        if not _holds(entries.get(path), content)
     }
-    prefix = f"{manifest['dataset']}/"
+    prefix = f"{manifest.dataset}/"
     ours = (f"{prefix}data/", f"{prefix}plots/")
-    deleted = sorted(path for path in entries if path.startswith(ours) and path not in files)
-    data = [path for path in files if path.startswith(ours[0])]
+    deleted = sorted(path for path in entries if path.startswith(ours) and path not in contents)
+    data = [path for path in contents if path.startswith(ours[0])]
     tags = repository.tags() if head and tag else {}
     if tag in tags and (changed or deleted):
         raise InputError(
             f"the release {tag} of {repository.name} is there already, with other content",
             hint="name another, e.g. the next number",
         )
-    notes += _columns(repository, prefix, entries, commit, manifest)
+    if _columns_changed(state, manifest):
+        notes.append("the columns changed, so every data file is written anew")
     return Publication(
         repository=repository.name,
-        dataset=manifest["dataset"],
+        dataset=manifest.dataset,
         private=head.private if head else not public,
-        rows=manifest["rows"],
-        size=sum(_size(files[path]) for path in data),
+        rows=manifest.rows,
+        size=sum(_size(contents[path]) for path in data),
         parent=commit or None,
         changed=changed,
         deleted=deleted,
@@ -167,126 +176,129 @@ def send(repository: Remote, planned: Publication) -> Published:
     return Published(commit, repository.url, made, tagged)
 
 
-def _shown(manifest: dict[str, Any]) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class _State:
+    """What a repository holds at one commit; nothing where it is to be made."""
+
+    repository: Remote
+    commit: str
+    entries: Mapping[str, Entry]
+
+    def read(self, path: str) -> bytes | None:
+        """The content of a file; None where there is none."""
+        return self.repository.read(path, self.commit) if path in self.entries else None
+
+
+def _published(manifest: Manifest) -> Manifest:
     """A manifest as it is published: rejects stay at home."""
-    listed = {name: about for name, about in manifest["files"].items() if name.startswith("data/")}
-    return {**manifest, "files": listed}
+    data = {name: file for name, file in manifest.files.items() if name.startswith("data/")}
+    return manifest.model_copy(update={"files": data})
 
 
-def _files(
-    repository: Remote,
-    folder: Path,
-    manifest: dict[str, Any],
-    head: str,
-    entries: Mapping[str, Entry],
-    releases: Sequence[Mapping[str, Any]],
-) -> dict[str, Path | bytes]:
-    """All that is to stand in the repository because of this dataset."""
-    name = manifest["dataset"]
-    part = Part(manifest, report_of(folder, manifest), releases, f"{name}/", repository.name)
-    parts = {name: part}
-    for other in diff.datasets_in(entries):
+def _contents(
+    state: _State, folder: Path, manifest: Manifest, releases: Sequence[Release]
+) -> dict[str, Content]:
+    """All that is to stand in the repository because of this dataset, by path."""
+    name, repository = manifest.dataset, state.repository.name
+    facts = Facts(manifest, report_of(folder, manifest), releases, f"{name}/", repository)
+    datasets = {name: facts}
+    for other in comparison.datasets_in(state.entries):
         if other != name:
-            parts[other] = _other(repository, other, head, entries)
-    found: dict[str, Path | bytes] = {f"{name}/{path}": folder / path for path in manifest["files"]}
-    for path, content in card.files(part).items():
-        found[f"{name}/{path}"] = content.encode()
-    found[f"{name}/{manifests.NAME}"] = _json(manifest)
-    if part.report is not None:
-        found[f"{name}/report.json"] = (folder / "report.json").read_bytes()
+            datasets[other] = _other(state, other)
+    contents: dict[str, Content] = {f"{name}/{path}": folder / path for path in manifest.files}
+    for path, figure in card.draw(facts).items():
+        contents[f"{name}/{path}"] = figure.encode()
+    contents[f"{name}/{manifests.NAME}"] = manifest.as_json().encode()
+    if facts.report is not None:
+        contents[f"{name}/report.json"] = (folder / "report.json").read_bytes()
     if releases:
-        found[f"{name}/releases.json"] = _json(list(releases))
-    found[card.NAME] = card.render([parts[key] for key in sorted(parts)]).encode()
-    return found
+        contents[f"{name}/{history.NAME}"] = history.as_json(releases).encode()
+    contents[card.NAME] = card.render([datasets[key] for key in sorted(datasets)]).encode()
+    return contents
 
 
-def _other(repository: Remote, name: str, head: str, entries: Mapping[str, Entry]) -> Part:
+def _other(state: _State, name: str) -> Facts:
     """Another dataset of the repository, for the card over all of them."""
-    held = {
-        part: repository.json(f"{name}/{part}.json", head)
-        for part in ("manifest", "report", "releases")
-        if f"{name}/{part}.json" in entries
-    }
-    part = Part(held["manifest"], report_file.parse(held.get("report")),
-                held.get("releases") or (), f"{name}/", repository.name)  # fmt: skip
+    report = state.read(f"{name}/{report_file.NAME}")
+    releases = state.read(f"{name}/{history.NAME}")
     try:
-        card.render([part])
+        facts = Facts(
+            manifests.parse(state.read(f"{name}/{manifests.NAME}") or b""),
+            report_file.parse(report) if report else None,
+            history.parse(releases) if releases else (),
+            f"{name}/",
+            state.repository.name,
+        )
+        card.render([facts])
     except (KeyError, TypeError, AttributeError, ValueError):
         raise InputError(
-            f"{repository.name} holds a dataset {name!r} whose manifest.json cannot be read",
+            f"{state.repository.name} holds a dataset {name!r} whose manifest.json cannot be read",
             hint="publish that one again first, or take it away",
         ) from None
-    return part
+    return facts
 
 
-def _released(
-    repository: Remote,
-    folder: Path,
-    manifest: Mapping[str, Any],
-    head: str,
-    entries: Mapping[str, Entry],
-    tag: str,
-) -> tuple[Mapping[str, Any] | None, list[Mapping[str, Any]]]:
+def _release(
+    state: _State, folder: Path, manifest: Manifest, tag: str
+) -> tuple[Release | None, list[Release]]:
     """The release that is being made, and all of them, oldest first."""
-    name = manifest["dataset"]
-    path = f"{name}/releases.json"
-    held = repository.json(path, head) if path in entries else []
-    if not isinstance(held, list) or not all(map(_told, held)):
+    name = manifest.dataset
+    path = f"{name}/{history.NAME}"
+    try:
+        earlier = history.parse(state.read(path) or b"[]")
+    except ValueError:
         raise InputError(
-            f"{repository.name} holds a {path} that cannot be read",
+            f"{state.repository.name} holds a {path} that cannot be read",
             hint="take it away there, then publish again",
-        )
-    releases = [one for one in held if one["tag"] != tag]
+        ) from None
+    releases = [release for release in earlier if release.tag != tag]
     if not tag:
         return None, releases
-    changes: dict[str, dict[str, int]] = {}
-    known = repository.tags() if releases else {}
-    before = next((one["tag"] for one in reversed(releases) if one["tag"] in known), None)
-    if before is not None:
-        then = diff.revision(repository, known[before], name, before)
-        found = diff.between(then, diff.folder(folder))
-        every = {scenario: diff.Change() for scenario in manifest["scenarios"]} | found.scenarios
-        changes = {scenario: change.as_dict() for scenario, change in sorted(every.items())}
-    release = {
-        "tag": tag,
-        "date": str(manifest["last_answer"] or "")[:10],
-        "rows": manifest["rows"],
-        "content": manifest["content"],
-        "since": before,
-        "changes": changes,
-    }
+    tags = state.repository.tags() if releases else {}
+    since = next((release.tag for release in reversed(releases) if release.tag in tags), None)
+    changes: dict[str, Change] = {}
+    if since is not None:
+        before = comparison.revision(state.repository, tags[since], name, since)
+        difference = comparison.between(before, comparison.folder(folder))
+        every = {scenario: Change(added=0, removed=0, changed=0) for scenario in manifest.scenarios}
+        changes = dict(sorted({**every, **difference.scenarios}.items()))
+    release = Release(
+        tag=tag,
+        date=(manifest.last_answer or "")[:10],
+        rows=manifest.rows,
+        content=manifest.content,
+        since=since,
+        changes=changes,
+    )
     return release, [*releases, release]
 
 
-def _told(release: Any) -> bool:
-    """Whether it is a release as they are written down here."""
-    return isinstance(release, dict) and release.keys() >= RELEASE
+def _columns_changed(state: _State, manifest: Manifest) -> bool:
+    """Whether the repository holds this dataset with other columns."""
+    content = state.read(f"{manifest.dataset}/{manifests.NAME}")
+    if content is None:
+        return False
+    try:
+        return manifests.parse(content).features != manifest.features
+    except ValueError:
+        return False
 
 
-def _columns(
-    repository: Remote, prefix: str, entries: Mapping[str, Entry], head: str, manifest: Mapping[str, Any]
-) -> list[str]:  # fmt: skip
-    path = f"{prefix}{manifests.NAME}"
-    held = repository.json(path, head) if path in entries else None
-    if not isinstance(held, dict) or held.get("features") == manifest["features"]:
-        return []
-    return ["the columns changed, so every data file is written anew"]
-
-
-def _is(entry: Entry | None, content: Path | bytes) -> bool:
+def _holds(entry: Entry | None, content: Content) -> bool:
     """Whether the repository holds just this already."""
     if entry is None or entry.size != _size(content):
         return False
     if entry.sha256:
-        return entry.sha256 == manifests.digest_of(content)
+        digest = (
+            hashlib.sha256(content).hexdigest()
+            if isinstance(content, bytes)
+            else files.digest(content)
+        )
+        return entry.sha256 == digest
     return entry.git == remote.git_id(
         content if isinstance(content, bytes) else content.read_bytes()
     )
 
 
-def _size(content: Path | bytes) -> int:
+def _size(content: Content) -> int:
     return len(content) if isinstance(content, bytes) else content.stat().st_size
-
-
-def _json(value: Any) -> bytes:
-    return (json.dumps(value, ensure_ascii=False, indent=2) + "\n").encode()

@@ -7,7 +7,6 @@ Every wait has a limit; all that the client raises is one line here, once.
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
 import re
 import tempfile
@@ -15,9 +14,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from builder.errors import BuilderError, HubError, InputError
+
+if TYPE_CHECKING:
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import HfHubHTTPError
 
 BRANCH = "main"
 REPOSITORY = re.compile(r"[\w.-]{1,96}/[\w.-]{1,96}\Z", re.ASCII)
@@ -67,7 +70,7 @@ class Remote:
         """Where it stands, or stood; None where there is no such repository for this token."""
         from huggingface_hub.errors import RepositoryNotFoundError
 
-        with self._naming():
+        with self._wrap_errors():
             try:
                 info = self._api().dataset_info(self.name, revision=revision, timeout=60)
             except RepositoryNotFoundError as error:
@@ -80,19 +83,19 @@ class Remote:
         """The files of a revision by path."""
         from huggingface_hub.hf_api import RepoFile
 
-        with self._naming():
+        with self._wrap_errors():
             tree = self._api().list_repo_tree(
                 self.name, repo_type="dataset", revision=revision, recursive=True
             )
             return {
-                one.path: Entry(one.size, one.lfs.sha256 if one.lfs else "", one.blob_id)
-                for one in tree
-                if isinstance(one, RepoFile)
+                file.path: Entry(file.size, file.lfs.sha256 if file.lfs else "", file.blob_id)
+                for file in tree
+                if isinstance(file, RepoFile)
             }
 
     def tags(self) -> dict[str, str]:
         """Tags and the commits that they name."""
-        with self._naming():
+        with self._wrap_errors():
             refs = self._api().list_repo_refs(self.name, repo_type="dataset")
         return {tag.name: tag.target_commit for tag in refs.tags}
 
@@ -101,29 +104,26 @@ class Remote:
         """A file of a revision on this disk, for as long as it is looked at."""
         from huggingface_hub import hf_hub_download
 
-        with self._naming():
-            found = Path(
+        with self._wrap_errors():
+            file = Path(
                 hf_hub_download(
                     self.name, path, repo_type="dataset", revision=revision,
                     local_dir=self.folder / revision, token=self.token or False,
                 )
             )  # fmt: skip
         try:
-            yield found
+            yield file
         finally:
-            found.unlink(missing_ok=True)
+            file.unlink(missing_ok=True)
 
-    def json(self, path: str, revision: str) -> Any:
-        """A JSON file of a revision; None where it is none."""
-        with self.file(path, revision) as found:
-            try:
-                return json.loads(found.read_text("utf-8"))
-            except ValueError:
-                return None
+    def read(self, path: str, revision: str) -> bytes:
+        """The content of a small file of a revision."""
+        with self.file(path, revision) as file:
+            return file.read_bytes()
 
     def create(self, *, private: bool) -> None:
         """Makes the repository."""
-        with self._naming():
+        with self._wrap_errors():
             self._api().create_repo(self.name, repo_type="dataset", private=private, exist_ok=True)
 
     def commit(
@@ -146,9 +146,9 @@ class Remote:
             CommitOperationAdd(path, content) for path, content in changed.items()
         ]
         operations += [CommitOperationDelete(path, is_folder=False) for path in deleted]
-        with self._naming():
+        with self._wrap_errors():
             try:
-                made = self._api().create_commit(
+                commit = self._api().create_commit(
                     self.name, operations, commit_message=message, repo_type="dataset",
                     revision=BRANCH, parent_commit=parent,
                 )  # fmt: skip
@@ -156,34 +156,34 @@ class Remote:
                 if error.response.status_code in (409, 412):
                     raise self._moved(parent) from None
                 raise
-        return str(made.oid)
+        return str(commit.oid)
 
     def tag(self, name: str, commit: str) -> None:
         """Names a commit."""
-        with self._naming():
+        with self._wrap_errors():
             self._api().create_tag(self.name, tag=name, revision=commit, repo_type="dataset")
 
     def _moved(self, parent: str) -> HubError:
-        """Who moved the branch, and with what."""
-        now = self._api().list_repo_commits(self.name, repo_type="dataset", revision=BRANCH)
-        last = now[0] if now else None
-        told = ""
+        """The error that says who moved the branch, and with what."""
+        commits = self._api().list_repo_commits(self.name, repo_type="dataset", revision=BRANCH)
+        last = commits[0] if commits else None
+        by = ""
         if last is not None and last.commit_id != parent:
             title = " ".join(_plain(last.title).split())[:80]
             who = ", ".join(_plain(author) for author in last.authors) or "somebody"
-            told = f": {who} committed {title!r} at {last.created_at:%Y-%m-%d %H:%M} UTC"
+            by = f": {who} committed {title!r} at {last.created_at:%Y-%m-%d %H:%M} UTC"
         return HubError(
-            f"{self.name} moved while this was under way{told}; nothing was published",
+            f"{self.name} moved while this was under way{by}; nothing was published",
             hint="look at what was changed, then publish again: what was uploaded is not sent twice",
         )
 
-    def _api(self) -> Any:
+    def _api(self) -> HfApi:
         from huggingface_hub import HfApi
 
         return HfApi(token=self.token or False)
 
     @contextmanager
-    def _naming(self) -> Iterator[None]:
+    def _wrap_errors(self) -> Iterator[None]:
         """Whatever the client raises as one line, without the token."""
         import httpx2
         from huggingface_hub import errors
@@ -194,7 +194,7 @@ class Remote:
             raise
         except (httpx2.HTTPError, errors.HFValidationError, ConnectionError, OSError,
                 RuntimeError, ValueError, errors.EntryNotFoundError) as error:  # fmt: skip
-            raise _trouble(self.name, self.token, error) from None
+            raise _wrapped(self.name, self.token, error) from None
 
 
 @contextmanager
@@ -218,7 +218,7 @@ def opened(name: str, token: str) -> Iterator[Remote]:
             "HF_TOKEN holds characters that are in no token", hint="copy it again: hf_ and letters"
         )
 
-    def client() -> Any:
+    def client() -> httpx2.Client:
         return httpx2.Client(
             event_hooks={"request": [hf_request_event_hook]},
             follow_redirects=True,
@@ -246,56 +246,59 @@ def git_id(content: bytes) -> str:
     return hashlib.sha1(head + content, usedforsecurity=False).hexdigest()
 
 
-def _trouble(name: str, token: str, error: BaseException) -> BuilderError:
+def _wrapped(name: str, token: str, error: BaseException) -> BuilderError:
+    """The error of ours for one that the client raised."""
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, OfflineModeIsEnabled
 
     if isinstance(error, RuntimeError) and error.__cause__ is not None:
-        return _trouble(name, token, error.__cause__)
+        return _wrapped(name, token, error.__cause__)
     if isinstance(error, OfflineModeIsEnabled):
         return InputError("HF_HUB_OFFLINE is set, so the Hub is not asked", hint="unset it")
     if isinstance(error, HFValidationError):
-        return InputError(f"the Hub takes no such name: {_said(error, token)}")
+        return InputError(f"the Hub takes no such name: {_line(error, token)}")
     if isinstance(error, HfHubHTTPError):
         return _refused(name, token, error)
     if isinstance(error, ValueError) and "metadata in README.md" in str(error):
         return InputError(
-            f"the Hub refuses the card: {_said(error, token)}",
+            f"the Hub refuses the card: {_line(error, token)}",
             hint="license, languages and tasks stand under [tool.builder.datasets.…]",
         )
     return HubError(
-        f"cannot reach the Hub for {name}: {_said(error, token)}",
+        f"cannot reach the Hub for {name}: {_line(error, token)}",
         hint="nothing was published; run again: what was uploaded is not sent twice",
     )
 
 
-def _refused(name: str, token: str, error: Any) -> BuilderError:
+def _refused(name: str, token: str, error: HfHubHTTPError) -> BuilderError:
+    """The error of ours for an answer of the Hub that is no success."""
     status = error.response.status_code
-    said = " ".join(_plain(error.server_message or "").replace(token or "\0", "…").split())[:300]
-    told = f" ({said})" if said else ""
+    message = " ".join(_plain(error.server_message or "").replace(token or "\0", "…").split())[:300]
+    why = f" ({message})" if message else ""
     if status == 401:
         return InputError(
-            f"the Hub does not know the token in HF_TOKEN{told}",
+            f"the Hub does not know the token in HF_TOKEN{why}",
             hint="HF_TOKEN holds a token with the right to write, from https://huggingface.co/settings/tokens",
         )
     if status == 403:
         return InputError(
-            f"the token in HF_TOKEN may not write to {name}{told}",
+            f"the token in HF_TOKEN may not write to {name}{why}",
             hint="give it the right to write there, or publish under a name of your own",
         )
     if status == 404:
-        return InputError(f"the Hub has no such repository or revision: {name}{told}")
+        return InputError(f"the Hub has no such repository or revision: {name}{why}")
     if status in (400, 422):
-        return InputError(f"the Hub refuses {name}{told}")
+        return InputError(f"the Hub refuses {name}{why}")
     return HubError(
-        f"the Hub answered {status} for {name}{told}",
+        f"the Hub answered {status} for {name}{why}",
         hint="nothing was published; run again: what was uploaded is not sent twice",
     )
 
 
-def _said(error: BaseException, token: str) -> str:
+def _line(error: BaseException, token: str) -> str:
+    """What an error says, on one line and without the token."""
     text = " ".join(_plain(str(error) or type(error).__name__).split())
     return (text.replace(token, "…") if token else text)[:300]
 
 
-def _plain(text: Any) -> str:
+def _plain(text: object) -> str:
     return "".join(c if c.isprintable() else " " for c in str(text))

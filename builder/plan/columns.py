@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from builder import jsonschema
 from builder.errors import InputError, Place
 from builder.plan.plans import ScenarioPlan
 
@@ -30,6 +31,8 @@ class Kind(NamedTuple):
 STRING, INTEGER, NUMBER, BOOLEAN, JSON = (
     Kind(name) for name in ("string", "integer", "number", "boolean", "json")
 )
+SIMPLE = {kind.name: kind for kind in (STRING, INTEGER, NUMBER, BOOLEAN)}
+"""What JSON Schema calls them too."""
 
 
 def of_dataset(scenarios: Sequence[ScenarioPlan]) -> dict[str, Kind]:
@@ -55,10 +58,7 @@ def of_dataset(scenarios: Sequence[ScenarioPlan]) -> dict[str, Kind]:
 def of_schema(scenario: ScenarioPlan) -> dict[str, Kind]:
     """The kinds of a schema's fields."""
     row = scenario.scenario.schema.row
-    definitions = row.get("$defs", {})
-    return {
-        name: of_json_schema(part, definitions) for name, part in row.get("properties", {}).items()
-    }
+    return {name: of_json_schema(part, row) for name, part in row.get("properties", {}).items()}
 
 
 def of_variables(scenario: ScenarioPlan) -> dict[str, Kind]:
@@ -81,37 +81,31 @@ def of_variables(scenario: ScenarioPlan) -> dict[str, Kind]:
     return {name: found[name] for name in scenario.scenario.columns()}
 
 
-def of_json_schema(part: Mapping[str, Any], definitions: Mapping[str, Any], depth: int = 0) -> Kind:
-    """The kind of values that fit a JSON Schema."""
+def of_json_schema(part: jsonschema.Schema, root: jsonschema.Schema, depth: int = 0) -> Kind:
+    """The kind of values that fit a JSON Schema whose references lead into `root`."""
     if "$ref" in part:
-        name = part["$ref"].rsplit("/", 1)[-1]
-        return JSON if depth > 8 else of_json_schema(definitions[name], definitions, depth + 1)
-    for word in ("anyOf", "oneOf", "allOf"):
-        if word in part:
-            kinds = {
-                of_json_schema(option, definitions, depth + 1)
-                for option in part[word]
-                if option.get("type") != "null"
-            }
-            if kinds == {INTEGER, NUMBER}:
-                return NUMBER
-            return kinds.pop() if len(kinds) == 1 else JSON
-    if "enum" in part or "const" in part:
-        kinds = {
-            _scalar(value) for value in part.get("enum", [part.get("const")]) if value is not None
-        }
+        if depth > jsonschema.DEEPEST:
+            return JSON
+        return of_json_schema(jsonschema.target(part["$ref"], root), root, depth + 1)
+    if options := jsonschema.options(part):
+        kinds = {of_json_schema(option, root, depth + 1) for option in options}
+        if kinds == {INTEGER, NUMBER}:
+            return NUMBER
         return kinds.pop() if len(kinds) == 1 else JSON
-    kind = part.get("type")
-    simple = {"string": STRING, "integer": INTEGER, "number": NUMBER, "boolean": BOOLEAN}
-    if kind in simple:
-        return simple[kind]
-    if kind == "array" and isinstance(part.get("items"), Mapping):
-        return Kind("list", of=of_json_schema(part["items"], definitions, depth + 1))
-    if kind == "object" and part.get("properties") and not part.get("additionalProperties"):
-        inner = part["properties"].items()
+    if "enum" in part or "const" in part:
+        values = part.get("enum", [part.get("const")])
+        kinds = {_scalar(value) for value in values if value is not None}
+        return kinds.pop() if len(kinds) == 1 else JSON
+    word = part.get("type")
+    if word in SIMPLE:
+        return SIMPLE[word]
+    if word == "array" and isinstance(part.get("items"), Mapping):
+        return Kind("list", of=of_json_schema(part["items"], root, depth + 1))
+    if word == "object" and part.get("properties") and not part.get("additionalProperties"):
+        fields = part["properties"].items()
         return Kind(
             "struct",
-            fields=tuple((name, of_json_schema(p, definitions, depth + 1)) for name, p in inner),
+            fields=tuple((name, of_json_schema(field, root, depth + 1)) for name, field in fields),
         )
     return JSON
 
@@ -149,65 +143,21 @@ def _scalar(value: Any) -> Kind:
     return NUMBER if isinstance(value, float) else STRING
 
 
-def text_fields(scenario: ScenarioPlan, named: Sequence[str] | None) -> tuple[str, ...]:
-    """The fields that gates and similarity measure: those named, else every field with free text."""
-    if named is not None:
-        return tuple(named)
+def text_fields(scenario: ScenarioPlan, chosen: Sequence[str] | None) -> tuple[str, ...]:
+    """The fields that gates and similarity measure: those chosen, else every field with free text."""
+    if chosen is not None:
+        return tuple(chosen)
     row = scenario.scenario.schema.row
-    return tuple(
-        name
-        for name, part in row.get("properties", {}).items()
-        if _free_text(part, row.get("$defs", {}))
-    )
+    fields = row.get("properties", {}).items()
+    return tuple(name for name, part in fields if jsonschema.is_free_text(part, row))
 
 
-def text_of(schema: Mapping[str, Any], fields: Mapping[str, Any], names: Sequence[str]) -> str:
+def text_of(schema: jsonschema.Schema, fields: Mapping[str, Any], names: Sequence[str]) -> str:
     """The free texts within these fields of a row, a line each; enums and formats left out."""
-    definitions = schema.get("$defs", {})
     parts = schema.get("properties", {})
-    found: list[str] = []
-    for name in names:
-        if name in parts:
-            found += _texts(fields.get(name), parts[name], definitions)
-    return "\n".join(found)
-
-
-def _texts(value: Any, part: Mapping[str, Any], definitions: Mapping[str, Any]) -> list[str]:
-    if value is None:
-        return []
-    if "$ref" in part:
-        return _texts(value, definitions[part["$ref"].rsplit("/", 1)[-1]], definitions)
-    for word in ("anyOf", "oneOf", "allOf"):
-        if word in part:
-            options = [option for option in part[word] if option.get("type") != "null"]
-            return _texts(value, options[0], definitions) if options else []
-    if isinstance(value, str):
-        return [value] if _free_text(part, definitions) else []
-    if isinstance(value, list):
-        items = part.get("items", {})
-        return [text for one in value for text in _texts(one, items, definitions)]
-    if isinstance(value, Mapping):
-        inner = part.get("properties", {})
-        return [
-            text
-            for name in value
-            if name in inner
-            for text in _texts(value[name], inner[name], definitions)
-        ]
-    return []
-
-
-def _free_text(part: Mapping[str, Any], definitions: Mapping[str, Any], depth: int = 0) -> bool:
-    if depth > 8:
-        return False
-    if "$ref" in part:
-        return _free_text(definitions[part["$ref"].rsplit("/", 1)[-1]], definitions, depth + 1)
-    for word in ("anyOf", "oneOf", "allOf"):
-        if word in part:
-            return any(_free_text(option, definitions, depth + 1) for option in part[word])
-    if part.get("type") == "string":
-        return not ({"enum", "const", "format"} & set(part))
-    if part.get("type") == "array":
-        return _free_text(part.get("items", {}), definitions, depth + 1)
-    inner = part.get("properties", {})
-    return any(_free_text(one, definitions, depth + 1) for one in inner.values())
+    return "\n".join(
+        text
+        for name in names
+        if name in parts
+        for text in jsonschema.texts(fields.get(name), parts[name], schema)
+    )

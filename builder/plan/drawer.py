@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from builder import io
 from builder.errors import InputError, nearest
 from builder.plan.spread import Source
-from builder.project import axes
+from builder.project import documents
 from builder.project.draws import EXAMPLES, Draw
 from builder.sampling import packed, samplers
 from builder.sampling.sampler import Arrays, Sampler
@@ -111,7 +111,7 @@ class Drawer:
     def _records(self, number: int, draw: Draw, value: Any) -> list[dict[str, Any]]:
         table = self.rows(draw, value).select(draw.options["columns"])
         if len(table) < draw.options["n"]:
-            within = f" with {draw.by[1]} {axes.shown(value)}" if draw.by else ""
+            within = f" with {draw.by[1]} {documents.describe(value)}" if draw.by else ""
             raise InputError(
                 f"{draw.options['n']} examples are asked for and the table has {len(table)} rows{within}",
                 place=draw.place,
@@ -130,7 +130,7 @@ class Drawer:
             file = draw.table.source.name if draw.table.source else "the table"
             there = list(dict.fromkeys(str(cell) for cell in cells if cell is not None))
             raise InputError(
-                f"{file} has no row whose {draw.by[1]} is {axes.shown(value)}, a value of {draw.by[0]!r}."
+                f"{file} has no row whose {draw.by[1]} is {documents.describe(value)}, a value of {draw.by[0]!r}."
                 f"{nearest(str(value), there)}",
                 place=draw.place,
                 hint=f"its values of {draw.by[1]}: {', '.join(there[:SHOWN])}{', …' * (len(there) > SHOWN)}",
@@ -158,7 +158,7 @@ class Drawer:
             if draw.by is None:
                 raise InputError(str(error), place=draw.place) from None
             self.notes.append(
-                f"{draw.by[1]} {axes.shown(value)}: {error}, so its {len(table)} rows are drawn "
+                f"{draw.by[1]} {documents.describe(value)}: {error}, so its {len(table)} rows are drawn "
                 f"whole ({WHOLE}) instead of by {draw.sampler}"
             )
         whole = samplers.sampler(WHOLE)

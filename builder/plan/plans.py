@@ -31,6 +31,7 @@ from builder.project import prompts, scenarios
 from builder.project.prompts import Prompt
 from builder.project.scenarios import Scenario
 from builder.project.settings import Project
+from builder.project.words import Rows
 from builder.records import (
     Case,
     Message,
@@ -108,22 +109,21 @@ class ScenarioPlan:
 
     def make(self, index: NDArray[np.int64], occurrence: NDArray[np.int32]) -> list[Planned]:
         """The cases with these numbers."""
-        found: list[Planned] = []
+        planned: list[Planned] = []
         prompt = self.scenario.prompt
         for start in range(0, len(index), CHUNK):
-            some = slice(start, start + CHUNK)
-            cases = self._cases(index[some], occurrence[some])
-            models = self._models(index[some], occurrence[some])
-            found += [
+            chunk = slice(start, start + CHUNK)
+            cases = self._cases(index[chunk], occurrence[chunk])
+            models = self._models(index[chunk], occurrence[chunk])
+            planned += [
                 Planned(case, asked, prompt) for case, asked in zip(cases, models, strict=True)
             ]
-        return found
+        return planned
 
     def drawn_kinds(self) -> dict[str, str]:
         """The kind of each drawn column: integer, float, date or category."""
-        one = slice(0, 1)
-        combinations = self.scenario.grid.combinations(self.cases.index[one])
-        return self.drawer.kinds(self.cases.index[one], self.cases.occurrence[one], combinations)
+        index, occurrence = self.cases.index[:1], self.cases.occurrence[:1]
+        return self.drawer.kinds(index, occurrence, self.scenario.grid.combinations(index))
 
     def planned_counts(self) -> dict[int, int]:
         """Combination number to the rows wanted of it."""
@@ -135,10 +135,10 @@ class ScenarioPlan:
         combinations = scenario.grid.combinations(index)
         drawn = self._drawn(index, occurrence, combinations)
         columns = scenario.columns()
-        made = []
+        cases = []
         for combination, values, k in zip(combinations, drawn, occurrence.tolist(), strict=True):
             variables = {**self.given, **combination, **values}
-            made.append(
+            cases.append(
                 Case(
                     scenario.name,
                     combination,
@@ -147,7 +147,7 @@ class ScenarioPlan:
                     {name: variables[name] for name in columns},
                 )
             )
-        return made
+        return cases
 
     def _drawn(
         self,
@@ -179,9 +179,9 @@ class ScenarioPlan:
         row = open_rows[0]
         names = {**self.given, **combinations[row], **drawn[row]}
         rule = next(rule for rule in rules if not rule.holds(names))
-        shown = ", ".join(f"{name} {value}" for name, value in combinations[row].items())
+        where = ", ".join(f"{name} {value}" for name, value in combinations[row].items())
         raise InputError(
-            f"`keep` refused {MAX_REDRAWS} draws in a row for {shown or 'the only combination'}; the last by {rule.text!r}",
+            f"`keep` refused {MAX_REDRAWS} draws in a row for {where or 'the only combination'}; the last by {rule.text!r}",
             place=rule.place,
             hint="loosen the rule, or draw within it: bounds (min, max) and `by`",
         )
@@ -211,18 +211,18 @@ class DatasetPlan:
 
     @property
     def distinct(self) -> bool:
-        """Whether rows of this dataset are held against one another."""
+        """Whether rows of this dataset are compared with one another."""
         return any(s.scenario.words.similarity_below is not None for s in self.scenarios)
 
     def combination(self, position: int) -> tuple[dict[str, Any], int]:
         """Axis values and occurrence of the case at this position: planned ones first, then reserves."""
         levels = [[scenario.cases for scenario in self.scenarios], *self._reserves]
         for level in levels:
-            for scenario, cases in zip(self.scenarios, level, strict=True):
+            for part, cases in zip(self.scenarios, level, strict=True):
                 if position < len(cases):
-                    row = slice(position, position + 1)
-                    found = scenario.scenario.grid.combinations(cases.index[row])[0]
-                    return found, int(cases.occurrence[position])
+                    grid = part.scenario.grid
+                    combination = grid.combinations(cases.index[position : position + 1])[0]
+                    return combination, int(cases.occurrence[position])
                 position -= len(cases)
         raise IndexError(position)
 
@@ -233,17 +233,17 @@ class DatasetPlan:
         return self._reserves[level]
 
     def _level(self, level: int) -> list[Cases]:
-        made = []
-        for scenario in self.scenarios:
-            cases = scenario.cases
+        reserves = []
+        for part in self.scenarios:
+            cases = part.cases
             # The order in which the plan first names each combination.
             index, first, counts = np.unique(cases.index, return_index=True, return_counts=True)
             order = np.argsort(first, kind="stable")
             index, counts = index[order], counts[order]
             able = level < np.maximum(3, counts)
-            made.append((scenario, index[able], (counts[able] + level).astype(np.int32)))
-        fresh = [_addressed(scenario, index, k) for scenario, index, k in made]
-        before = [scenario.cases for scenario in self.scenarios]
+            reserves.append((part, index[able], (counts[able] + level).astype(np.int32)))
+        fresh = [_addressed(part, index, k) for part, index, k in reserves]
+        before = [part.cases for part in self.scenarios]
         before += [part for earlier in self._reserves for part in earlier]
         return numbered(fresh, before)
 
@@ -268,7 +268,7 @@ class Plan(NamedTuple):
 class Overrides(NamedTuple):
     """What flags say in place of the files."""
 
-    rows: spread.Rows | None = None
+    rows: Rows | None = None
     model: str | None = None
     tries: int | None = None
 
@@ -303,18 +303,18 @@ def make(
 
 
 def _text(project: Project, name: str, parts: Sequence[ScenarioPlan]) -> tuple[str, ...] | None:
-    named = project.dataset_settings(name).text
-    if named is None:
+    fields = project.dataset_settings(name).text
+    if fields is None:
         return None
     known = {column for part in parts for column in part.scenario.schema.columns}
-    for one in named:
-        if one not in known:
+    for field_name in fields:
+        if field_name not in known:
             raise InputError(
-                f"no field {one!r} in the dataset {name!r}.{nearest(one, known)}",
+                f"no field {field_name!r} in the dataset {name!r}.{nearest(field_name, known)}",
                 place=project.place(("datasets", name, "text")),
                 hint=f"fields: {', '.join(sorted(known))}",
             )
-    return tuple(named)
+    return tuple(fields)
 
 
 def asked(model: str, params: Mapping[str, Any], scenario: Scenario, *, written: str = "") -> Asked:
@@ -354,20 +354,20 @@ def _scenario(
     return planned
 
 
-def _shared(scenario: Scenario, source: Source, rows: spread.Rows) -> spread.Shared:
+def _shared(scenario: Scenario, source: Source, rows: Rows) -> spread.Shared:
     mask = spread.mask(scenario.grid, scenario.keep_axes, scenario.given)
-    kept = spread.kept(source, mask)
+    combinations = spread.kept(source, mask)
     place = scenario.document.place(("rows",))
-    if not kept:
+    if not combinations:
         raise InputError("`keep` leaves no combination", place=scenario.document.place(("keep",)))
     each = rows.each or rows.least
-    if rows.total is not None and each * kept > rows.total:
+    if rows.total is not None and each * combinations > rows.total:
         raise InputError(
-            f"least {each} of each of {kept} combinations is {each * kept}, "
+            f"least {each} of each of {combinations} combinations is {each * combinations}, "
             f"more than the total of {rows.total}",
             place=place,
         )
-    wanted = rows.total or each * kept
+    wanted = rows.total or each * combinations
     if wanted > spread.MAX_ROWS:
         raise InputError(
             f"{wanted:,} rows; a scenario has at most {spread.MAX_ROWS:,}",
@@ -385,15 +385,15 @@ def _addressed(
     render = scenario.scenario.prompt.render
     with limits.alarm() as alarm:
         for start in range(0, len(index), CHUNK):
-            some = slice(start, start + CHUNK)
+            chunk = slice(start, start + CHUNK)
             lengths = []
-            for planned in scenario.make(index[some], occurrence[some]):
+            for planned in scenario.make(index[chunk], occurrence[chunk]):
                 alarm(prompts.LIMIT)  # begins anew for each rendering
                 content = message_bytes(render(planned.case.variables))
                 digests += request_digest(planned.asked.head, content)
                 lengths.append(len(content))
             alarm(0)
-            sizes[some] = lengths
+            sizes[chunk] = lengths
     array = np.frombuffer(bytes(digests), dtype="V16")
     unset = np.zeros(len(index), np.int32)
     return Cases(index, occurrence, array, unset, sizes, unset)

@@ -10,7 +10,7 @@ import numpy as np
 
 from builder.plan.drawer import WHOLE
 from builder.plan.plans import ScenarioPlan
-from builder.project import axes
+from builder.project import documents
 from builder.project.draws import Draw
 from builder.sampling import fidelity, fit, samplers
 from builder.sampling.fidelity import Fidelity
@@ -62,7 +62,7 @@ def _one(scenario: ScenarioPlan, draw: Draw, n: int) -> Comparison:
     groups = [scenario.drawer.rows(draw, value).select(draw.columns) for value in values]
     reference = tables.stacked(groups)
     tried = {
-        "" if value is None else axes.shown(value): chosen
+        "" if value is None else documents.describe(value): chosen
         for value in values
         if (chosen := fit.choice(scenario.drawer.learned(draw, value)))
     }

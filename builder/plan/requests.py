@@ -17,6 +17,7 @@ from builder.project import scenarios, typos
 from builder.project.scenarios import Scenario
 from builder.project.settings import Project
 from builder.records import Message, Request
+from builder.sampling import samplers
 
 
 def plan(project: Project, wanted: Sequence[str] = (), overrides: Overrides | None = None) -> Plan:
@@ -27,7 +28,7 @@ def plan(project: Project, wanted: Sequence[str] = (), overrides: Overrides | No
     """
     changed = overrides or Overrides()
     wanted = [scenarios.named(project, name) for name in wanted]
-    loaded = scenarios.load_all(project, wanted)
+    loaded = scenarios.load_all(project, samplers, wanted)
     for provider in project.settings.providers:
         try:
             registry.check_options(provider, project.provider_settings(provider))

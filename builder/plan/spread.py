@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from builder.project.axes import Grid
 from builder.project.expressions import Expression
+from builder.project.words import Rows
 from builder.records import canonical
 
 CHUNK = 1 << 19
@@ -28,15 +29,6 @@ MAX_ROWS = 10**7
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _OCCURRENCE = np.uint64(0xD1B54A32D192ED03)
 _REDRAW = np.uint64(0x8CB92BA72F3D8DD7)
-
-
-@dataclass(frozen=True, slots=True)
-class Rows:
-    """What `rows` says: so many in all, or so many of each combination."""
-
-    total: int | None = None
-    least: int = 0
-    each: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

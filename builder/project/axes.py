@@ -9,37 +9,38 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
 
 from builder.errors import InputError, Place, nearest
-from builder.project import documents, typos
-from builder.project.documents import Document, Path_
+from builder.project import carriers, documents, typos
+from builder.project.documents import Data, Document, KeyPath, Step, describe, file_inside
 from builder.table import tables
 
 MAX_GRID = 10**7
 LEAST_WEIGHT, MOST_WEIGHT = 1e-9, 1e9
 _WEIGHT = "a positive number from 1e-9 to 1e9"
-
-
-class Text(str):
-    """A text value that carries the attributes the scenario gave it."""
-
-    attributes: Mapping[str, Any]
-
-
-class Whole(int):
-    """An integer value that carries attributes."""
-
-    attributes: Mapping[str, Any]
-
-
-class Real(float):
-    """A number that carries attributes."""
-
-    attributes: Mapping[str, Any]
+_SCALAR = {"type": ["string", "number", "boolean"]}
+JSON_SCHEMA: Mapping[str, Any] = {
+    "oneOf": [
+        {"type": "array", "items": _SCALAR, "minItems": 1},
+        {
+            "type": "object",
+            "minProperties": 1,
+            "additionalProperties": {
+                "oneOf": [
+                    {"type": "number", "exclusiveMinimum": 0},
+                    {"type": "object", "properties": {"weight": {"type": "number"}}},
+                    {"type": "string"},
+                ]
+            },
+        },
+    ],
+    "description": "values; {value: weight}; {value: {attribute: …}}; {file: …}; {table: …}; {of: axis.attribute}",
+}
+"""One line of `vary`, as editors check it."""
 
 
 class Value(NamedTuple):
@@ -92,12 +93,12 @@ class Grid(NamedTuple):
 
     def digits(self, index: NDArray[np.int64]) -> list[NDArray[np.int64]]:
         """Per block, which choice each combination (n,) takes."""
-        found: list[NDArray[np.int64]] = []
-        rest = index
+        digits: list[NDArray[np.int64]] = []
+        quotient = index
         for block in reversed(self.blocks):
-            rest, digit = np.divmod(rest, len(block.choices))
-            found.append(digit)
-        return found[::-1]
+            quotient, digit = np.divmod(quotient, len(block.choices))
+            digits.append(digit)
+        return digits[::-1]
 
     def combinations(self, index: NDArray[np.int64]) -> list[dict[str, Any]]:
         """One value per axis for each combination (n,), axes in the order of the file."""
@@ -156,236 +157,226 @@ def _block(axis: Axis, axes: Sequence[Axis]) -> Block:
     )
 
 
-def load(document: Document, vary: Mapping[str, Any], root: Path) -> list[Axis]:
+def load(document: Document, vary: Mapping[str, Data], root: Path) -> list[Axis]:
     """The axes of a scenario. `root` bounds the files that they may name."""
     loaded: dict[str, Axis] = {}
+    pending: dict[str, Mapping[str, Data]] = {}
     for name, spec in vary.items():
-        reader = _Reader(document, ("vary", name), root)
-        if not (isinstance(spec, dict) and isinstance(spec.get("of"), str)):
-            loaded[name] = Axis(name, reader.values(spec), document.place(("vary", name), key=True))
-    pending = {name: spec for name, spec in vary.items() if name not in loaded}
+        if isinstance(spec, dict) and isinstance(spec.get("of"), str):
+            pending[name] = spec
+        else:
+            place = document.place(("vary", name), key=True)
+            loaded[name] = Axis(name, _Line(document, ("vary", name), root).values(spec), place)
     while pending:
-        ready = {n: s for n, s in pending.items() if s["of"].partition(".")[0] in loaded}
+        ready = {name: line for name, line in pending.items() if _origin(line)[0] in loaded}
         if not ready:
-            name, spec = next(iter(pending.items()))
-            parent = spec["of"].partition(".")[0]
-            place = document.place(("vary", name, "of"))
-            if parent in pending:
-                raise InputError(
-                    f"{name!r} and {parent!r} are values of each other, so neither has any"
-                    if parent != name
-                    else f"{name!r} is of itself, so it has no values",
-                    place=place,
-                    hint="'of' names an axis that has its values without this one",
-                )
-            raise InputError(
-                f"'of' names {parent!r}, which is no axis."
-                f"{nearest(parent, [n for n in vary if n != name])}",
-                place=place,
-                hint=f"axes: {', '.join(vary)}",
-            )
-        for name, spec in ready.items():
-            reader = _Reader(document, ("vary", name), root)
-            loaded[name] = reader.dependent(name, spec, loaded)
+            parents = {name: _origin(line)[0] for name, line in pending.items()}
+            raise _no_origin(document, vary, parents)
+        for name, line in ready.items():
+            loaded[name] = _Line(document, ("vary", name), root).dependent(line, loaded)
             del pending[name]
     return [loaded[name] for name in vary]
 
 
-class _Reader(NamedTuple):
-    """Reads one axis, every slip with its place."""
+def _origin(spec: Mapping[str, Data]) -> tuple[str, str]:
+    """The axis and the attribute that `of` names, the attribute empty where it names none."""
+    parent, _, attribute = str(spec["of"]).partition(".")
+    return parent, attribute
+
+
+def _no_origin(
+    document: Document, vary: Mapping[str, Data], parents: Mapping[str, str]
+) -> InputError:
+    """The error of the first of these axes, none of which depends on an axis that has values."""
+    name, parent = next(iter(parents.items()))
+    place = document.place(("vary", name, "of"))
+    if parent in parents:
+        return InputError(
+            f"{name!r} and {parent!r} are values of each other, so neither has any"
+            if parent != name
+            else f"{name!r} is of itself, so it has no values",
+            place=place,
+            hint="'of' names an axis that has its values without this one",
+        )
+    return InputError(
+        f"'of' names {parent!r}, which is no axis."
+        f"{nearest(parent, [axis for axis in vary if axis != name])}",
+        place=place,
+        hint=f"axes: {', '.join(vary)}",
+    )
+
+
+class _Line(NamedTuple):
+    """Reads one line of `vary`, every error with its place."""
 
     document: Document
-    path: Path_
+    path: KeyPath
     root: Path
 
-    def fail(self, message: str, *more: str | int, key: bool = False, hint: str = "") -> InputError:
-        place = self.document.place((*self.path, *more), key=key)
+    def error(self, message: str, *steps: Step, key: bool = False, hint: str = "") -> InputError:
+        place = self.document.place((*self.path, *steps), key=key)
         return InputError(message, place=place, hint=hint)
 
-    def values(self, spec: Any) -> tuple[Value, ...]:
+    def values(self, spec: Data) -> tuple[Value, ...]:
+        """The values that stand there, in a file, or in a table."""
         if isinstance(spec, dict):
             if isinstance(spec.get("file"), str):
                 return self.from_file(spec)
             if isinstance(spec.get("table"), str):
                 return self.from_table(spec)
-        return self.listed(spec, ())
+        return self.listed(spec)
 
-    def listed(self, spec: Any, more: tuple[str | int, ...]) -> tuple[Value, ...]:
-        """A list of scalars, or a mapping of value to weight or to attributes."""
+    def listed(self, spec: Data) -> tuple[Value, ...]:
+        """The values of a list of scalars, or of a mapping of value to weight or to attributes."""
+        steps: list[Step]
         if isinstance(spec, list):
-            found = [Value(self.scalar(v, (*more, i))) for i, v in enumerate(spec)]
-            places: list[str | int] = list(range(len(spec)))
+            values = [Value(self.scalar(entry, i)) for i, entry in enumerate(spec)]
+            steps = list(range(len(spec)))
         elif isinstance(spec, dict):
-            found = [self.weighed(key, value, more) for key, value in spec.items()]
-            places = list(spec)
+            values = [self.weighted(key, entry) for key, entry in spec.items()]
+            steps = list(spec)
         else:
-            raise self.fail(
-                f"expected the values of an axis, found {shown(spec)}",
-                *more,
+            raise self.error(
+                f"expected the values of an axis, found {describe(spec)}",
                 hint=typos.hint(spec)
                 or "write a list [a, b], or a mapping of value to weight {a: 3, b: 1}",
             )
-        if not found:
-            raise self.fail("an axis has at least one value", *more)
-        seen: dict[str, int] = {}
-        for place, value in zip(places, found, strict=True):
+        if not values:
+            raise self.error("an axis has at least one value")
+        seen: set[str] = set()
+        for step, value in zip(steps, values, strict=True):
             if repr(value.value) in seen:
-                raise self.fail(f"the value {shown(value.value)} stands here again", *more, place)
-            seen[repr(value.value)] = 1
-        return tuple(found)
+                raise self.error(f"the value {describe(value.value)} stands here again", step)
+            seen.add(repr(value.value))
+        return tuple(values)
 
-    def weighed(self, key: Any, value: Any, more: tuple[str | int, ...]) -> Value:
-        if isinstance(value, dict):
-            weight = value.get("weight", 1.0)
-            self.weight(weight, key, (*more, key, "weight"))
-            attributes = {name: v for name, v in value.items() if name != "weight"}
-            for name in attributes:
-                if not isinstance(name, str) or not name.isidentifier() or name.startswith("_"):
-                    raise self.fail(
-                        f"{name!r} is no name for an attribute",
-                        *more,
-                        key,
-                        name,
-                        key=True,
-                    )
-            return Value(self.carrying(key, attributes, (*more, key)), float(weight))
-        self.weight(value, key, (*more, key))
-        return Value(self.scalar(key, (*more, key)), float(value))
+    def weighted(self, key: Step, spec: Data) -> Value:
+        """The value `key` with its weight, and with its attributes where it has any."""
+        if not isinstance(spec, dict):
+            weight = self.weight(spec, key, key)
+            return Value(self.scalar(key, key), weight)
+        weight = self.weight(spec.get("weight", 1.0), key, key, "weight")
+        attributes = {name: value for name, value in spec.items() if name != "weight"}
+        for name in attributes:
+            if not isinstance(name, str) or not name.isidentifier() or name.startswith("_"):
+                raise self.error(f"{name!r} is no name for an attribute", key, name, key=True)
+        return Value(self.carrier(key, attributes, key), weight)
 
-    def weight(self, weight: Any, key: Any, at: tuple[str | int, ...]) -> None:
-        right = isinstance(weight, int | float) and not isinstance(weight, bool)
-        if not right or not LEAST_WEIGHT <= weight <= MOST_WEIGHT:
-            raise self.fail(
-                f"the weight of {shown(key)} is {shown(weight)}, expected {_WEIGHT}",
-                *at,
+    def weight(self, weight: Data, value: Data, *steps: Step) -> float:
+        if not _is_weight(weight):
+            raise self.error(
+                f"the weight of {describe(value)} is {describe(weight)}, expected {_WEIGHT}",
+                *steps,
                 hint="a list [a, b] gives equal weights" if weight is None else typos.hint(weight),
             )
+        return float(weight)
 
-    def carrying(self, value: Any, attributes: dict[str, Any], at: tuple[str | int, ...]) -> Any:
-        self.scalar(value, at)
-        kinds: dict[type, type[Text | Whole | Real]] = {
-            str: Text,
-            int: Whole,
-            float: Real,
-        }
-        if type(value) not in kinds:
-            raise self.fail(f"{shown(value)} cannot carry attributes", *at, hint="quote it")
-        carrier = kinds[type(value)](value)
-        carrier.attributes = attributes
+    def carrier(
+        self, value: Data, attributes: Mapping[str, Data], *steps: Step
+    ) -> carriers.Carrier:
+        carrier = carriers.carrier(self.scalar(value, *steps), attributes)
+        if carrier is None:
+            hint = "quote it"
+            raise self.error(f"{describe(value)} cannot carry attributes", *steps, hint=hint)
         return carrier
 
-    def scalar(self, value: Any, at: tuple[str | int, ...]) -> Any:
+    def scalar(self, value: Data, *steps: Step) -> str | int | float:
+        """The value, which is a text or number; its curly quotes are an error."""
         if value is None or isinstance(value, dict | list):
-            raise self.fail(
-                f"expected a text or number as a value, found {shown(value)}",
-                *at,
+            raise self.error(
+                f"expected a text or number as a value, found {describe(value)}",
+                *steps,
                 hint="attributes are written {value: {attribute: …}}"
                 if isinstance(value, dict)
                 else "",
             )
         if isinstance(value, str) and not value.strip():
-            raise self.fail("an axis value is empty", *at)
-        path = (*self.path, *at)
-        if at and isinstance(at[-1], int) and path not in self.document.quoted:
+            raise self.error("an axis value is empty", *steps)
+        path = (*self.path, *steps)
+        if steps and isinstance(steps[-1], int) and path not in self.document.quoted:
             documents.no_curly_quotes(value, self.document.place(path))
         return value
 
-    def from_file(self, spec: dict[str, Any]) -> tuple[Value, ...]:
-        self.only(spec, ("file",))
-        path = inside(self.document, (*self.path, "file"), spec["file"], self.root)
-        lines = [line.strip() for line in tables.read_text(path).split("\n")]
-        found: dict[str, Value] = {}
-        for number, line in enumerate(lines, 1):
-            if line in found:
+    def from_file(self, spec: Mapping[str, Data]) -> tuple[Value, ...]:
+        """The lines of a text file, empty ones left out."""
+        self.no_unknown_words(spec, ("file",))
+        path = file_inside(self.document, (*self.path, "file"), spec["file"], self.root)
+        values: dict[str, Value] = {}
+        for number, text in enumerate(tables.read_text(path).split("\n"), 1):
+            line = text.strip()
+            if line in values:
                 raise InputError(f"{line!r} stands here again", place=Place(path, number, 1))
             if line:
-                found[line] = Value(line)
-        if not found:
+                values[line] = Value(line)
+        if not values:
             raise InputError("the file holds no value", place=Place(path, 1, 1))
-        return tuple(found.values())
+        return tuple(values.values())
 
-    def from_table(self, spec: dict[str, Any]) -> tuple[Value, ...]:
-        self.only(spec, ("table", "value", "weight"))
-        path = inside(self.document, (*self.path, "table"), spec["table"], self.root)
+    def from_table(self, spec: Mapping[str, Data]) -> tuple[Value, ...]:
+        """A value for each row of a table, the other columns its attributes."""
+        self.no_unknown_words(spec, ("table", "value", "weight"))
+        path = file_inside(self.document, (*self.path, "table"), spec["table"], self.root)
         table = tables.load(path, place=self.document.place((*self.path, "table")))
-        name = str(spec.get("value", next(iter(table.columns))))
-        place = self.document.place((*self.path, "value"))
-        table.column(name, place=place)
-        weight = spec.get("weight")
-        if weight is not None:
-            table.column(str(weight), place=self.document.place((*self.path, "weight")))
-        found: list[Value] = []
+        column = str(spec.get("value", next(iter(table.columns))))
+        table.column(column, place=self.document.place((*self.path, "value")))
+        weights = spec.get("weight")
+        if weights is not None:
+            table.column(str(weights), place=self.document.place((*self.path, "weight")))
+        values: list[Value] = []
         seen: set[str] = set()
         for number, record in enumerate(table.records()):
-            value, w = record.pop(name), record.pop(str(weight), 1.0) if weight else 1.0
-            where = table.place(number)
+            value = record.pop(column)
+            weight = 1.0 if weights is None else record.pop(str(weights), 1.0)
+            place = table.place(number)
             if value is None or repr(value) in seen:
-                what = "has no value here" if value is None else f"holds {value!r} again"
-                raise InputError(f"the column {name!r} {what}", place=where)
-            if not isinstance(w, int | float) or not LEAST_WEIGHT <= w <= MOST_WEIGHT:
+                problem = "has no value here" if value is None else f"holds {value!r} again"
+                raise InputError(f"the column {column!r} {problem}", place=place)
+            if not _is_weight(weight):
                 raise InputError(
-                    f"the weight of {shown(value)} is {shown(w)}, expected {_WEIGHT}", place=where
+                    f"the weight of {describe(value)} is {describe(weight)}, expected {_WEIGHT}",
+                    place=place,
                 )
             seen.add(repr(value))
-            attributes = {k: v for k, v in record.items() if k.isidentifier()}
-            carried = self.carrying(value, attributes, ()) if attributes else value
-            found.append(Value(carried, float(w)))
-        return tuple(found)
+            attributes = {name: cell for name, cell in record.items() if name.isidentifier()}
+            values.append(
+                Value(self.carrier(value, attributes) if attributes else value, float(weight))
+            )
+        return tuple(values)
 
-    def dependent(self, name: str, spec: dict[str, Any], loaded: Mapping[str, Axis]) -> Axis:
-        self.only(spec, ("of",))
-        parent, _, attribute = spec["of"].partition(".")
+    def dependent(self, spec: Mapping[str, Data], loaded: Mapping[str, Axis]) -> Axis:
+        """The axis whose values stand in an attribute of another's."""
+        self.no_unknown_words(spec, ("of",))
+        origin, attribute = _origin(spec)
         if not attribute:
-            raise self.fail("'of' names an axis and its attribute: {of: product.faults}", "of")
-        source = loaded[parent]
-        values = tuple({repr(v.value): v for v in source.every}.values())
+            raise self.error("'of' names an axis and its attribute: {of: product.faults}", "of")
+        parent = loaded[origin]
         within: dict[Any, tuple[Value, ...]] = {}
-        for value in values:
-            attributes = getattr(value.value, "attributes", {})
+        for value in {repr(value.value): value.value for value in parent.every}.values():
+            attributes = carriers.attributes(value)
             if attribute not in attributes:
-                raise self.fail(
-                    f"the value {shown(value.value)} of {parent!r} has no attribute {attribute!r}."
+                raise self.error(
+                    f"the value {describe(value)} of {parent.name!r} has no attribute {attribute!r}."
                     f"{nearest(attribute, attributes)}",
                     "of",
                 )
-            reader = _Reader(self.document, ("vary", parent, value.value, attribute), self.root)
-            within[value.value] = reader.listed(attributes[attribute], ())
+            path = ("vary", parent.name, value, attribute)
+            within[value] = self._replace(path=path).listed(attributes[attribute])
         place = self.document.place(self.path, key=True)
-        return Axis(name, (), place, parent=parent, by_parent=within)
+        return Axis(str(self.path[-1]), (), place, parent=parent.name, by_parent=within)
 
-    def only(self, spec: dict[str, Any], known: tuple[str, ...]) -> None:
+    def no_unknown_words(self, spec: Mapping[str, Data], known: tuple[str, ...]) -> None:
         for word in spec:
             if word not in known:
-                raise self.fail(
+                raise self.error(
                     f"unknown word {word!r}, expected {', '.join(known)}.{nearest(str(word), known)}",
                     word,
                     key=True,
                 )
 
 
-def inside(document: Document, path: Path_, name: Any, root: Path) -> Path:
-    """The file that a scenario names, relative to its own folder and within the project."""
-    place = document.place(path)
-    if not isinstance(name, str) or not name.strip():
-        raise InputError(f"expected the path of a file, found {shown(name)}", place=place)
-    found = document.file.parent / name
-    real = found.resolve()
-    if not real.is_relative_to(root.resolve()):
-        raise InputError(f"{name!r} lies outside the project", place=place)
-    if not real.is_file():
-        siblings = [p.name for p in real.parent.glob("*")] if real.parent.is_dir() else []
-        raise InputError(
-            f"file {name!r} not found.{nearest(real.name, siblings)}",
-            place=place,
-            hint="paths are relative to the scenario's own folder",
-        )
-    return real
-
-
-def shown(value: Any) -> str:
-    """How an error names a value that a person wrote."""
-    if value is None:
-        return "nothing"
-    if isinstance(value, dict | list):
-        return "a mapping" if isinstance(value, dict) else "a list"
-    return repr(str(value) if isinstance(value, str) else value)
+def _is_weight(weight: object) -> TypeGuard[int | float]:
+    return (
+        isinstance(weight, int | float)
+        and not isinstance(weight, bool)
+        and LEAST_WEIGHT <= weight <= MOST_WEIGHT
+    )

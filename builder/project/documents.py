@@ -1,7 +1,7 @@
 """YAML 1.2 as people type it, with the place of every key and value.
 
 The composed node tree is turned into plain Python here rather than by the library, because
-the slips worth catching are visible only in the nodes: a key given twice, a number that YAML
+the typos worth catching are visible only in the nodes: a key given twice, a number that YAML
 would rewrite (4.10 becomes 4.1), a full-width comma that glues two list entries into one.
 """
 
@@ -11,21 +11,25 @@ import math
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Union
 
 from ruamel.yaml import YAML
 from ruamel.yaml.composer import Composer
-from ruamel.yaml.error import MarkedYAMLError
+from ruamel.yaml.error import MarkedYAMLError, StreamMark
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from ruamel.yaml.reader import ReaderError
 from ruamel.yaml.scanner import Scanner
 
-from builder.errors import InputError, Place
+from builder.errors import InputError, Place, nearest
 from builder.project import typos
 from builder.table.tables import read_text
 
-Path_ = tuple[str | int, ...]
-"""Keys and indexes from the root to a value."""
+Data = Union["list[Data]", "dict[Any, Data]", str, int, float, bool, None]
+"""What a YAML file holds: texts, numbers, lists and mappings."""
+Step = str | int | float | None
+"""A key of a mapping or an index of a list."""
+KeyPath = tuple[Step, ...]
+"""The steps from the root to a value."""
 
 MAX_CHARACTERS = 2**19
 MAX_VALUES = 30_000
@@ -39,13 +43,13 @@ class Document(NamedTuple):
     """A parsed file: plain values, and where each stands."""
 
     file: Path
-    data: Any
-    keys: Mapping[Path_, Place]
-    values: Mapping[Path_, Place]
-    quoted: frozenset[Path_] = frozenset()
+    data: Data
+    keys: Mapping[KeyPath, Place]
+    values: Mapping[KeyPath, Place]
+    quoted: frozenset[KeyPath] = frozenset()
     """Values that stand in quotes."""
 
-    def place(self, path: Path_, *, key: bool = False) -> Place:
+    def place(self, path: KeyPath, *, key: bool = False) -> Place:
         """Where the value at `path` stands (or its key), or the nearest enclosing one that does."""
         for end in range(len(path), -1, -1):
             for table in (self.keys, self.values) if key else (self.values, self.keys):
@@ -53,7 +57,7 @@ class Document(NamedTuple):
                     return table[path[:end]]
         return Place(self.file)
 
-    def text_place(self, path: Path_) -> Place:
+    def text_place(self, path: KeyPath) -> Place:
         """Where the first character of a text stands: behind its quote, where it has one."""
         place = self.place(path)
         return Place(place.file, place.line, place.column + (path in self.quoted))
@@ -70,7 +74,7 @@ def read(path: Path) -> Document:
     loader.Scanner, loader.Composer = _Tabs, _Bounded
     try:
         root = loader.compose(text)
-    except _TooMuch as error:
+    except _TooMuchError as error:
         raise _too_much(path, _mark(error.problem_mark), deep=error.deep) from None
     except MarkedYAMLError as error:
         raise _syntax(path, text, error) from None
@@ -88,10 +92,10 @@ def read(path: Path) -> Document:
     return Document(path, data, reader.keys, reader.values, frozenset(reader.quoted))
 
 
-class _TooMuch(MarkedYAMLError):
+class _TooMuchError(MarkedYAMLError):
     """A file of more values, or deeper ones, than anybody writes."""
 
-    def __init__(self, mark: Any, *, deep: bool) -> None:
+    def __init__(self, mark: StreamMark, *, deep: bool) -> None:
         super().__init__(problem_mark=mark)
         self.deep = deep
 
@@ -100,18 +104,18 @@ class _Tabs(Scanner):
     """Takes tabs where YAML does: within a text, behind a colon, at the end of a line. Those that
     indent are errors."""
 
-    def scan_to_next_token(self) -> Any:
+    def scan_to_next_token(self) -> object:
         reader = self.reader
         if reader.column > 0:
             while reader.peek() in " \t":
                 reader.forward()
-        found = super().scan_to_next_token()
+        comment: object = super().scan_to_next_token()
         while reader.peek() == "\t" and reader.peek(self._white()) in _ENDS:
             reader.forward(self._white())
-            found = super().scan_to_next_token()
-        return found
+            comment = super().scan_to_next_token()
+        return comment
 
-    def scan_plain_spaces(self, indent: Any, start_mark: Any) -> Any:
+    def scan_plain_spaces(self, indent: object, start_mark: object) -> object:
         white: str = self.reader.prefix(self._white())
         if "\t" in white:
             self.reader.forward(len(white))
@@ -129,16 +133,16 @@ class _Tabs(Scanner):
 class _Bounded(Composer):
     """Gives up on files that would take long to read."""
 
-    def __init__(self, loader: Any = None) -> None:
+    def __init__(self, loader: YAML | None = None) -> None:
         super().__init__(loader=loader)
         self.warn_double_anchors = False
         self.composed = self.levels = 0
 
-    def compose_node(self, parent: Any, index: Any) -> Any:
+    def compose_node(self, parent: object, index: object) -> object:
         self.composed += 1
         self.levels += 1
         if self.composed > MAX_VALUES or self.levels > MAX_DEPTH:
-            raise _TooMuch(self.parser.peek_event().start_mark, deep=self.levels > MAX_DEPTH)
+            raise _TooMuchError(self.parser.peek_event().start_mark, deep=self.levels > MAX_DEPTH)
         node = super().compose_node(parent, index)
         self.levels -= 1
         return node
@@ -149,12 +153,12 @@ class _Reader:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.keys: dict[Path_, Place] = {}
-        self.values: dict[Path_, Place] = {}
-        self.quoted: set[Path_] = set()
+        self.keys: dict[KeyPath, Place] = {}
+        self.values: dict[KeyPath, Place] = {}
+        self.quoted: set[KeyPath] = set()
         self.count = 0
 
-    def value(self, node: Node, path: Path_, *, in_flow: bool) -> Any:
+    def value(self, node: Node, path: KeyPath, *, in_flow: bool) -> Data:
         self.count += 1
         place = self.place(node)
         if self.count > MAX_VALUES or len(path) > MAX_DEPTH:
@@ -177,9 +181,9 @@ class _Reader:
             self.quoted.add(path)
         return self.scalar(node, in_flow=in_flow)
 
-    def mapping(self, node: MappingNode, path: Path_, flow: bool) -> dict[Any, Any]:
+    def mapping(self, node: MappingNode, path: KeyPath, flow: bool) -> dict[Any, Data]:
         self.known_tag(node, "map")
-        found: dict[Any, Any] = {}
+        mapping: dict[Any, Data] = {}
         for key_node, value_node in node.value:
             if not isinstance(key_node, ScalarNode):
                 raise InputError(
@@ -192,19 +196,19 @@ class _Reader:
             self.no_wide_space(key, place)
             if key_node.style is None:
                 no_curly_quotes(key, place)
-            if key in found:
+            if key in mapping:
                 first = self.keys[(*path, key)]
                 raise InputError(
                     f"key {key!r} stands here again; first at line {first.line}",
                     place=place,
                 )
             self.keys[(*path, key)] = place
-            found[key] = self.value(value_node, (*path, key), in_flow=flow)
+            mapping[key] = self.value(value_node, (*path, key), in_flow=flow)
             if isinstance(value_node, ScalarNode) and not value_node.value and not value_node.style:
                 self.values[(*path, key)] = place  # nothing stands nowhere; its key is near
-        return found
+        return mapping
 
-    def scalar(self, node: ScalarNode, *, in_flow: bool) -> Any:
+    def scalar(self, node: ScalarNode, *, in_flow: bool) -> Step:
         text: str = node.value
         tag = str(node.tag).removeprefix(_TAG)
         place = self.place(node)
@@ -232,17 +236,17 @@ class _Reader:
     def number(self, text: str, tag: str, place: Place) -> int | float:
         try:
             number: int | float = int(text) if tag == "int" else float(text)
-            shown = str(number) if math.isfinite(number) else ""
+            reading = str(number) if math.isfinite(number) else ""
         except ValueError:
-            number, shown = 0, ""
-        if shown != text:
-            mend = f"write {shown} for the number or " if shown else ""
+            number, reading = 0, ""
+        if reading != text:
             raise InputError(
-                f"the number {text} would be read as {shown}"
-                if shown
+                f"the number {text} would be read as {reading}"
+                if reading
                 else f"{text} is no number in plain decimal digits",
                 place=place,
-                hint=f'{mend}"{text}" for the text',
+                hint=(f"write {reading} for the number or " if reading else "")
+                + f'"{text}" for the text',
             )
         if abs(number) >= 2**63 and tag == "int":
             raise InputError(
@@ -264,7 +268,7 @@ class _Reader:
                 hint="write the character itself, or its whole code \\UXXXXXXXX",
             ) from None
 
-    def no_wide_space(self, key: Any, place: Place) -> None:
+    def no_wide_space(self, key: Step, place: Place) -> None:
         if isinstance(key, str) and key[:1] in ("\u3000", "\u00a0"):
             kind = "full-width" if key[0] == "\u3000" else "no-break"
             raise InputError(
@@ -285,12 +289,12 @@ class _Reader:
     def no_glued(self, child: Node) -> None:
         """、 and ； within a list's entry are commas typed as one writes Chinese."""
         plain = isinstance(child, ScalarNode) and child.style is None
-        found = re.search(r"(?<=\w)[、；](?=\w)", child.value) if plain else None
-        if found:
+        glue = re.search(r"(?<=\w)[、；](?=\w)", child.value) if plain else None
+        if glue:
             place = self.place(child)
             raise InputError(
-                f"{found[0]!r} joins {child.value!r} into one value",
-                place=Place(place.file, place.line, place.column + found.start()),
+                f"{glue[0]!r} joins {child.value!r} into one value",
+                place=Place(place.file, place.line, place.column + glue.start()),
                 hint="write ', ' to separate, or quote the text",
             )
 
@@ -305,24 +309,55 @@ class _Reader:
         return Place(self.path, node.start_mark.line + 1, node.start_mark.column + 1)
 
 
-def no_curly_quotes(text: Any, place: Place) -> None:
+def no_curly_quotes(text: Data, place: Place) -> None:
     """InputError for a text whose quotes YAML would take for a part of it."""
-    found = re.fullmatch(r"[“”‘’](.*)[“”‘’]", text) if isinstance(text, str) else None
-    if found:
+    quoted = re.fullmatch(r"[“”‘’](.*)[“”‘’]", text) if isinstance(text, str) else None
+    if quoted:
         raise InputError(
             f"to YAML the quotes are a part of {text}",
             place=place,
-            hint=f'write plain quotes: "{found[1]}"',
+            hint=f'write plain quotes: "{quoted[1]}"',
         )
+
+
+def file_inside(document: Document, path: KeyPath, name: Data, root: Path) -> Path:
+    """The file that a scenario names, relative to its own folder and within the project."""
+    place = document.place(path)
+    if not isinstance(name, str) or not name.strip():
+        raise InputError(f"expected the path of a file, found {describe(name)}", place=place)
+    file = (document.file.parent / name).resolve()
+    if not file.is_relative_to(root.resolve()):
+        raise InputError(f"{name!r} lies outside the project", place=place)
+    if not file.is_file():
+        siblings = [p.name for p in file.parent.glob("*")] if file.parent.is_dir() else []
+        raise InputError(
+            f"file {name!r} not found.{nearest(file.name, siblings)}",
+            place=place,
+            hint="paths are relative to the scenario's own folder",
+        )
+    return file
+
+
+def describe(value: object) -> str:
+    """How an error names a value that a person wrote.
+
+    >>> describe([1, 2]), describe("glad"), describe(None)
+    ('a list', "'glad'", 'nothing')
+    """
+    if value is None:
+        return "nothing"
+    if isinstance(value, dict | list):
+        return "a mapping" if isinstance(value, dict) else "a list"
+    return repr(str(value) if isinstance(value, str) else value)
 
 
 def _syntax(path: Path, text: str, error: MarkedYAMLError) -> InputError:
     problem = _one_line(error.problem or error.context or error)
-    slip = typos.of(
+    typo = typos.find(
         text, problem, _mark(error.problem_mark), error.context or "", _mark(error.context_mark)
     )
-    place = Place(path, slip.row + 1, slip.column + 1)
-    return InputError(f"not YAML: {slip.problem}", place=place, hint=slip.hint)
+    place = Place(path, typo.row + 1, typo.column + 1)
+    return InputError(f"not YAML: {typo.problem}", place=place, hint=typo.hint)
 
 
 def _too_much(path: Path, mark: tuple[int, int] | None, *, deep: bool) -> InputError:
@@ -339,7 +374,7 @@ def _too_much(path: Path, mark: tuple[int, int] | None, *, deep: bool) -> InputE
     )
 
 
-def _mark(mark: Any) -> tuple[int, int] | None:
+def _mark(mark: StreamMark | None) -> tuple[int, int] | None:
     return (mark.line, mark.column) if mark else None
 
 

@@ -5,18 +5,48 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from builder.errors import InputError, Place, nearest
-from builder.project import axes
-from builder.project.documents import Document, Path_
-from builder.sampling import declared, samplers
-from builder.sampling.sampler import Sampler
+from builder.project.documents import Data, Document, KeyPath, Step, describe, file_inside
 from builder.table import tables
 from builder.table.tables import Table
 
 EXAMPLES = "examples"
 _OURS = ("table", "columns", "by", "column")
+_OF_EXAMPLES = ("table", "columns", "by", "n", "as")
+JSON_SCHEMA: Mapping[str, Any] = {"type": "object", "minProperties": 1, "maxProperties": 1}
+"""One line of `draw`, as editors check it."""
+
+
+class Options(Protocol):
+    """What the reader asks of a sampler: its options in full, ValueError for wrong ones."""
+
+    @property
+    def fitted(self) -> bool:
+        """Whether it learns from a table."""
+
+    def options(self, given: Any, /) -> dict[str, Any]:
+        """The options in full from what stands after the sampler's name."""
+
+
+class Samplers(Protocol):
+    """The samplers that a scenario may name; `builder.sampling.samplers` is one such."""
+
+    def names(self) -> list[str]:
+        """Every sampler, sorted."""
+
+    def declared(self) -> list[str]:
+        """The built-in distributions, which need no table."""
+
+    def bounds(self) -> Sequence[str]:
+        """The options that may stand beside a distribution's name."""
+
+    def sampler(self, name: str, /) -> Options:
+        """The sampler of that name. ImportError where its package is not there."""
+
+    def declared_options(self, line: Mapping[str, Any], name: str, /) -> dict[str, Any]:
+        """The options of a distribution from its whole line: `{normal: [10, 2], min: 0}`."""
 
 
 class Draw(NamedTuple):
@@ -41,9 +71,9 @@ class Draw(NamedTuple):
         """Columns of its table that hold numbers as texts, each with the cell that made them so."""
         for name in self.columns if self.table is not None else ():
             assert self.table is not None
-            found = self.table.mixed(name)
-            if found is not None:
-                cell, place = found
+            odd = self.table.mixed(name)
+            if odd is not None:
+                cell, place = odd
                 file = self.table.source.name if self.table.source else "its table"
                 yield (
                     name,
@@ -53,207 +83,217 @@ class Draw(NamedTuple):
 
 
 def load(
-    document: Document, lines: Sequence[Any], axis_names: Sequence[str], root: Path
+    document: Document,
+    lines: Sequence[Data],
+    axis_names: Sequence[str],
+    root: Path,
+    samplers: Samplers,
 ) -> list[Draw]:
     """The draws of a scenario. InputError with the place of what is wrong."""
-    found = []
+    draws = []
     for number, line in enumerate(lines):
-        path: Path_ = ("draw", number)
+        path: KeyPath = ("draw", number)
         if not isinstance(line, dict) or len(line) != 1:
             raise InputError(
-                f"expected a mapping of one key, found {axes.shown(line)}",
+                f"expected a mapping of one key, found {describe(line)}",
                 place=document.place(path),
                 hint="- patience: {uniform: [0, 1]}  or  - bootstrap: {table: tables/orders.csv}",
             )
         ((key, spec),) = line.items()
-        found.append(_Line(document, (*path, key), axis_names, root).read(key, spec))
-    return found
+        draws.append(_Line(document, (*path, key), axis_names, root, samplers).read(key, spec))
+    return draws
 
 
 class _Line(NamedTuple):
+    """Reads one line of `draw`, every error with its place."""
+
     document: Document
-    path: Path_
+    path: KeyPath
     axis_names: Sequence[str]
     root: Path
+    samplers: Samplers
 
-    def fail(self, message: str, *more: Any, key: bool = False, hint: str = "") -> InputError:
-        place = self.document.place((*self.path, *more), key=key)
+    @property
+    def place(self) -> Place:
+        return self.document.place(self.path, key=True)
+
+    def error(self, message: str, *steps: Step, key: bool = False, hint: str = "") -> InputError:
+        place = self.document.place((*self.path, *steps), key=key)
         return InputError(message, place=place, hint=hint)
 
-    def read(self, key: Any, spec: Any) -> Draw:
-        known = [*samplers.names(), EXAMPLES]
+    def read(self, key: str, spec: Data) -> Draw:
+        """The draw of a line `key: spec`."""
+        known = [*self.samplers.names(), EXAMPLES]
         if key == EXAMPLES:
             return self.examples(spec)
         if key in known:
             sampler = self.sampler(key)
             if sampler.fitted:
                 return self.fitted(key, sampler, spec)
-            raise self.fail(
+            raise self.error(
                 f"{key!r} is a distribution; a line begins with the column it fills",
                 key=True,
                 hint=f"- some_name: {{{key}: …}}",
             )
         if isinstance(spec, dict) and "table" in spec:
-            fitted = [name for name in known if name not in samplers.declared()]
-            raise self.fail(
+            fitted = [name for name in known if name not in self.samplers.declared()]
+            raise self.error(
                 f"there is no sampler {key!r}.{nearest(str(key), fitted)}",
                 key=True,
                 hint=f"samplers of tables: {', '.join(sorted(fitted))}",
             )
         if not isinstance(spec, dict):
-            raise self.fail(
-                f"the column {key!r} needs a sampler, found {axes.shown(spec)}.{nearest(str(key), known)}",
+            raise self.error(
+                f"the column {key!r} needs a sampler, found {describe(spec)}.{nearest(str(key), known)}",
                 hint=f"- {key}: {{uniform: [0, 1]}}",
             )
         return self.declared(key, spec)
 
-    def sampler(self, name: str) -> type[Sampler]:
+    def sampler(self, name: str) -> Options:
         try:
-            return samplers.sampler(name)
+            return self.samplers.sampler(name)
         except InputError as error:
-            raise self.fail(error.message, key=True) from None
+            raise self.error(error.message, key=True) from None
 
-    def declared(self, column: str, spec: dict[str, Any]) -> Draw:
-        known = [word for word in spec if word in samplers.names()]
-        fitted = [word for word in known if self.sampler(word).fitted]
-        named = [word for word in known if word not in fitted]
-        if len(named) != 1:
-            plain = samplers.declared()
-            strange = next((word for word in spec if word not in (*plain, *declared.BOUNDS)), None)
-            message = f"the column {column!r} names {len(named) or 'no'} samplers, expected one"
-            if fitted:
-                message = f"{fitted[0]!r} fills several columns; it begins a line of its own"
-            elif strange is not None and not named:
-                message = f"there is no sampler {strange!r}.{nearest(str(strange), plain)}"
-            raise self.fail(
-                message,
-                *([strange] if strange else []),
-                key=True,
-                hint=f"samplers: {', '.join(plain)}",
-            )
-        in_dataset = self.column(spec)
+    def declared(self, column: str, spec: Mapping[str, Data]) -> Draw:
+        """The draw of one column from a distribution."""
+        name = self.distribution(column, spec)
+        in_dataset = self.in_dataset(spec)
         for word in ("table", "by", "columns"):
             if word in spec:
-                raise self.fail(f"{word!r} is for samplers that learn from a table", word, key=True)
-        line = {word: value for word, value in spec.items() if word != "column"}
-        options = self.declared_options(named[0], line)
-        place = self.document.place(self.path, key=True)
-        return Draw(named[0], (column,), options, place, in_dataset=in_dataset)
-
-    def fitted(self, name: str, sampler: type[Sampler], spec: Any) -> Draw:
-        table, by = self.table(name, spec)
-        columns = self.listed(spec, table, [by[1]] if by else [])
-        rest = {word: value for word, value in spec.items() if word not in _OURS}
-        options = self.fitted_options(name, sampler, rest)
-        return Draw(
-            name, columns, options, self.document.place(self.path, key=True),
-            table=table, by=by, in_dataset=self.column(spec),
-        )  # fmt: skip
-
-    def examples(self, spec: Any) -> Draw:
-        known = ("table", "columns", "by", "n", "as")
-        for word in spec if isinstance(spec, dict) else ():
-            if word not in known:
-                raise self.fail(
-                    f"unknown word {word!r}.{nearest(str(word), known)}",
-                    word,
-                    key=True,
-                    hint=f"words of examples: {', '.join(known)}",
+                raise self.error(
+                    f"{word!r} is for samplers that learn from a table", word, key=True
                 )
-        table, by = self.table(EXAMPLES, spec)
-        columns = self.listed(spec, table, [])
-        count, name = spec.get("n", 3), spec.get("as", "shots")
-        if not isinstance(name, str) or not name.isidentifier() or name.startswith("_"):
-            raise self.fail(f"as: {axes.shown(name)} is no name for a variable", "as")
-        if not isinstance(count, int) or isinstance(count, bool) or count < 1:
-            raise self.fail(f"n is {axes.shown(count)}, expected a whole number from 1", "n")
-        return Draw(
-            EXAMPLES, (name,), {"n": count, "columns": columns}, self.document.place(self.path, key=True),
-            table=table, by=by, in_dataset=False,
-        )  # fmt: skip
-
-    def table(self, name: str, spec: Any) -> tuple[Table, tuple[str, str] | None]:
-        hint = f"- {name}: {{table: tables/orders.csv, columns: [amount, waited_days]}}"
-        if not isinstance(spec, dict):
-            raise self.fail(f"{name} needs a table, found {axes.shown(spec)}", hint=hint)
-        if "table" not in spec:
-            near = next((word for word in spec if nearest(str(word), ["table"])), None)
-            if near is None:
-                raise self.fail(f"{name} needs a table", hint=hint)
-            raise self.fail(f"unknown word {near!r}. Did you mean 'table'?", near, key=True)
-        file = axes.inside(self.document, (*self.path, "table"), spec["table"], self.root)
-        table = tables.load(file, place=self.document.place((*self.path, "table")))
-        return table, self.by(spec, table)
-
-    def by(self, spec: dict[str, Any], table: Table) -> tuple[str, str] | None:
-        given = spec.get("by")
-        if given is None:
-            return None
-        pair = (
-            next(iter(given.items()))
-            if isinstance(given, dict) and len(given) == 1
-            else (given, given)
-        )
-        axis, column = pair
-        if axis not in self.axis_names:
-            raise self.fail(
-                f"'by' names {axes.shown(axis)}, which is no axis.{nearest(str(axis), self.axis_names)}",
-                "by",
-                hint=f"axes: {', '.join(self.axis_names) or 'none'}",
-            )
-        table.column(str(column), place=self.document.place((*self.path, "by", axis)))
-        return str(axis), str(column)
-
-    def listed(self, spec: dict[str, Any], table: Table, apart: list[str]) -> tuple[str, ...]:
-        columns = spec.get("columns")
-        if columns is None:
-            columns = [name for name in table.columns if name not in apart]
-        elif (
-            not isinstance(columns, list)
-            or not columns
-            or not all(isinstance(c, str) for c in columns)
-        ):
-            raise self.fail(
-                f"columns: expected a list of names, found {axes.shown(columns)}", "columns"
-            )
-        for number, name in enumerate(columns):
-            table.column(name, place=self.document.place((*self.path, "columns", number)))
-        tables.no_strays(table, columns)
-        return tuple(columns)
-
-    def column(self, spec: dict[str, Any]) -> bool:
-        wanted = spec.get("column", True)
-        if not isinstance(wanted, bool):
-            raise self.fail(f"column: expected true or false, found {axes.shown(wanted)}", "column")
-        return wanted
-
-    def declared_options(self, name: str, line: dict[str, Any]) -> dict[str, Any]:
+        line = {word: value for word, value in spec.items() if word != "column"}
         try:
-            return self.sampler(name).options(declared.parse(line, name))
+            options = self.samplers.declared_options(line, name)
         except ValueError as error:
-            beside = [(word,) for word in line if word != name]
-            inside = [(name, word) for word in line[name]] if isinstance(line[name], dict) else []
-            raise self.wrong_option(str(error), [*beside, *inside], name) from None
+            inner = line[name]
+            paths: list[KeyPath] = [(word,) for word in line if word != name]
+            paths += [(name, word) for word in inner] if isinstance(inner, dict) else []
+            raise self.option_error(str(error), paths, name) from None
+        return Draw(name, (column,), options, self.place, in_dataset=in_dataset)
 
-    def fitted_options(
-        self, name: str, sampler: type[Sampler], given: dict[str, Any]
-    ) -> dict[str, Any]:
+    def distribution(self, column: str, spec: Mapping[str, Data]) -> str:
+        """The one sampler of a line that needs no table."""
+        names = [word for word in spec if word in self.samplers.names()]
+        fitted = [word for word in names if self.sampler(word).fitted]
+        distributions = [word for word in names if word not in fitted]
+        if len(distributions) == 1:
+            return distributions[0]
+        known = self.samplers.declared()
+        unknown = next(
+            (word for word in spec if word not in (*known, *self.samplers.bounds())), None
+        )
+        message = f"the column {column!r} names {len(distributions) or 'no'} samplers, expected one"
+        if fitted:
+            message = f"{fitted[0]!r} fills several columns; it begins a line of its own"
+        elif unknown is not None and not distributions:
+            message = f"there is no sampler {unknown!r}.{nearest(str(unknown), known)}"
+        steps = [unknown] if unknown else []
+        raise self.error(message, *steps, key=True, hint=f"samplers: {', '.join(known)}")
+
+    def fitted(self, name: str, sampler: Options, spec: Data) -> Draw:
+        """The draw of the columns of a table."""
+        words, table, by = self.table(name, spec)
+        columns = self.listed(words, table, [by[1]] if by else [])
+        given = {word: value for word, value in words.items() if word not in _OURS}
         try:
-            return sampler.options(given)
+            options = sampler.options(given)
         except ValueError as error:
             message = str(error)
             near = next((word for word in given if nearest(str(word), _OURS)), None)
             if near is not None and "no option" in message:
                 message = f"{name} has no option {near!r}.{nearest(str(near), _OURS)}"
-            raise self.wrong_option(message, [(word,) for word in given]) from None
+            raise self.option_error(message, [(word,) for word in given]) from None
+        in_dataset = self.in_dataset(words)
+        return Draw(name, columns, options, self.place, table, by, in_dataset)
 
-    def wrong_option(
-        self, message: str, options: Sequence[tuple[Any, ...]], *otherwise: str
-    ) -> InputError:
+    def examples(self, spec: Data) -> Draw:
+        """The draw of few-shot examples: whole rows of a table."""
+        for word in spec if isinstance(spec, dict) else ():
+            if word not in _OF_EXAMPLES:
+                raise self.error(
+                    f"unknown word {word!r}.{nearest(str(word), _OF_EXAMPLES)}",
+                    word,
+                    key=True,
+                    hint=f"words of examples: {', '.join(_OF_EXAMPLES)}",
+                )
+        words, table, by = self.table(EXAMPLES, spec)
+        columns = self.listed(words, table, [])
+        count, name = words.get("n", 3), words.get("as", "shots")
+        if not isinstance(name, str) or not name.isidentifier() or name.startswith("_"):
+            raise self.error(f"as: {describe(name)} is no name for a variable", "as")
+        if not isinstance(count, int) or isinstance(count, bool) or count < 1:
+            raise self.error(f"n is {describe(count)}, expected a whole number from 1", "n")
+        options = {"n": count, "columns": columns}
+        return Draw(EXAMPLES, (name,), options, self.place, table, by, in_dataset=False)
+
+    def table(
+        self, name: str, spec: Data
+    ) -> tuple[Mapping[str, Data], Table, tuple[str, str] | None]:
+        """The words of a line that names a table, the table, and axis and column of its `by`."""
+        hint = f"- {name}: {{table: tables/orders.csv, columns: [amount, waited_days]}}"
+        if not isinstance(spec, dict):
+            raise self.error(f"{name} needs a table, found {describe(spec)}", hint=hint)
+        if "table" not in spec:
+            near = next((word for word in spec if nearest(str(word), ["table"])), None)
+            if near is None:
+                raise self.error(f"{name} needs a table", hint=hint)
+            raise self.error(f"unknown word {near!r}. Did you mean 'table'?", near, key=True)
+        path = (*self.path, "table")
+        file = file_inside(self.document, path, spec["table"], self.root)
+        table = tables.load(file, place=self.document.place(path))
+        return spec, table, self.by(spec, table)
+
+    def by(self, words: Mapping[str, Data], table: Table) -> tuple[str, str] | None:
+        """Axis and column of the table that must agree; None where `by` is not there."""
+        by = words.get("by")
+        if by is None:
+            return None
+        axis, column = next(iter(by.items())) if isinstance(by, dict) and len(by) == 1 else (by, by)
+        if axis not in self.axis_names:
+            raise self.error(
+                f"'by' names {describe(axis)}, which is no axis.{nearest(str(axis), self.axis_names)}",
+                "by",
+                hint=f"axes: {', '.join(self.axis_names) or 'none'}",
+            )
+        table.column(str(column), place=self.document.place((*self.path, "by", str(axis))))
+        return str(axis), str(column)
+
+    def listed(
+        self, words: Mapping[str, Data], table: Table, others: Sequence[str]
+    ) -> tuple[str, ...]:
+        """The columns that a line names; all but those others where it names none."""
+        listed = words.get("columns")
+        if listed is None:
+            columns = [name for name in table.columns if name not in others]
+        else:
+            entries = listed if isinstance(listed, list) else []
+            columns = [name for name in entries if isinstance(name, str)]
+            if not columns or len(columns) < len(entries):
+                raise self.error(
+                    f"columns: expected a list of names, found {describe(listed)}", "columns"
+                )
+        for number, name in enumerate(columns):
+            table.column(name, place=self.document.place((*self.path, "columns", number)))
+        tables.no_strays(table, columns)
+        return tuple(columns)
+
+    def in_dataset(self, words: Mapping[str, Data]) -> bool:
+        """What `column` says: whether the drawn values become a column of the dataset."""
+        column = words.get("column", True)
+        if not isinstance(column, bool):
+            raise self.error(f"column: expected true or false, found {describe(column)}", "column")
+        return column
+
+    def option_error(self, message: str, paths: Sequence[KeyPath], *otherwise: Step) -> InputError:
         """The error at the option that the message speaks of; where it names none, at `otherwise`."""
-        said = re.sub(r" Did you mean .*| Its options.*", "", message)
-        for path in options:
-            if re.search(rf"(?<!\w){re.escape(str(path[-1]))}(?!\w)", said):
-                strange = any(slip in said for slip in ("no option", "nothing beside", "twice"))
-                return self.fail(message, *path, key=strange)
-        return self.fail(message, *otherwise)
+        complaint = re.sub(r" Did you mean .*| Its options.*", "", message)
+        for path in paths:
+            if re.search(rf"(?<!\w){re.escape(str(path[-1]))}(?!\w)", complaint):
+                of_key = any(
+                    words in complaint for words in ("no option", "nothing beside", "twice")
+                )
+                return self.error(message, *path, key=of_key)
+        return self.error(message, *otherwise)

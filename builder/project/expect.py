@@ -148,7 +148,7 @@ def json_schema() -> dict[str, Any]:
     return {"type": "object", "properties": properties, "additionalProperties": False}
 
 
-def _limit_problems(gate: Declaration, name: str, bound: Any) -> Iterator[Problem]:
+def _limit_problems(gate: Declaration, name: str, bound: object) -> Iterator[Problem]:
     """What is wrong with one limit."""
     path, known = (gate.name, name), {measure.name: measure for measure in gate.measures}
     drift = gate.name == "drift"
@@ -162,11 +162,12 @@ def _limit_problems(gate: Declaration, name: str, bound: Any) -> Iterator[Proble
         yield Problem(path, True, message, f"it measures {', '.join(known)}")
         return
     most = known[name].most
-    number = isinstance(bound, int | float) and not isinstance(bound, bool)
+    highest = math.inf if most is None else most
     if (
-        not number
+        not isinstance(bound, int | float)
+        or isinstance(bound, bool)
         or not math.isfinite(bound)
-        or not 0 <= bound <= (math.inf if most is None else most)
+        or not 0 <= bound <= highest
     ):
         wanted = "a number from 0" + ("" if most is None else f" to {most:g}")
         given = "nothing" if bound is None else repr(bound)

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from builder.errors import InputError, Place, nearest
-from builder.project import typos
+from builder.project import carriers, typos
 
 _ALLOWED = (
     ast.Expression, ast.BoolOp, ast.And, ast.Or, ast.UnaryOp, ast.Not, ast.USub, ast.UAdd,
@@ -38,18 +38,20 @@ class Expression:
     names: frozenset[str]
     place: Place
     texts: Mapping[str, str]
-    _test: Callable[[Mapping[str, Any]], Any]
+    _test: Callable[[Mapping[str, Any]], bool]
 
     def holds(self, variables: Mapping[str, Any]) -> bool:
         """Whether the expression is true of these names. A comparison with a missing value is not."""
         try:
-            return bool(self._test(variables))
+            return self._test(variables)
         except TypeError as error:
             if any(variables.get(name) is None for name in self.names):
                 return False
-            why = "\n  ".join(said for name, said in self.texts.items() if name in self.names)
+            reasons = [reason for name, reason in self.texts.items() if name in self.names]
             raise InputError(
-                f"{self.text!r} cannot be decided: {error}", place=self.place, hint=why
+                f"{self.text!r} cannot be decided: {error}",
+                place=self.place,
+                hint="\n  ".join(reasons),
             ) from None
         except (ArithmeticError, AttributeError, KeyError, ValueError) as error:
             raise InputError(
@@ -74,7 +76,7 @@ class Names:
         return next((name for name, values in self.values.items() if value in values), "")
 
 
-def parse(text: Any, names: Names, place: Place) -> Expression:
+def parse(text: object, names: Names, place: Place) -> Expression:
     """The compiled expression. InputError says which part is not of the language."""
     if not isinstance(text, str) or not text.strip():
         hint = "quote the whole expression" if isinstance(text, list | dict) else ""
@@ -99,8 +101,8 @@ def parse(text: Any, names: Names, place: Place) -> Expression:
         what = "nested too deeply" if isinstance(error, RecursionError) else error
         raise InputError(f"not an expression: {what} in {_short(source)!r}", place=place) from None
 
-    def test(variables: Mapping[str, Any]) -> Any:
-        return eval(code, _FUNCTIONS, variables)  # noqa: S307  (every node was checked)
+    def test(variables: Mapping[str, Any]) -> bool:
+        return bool(eval(code, _FUNCTIONS, variables))  # noqa: S307  (every node was checked)
 
     return Expression(source, used, place, names.texts, test)
 
@@ -144,8 +146,9 @@ def _node_place(node: ast.AST, place: Place, source: str) -> Place:
 def _unknown(name: str, names: Names, at: Place) -> InputError:
     axis = names.holding(name)
     if axis:
-        said = f"{name!r} is a value of {axis!r}: write {name!r} with its quotes"
-        return InputError(said, place=at)
+        return InputError(
+            f"{name!r} is a value of {axis!r}: write {name!r} with its quotes", place=at
+        )
     if name in names.fields:
         return InputError(
             f"{name!r} is a field of the answer, and `keep` chooses what is asked",
@@ -167,7 +170,7 @@ def _known_values(node: ast.Compare, names: Names, place: Place, source: str) ->
         if isinstance(sign, ast.Eq | ast.NotEq):
             pairs.append((right, left))
         elif isinstance(sign, ast.In | ast.NotIn) and isinstance(right, ast.List | ast.Tuple):
-            pairs = [(left, one) for one in right.elts]
+            pairs = [(left, element) for element in right.elts]
         else:
             continue
         for axis, text in pairs:
@@ -175,12 +178,12 @@ def _known_values(node: ast.Compare, names: Names, place: Place, source: str) ->
             if values is None or not isinstance(text, ast.Constant):
                 continue
             if isinstance(text.value, str) and text.value not in values:
-                shown = ", ".join(repr(value) for value in values[:SHOWN])
+                listed = ", ".join(repr(value) for value in values[:SHOWN])
                 raise InputError(
                     f"{text.value!r} is no value of {ast.unparse(axis)!r}."
-                    f"{nearest(text.value, [one for one in values if isinstance(one, str)])}",
+                    f"{nearest(text.value, [value for value in values if isinstance(value, str)])}",
                     place=_node_place(text, place, source),
-                    hint=f"values of {ast.unparse(axis)!r}: {shown}{', …' * (len(values) > SHOWN)}",
+                    hint=f"values of {ast.unparse(axis)!r}: {listed}{', …' * (len(values) > SHOWN)}",
                 )
 
 
@@ -205,8 +208,8 @@ class _Guards(ast.NodeTransformer):
         return ast.fix_missing_locations(ast.copy_location(call, node))
 
 
-def _attribute(value: Any, name: str) -> Any:
-    attributes = getattr(value, "attributes", {})
+def _attribute(value: object, name: str) -> object:
+    attributes = carriers.attributes(value)
     if name not in attributes:
         raise AttributeError(
             f"{str(value)!r} has no attribute {name!r}.{nearest(name, attributes)}"
@@ -214,15 +217,15 @@ def _attribute(value: Any, name: str) -> Any:
     return attributes[name]
 
 
-def _times(left: Any, right: Any) -> Any:
+def _times(left: object, right: object) -> float:
     return _number(left) * _number(right)
 
 
-def _modulo(left: Any, right: Any) -> Any:
+def _modulo(left: object, right: object) -> float:
     return _number(left) % _number(right)
 
 
-def _number(value: Any) -> Any:
+def _number(value: object) -> float:
     if not isinstance(value, int | float):
         raise TypeError(f"{value!r} is no number")
     return value

@@ -21,6 +21,7 @@ from jinja2.runtime import Context, StrictUndefined, Undefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from builder.errors import nearest
+from builder.project.carriers import Carrier
 
 MAX_TEXT = 2_000_000
 """Characters of the longest text, rendered or on the way to it."""
@@ -65,12 +66,13 @@ class Missing(StrictUndefined):
     @property
     def _undefined_message(self) -> str:
         owner, name = self._undefined_obj, str(self._undefined_name)
-        there = owner if isinstance(owner, dict) else getattr(owner, "attributes", None)
-        if self._undefined_hint or not isinstance(there, dict):
+        if self._undefined_hint or not isinstance(owner, dict | Carrier):
             return super()._undefined_message
-        who = "a mapping" if owner is there else repr(str(owner))
-        names = ", ".join(map(str, there)) or "nothing"
-        return f"{who} has no attribute {name!r}.{nearest(name, map(str, there))} It has: {names}"
+        attributes = owner if isinstance(owner, dict) else owner.attributes
+        who = "a mapping" if isinstance(owner, dict) else repr(str(owner))
+        known = [str(attribute) for attribute in attributes]
+        listed = ", ".join(known) or "nothing"
+        return f"{who} has no attribute {name!r}.{nearest(name, known)} It has: {listed}"
 
 
 class Environment(ImmutableSandboxedEnvironment):
@@ -109,9 +111,8 @@ class Environment(ImmutableSandboxedEnvironment):
         return self.concat(str(_printable(value)) for value in values)
 
     def getattr(self, obj: Any, attribute: str) -> Any:
-        given = getattr(obj, "attributes", None)
-        if isinstance(given, dict) and attribute in given:
-            return given[attribute]
+        if isinstance(obj, Carrier) and attribute in obj.attributes:
+            return obj.attributes[attribute]
         if isinstance(obj, dict) and attribute in obj:
             return obj[attribute]
         return super().getattr(obj, attribute)

@@ -22,7 +22,7 @@ from pydantic import BaseModel, RootModel
 from pydantic.errors import PydanticInvalidForJsonSchema, PydanticUserError
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode
 
-from builder import limits
+from builder import jsonschema, limits
 from builder.errors import InputError, Place, nearest
 from builder.records import digest_of
 from builder.table.tables import read_text
@@ -142,11 +142,7 @@ def _schema(model: type[BaseModel], name: str, file: Path, line: int) -> Schema:
         ) from None
     if asked.get("type") != "object" and "$ref" not in asked:
         raise InputError(f"{name} is no object with fields", place=Place(file, line, 1))
-    if "$ref" in asked:
-        # A class that contains itself: its own definition stands at the root as well.
-        target = asked["$ref"].rsplit("/", 1)[-1]
-        asked = {**asked["$defs"][target], "$defs": asked["$defs"]}
-        row = {**row["$defs"][row["$ref"].rsplit("/", 1)[-1]], "$defs": row["$defs"]}
+    asked, row = jsonschema.unwrap(asked), jsonschema.unwrap(row)
     source = read_text(file)
     places = _field_places(file, source, name)
     for field, info in model.model_fields.items():

@@ -1,13 +1,13 @@
-"""The usual slips of people who type YAML, many of them in Chinese: where they stand, how to mend them.
+"""The usual typos of people who write YAML, many of them in Chinese: where they stand, how to repair them.
 
-A parser says where it gave up, which is often a line below the slip. What is known here are
-the slips themselves: full-width signs, brackets and quotes left open, a text that wants quotes.
+A parser says where it gave up, which is often a line below the typo. What is known here are
+the typos themselves: full-width signs, brackets and quotes left open, a text that wants quotes.
 """
 
 from __future__ import annotations
 
 import re
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 _WIDE = {wide: wide - 0xFEE0 for wide in range(0xFF01, 0xFF5F)}
 _NARROW = _WIDE | {ord(w): n for w, n in zip("　“”‘’、。【】", " \"\"'',.[]", strict=True)}
@@ -25,8 +25,8 @@ _BEGINNINGS = (
 """Complaints about signs that mean something to YAML, each with the sign where it stands before."""
 
 
-class Slip(NamedTuple):
-    """What is wrong, how to mend it, and where it stands: line and column counted from 0."""
+class Typo(NamedTuple):
+    """What is wrong, how to repair it, and where it stands: line and column counted from 0."""
 
     problem: str
     hint: str
@@ -47,10 +47,10 @@ def narrow(text: str) -> str:
     return text.translate(_NARROW)
 
 
-def hint(found: Any) -> str:
+def hint(value: object) -> str:
     """What to write instead of a value that full-width signs spoiled; else the empty string."""
-    if isinstance(found, str) and narrow(found) != found:
-        return f"full-width signs stand here; write {narrow(found)}"
+    if isinstance(value, str) and narrow(value) != value:
+        return f"full-width signs stand here; write {narrow(value)}"
     return ""
 
 
@@ -68,36 +68,34 @@ def model(name: str) -> str:
 
 def wide_colon(text: str) -> int:
     """Where in a text a full-width colon stands for the one behind a key, -1 where none does."""
-    found = re.match(r"""[^\s:："']+(：)""", text)
-    return found.start(1) if found else -1
+    colon = re.match(r"""[^\s:："']+(：)""", text)
+    return colon.start(1) if colon else -1
 
 
-def of(text: str, problem: str, mark: Mark, context: str, opened: Mark) -> Slip:
-    """The slip behind a parser's complaint. `opened` is where began what it could not end."""
+def find(text: str, problem: str, mark: Mark, context: str, opened: Mark) -> Typo:
+    """The typo behind a parser's complaint. `opened` is where began what it could not end."""
     lines = text.split("\n")
     row, column = mark or opened or (0, 0)
     at = (min(row, len(lines) - 1), column)
     if "quoted scalar" in context and "end of stream" in problem and opened:
         quote = lines[opened[0]][opened[1]]
-        return Slip(f"the quote {quote} that opens here is never closed", "", *opened)
+        return Typo(f"the quote {quote} that opens here is never closed", "", *opened)
     if "another document" in problem:
-        return Slip("a second document begins here", "take out the line ---", *at)
+        return Typo("a second document begins here", "take out the line ---", *at)
     begun = opened if opened and "flow" in context else None
     for row in dict.fromkeys((*(begun or ())[:1], at[0], at[0] - 1)):
-        found = _full_width(lines, row, text_of=begun)
-        if found:
-            return Slip(problem, found[0], row, found[1])
+        if sign := _full_width(lines, row):
+            return Typo(problem, sign[0], row, sign[1])
     if begun:
         bracket = lines[begun[0]][begun[1]]
-        said = f"the {bracket!r} that opens here is not closed"
-        return Slip(f"{said}: {problem}", "", *begun)
+        return Typo(f"the {bracket!r} that opens here is not closed: {problem}", "", *begun)
     if "simple key" in context and opened:
-        return Slip("a key without ': ' behind it", "write key: value", *opened)
-    return _quoted(lines, problem, *at) or Slip(problem, "", *at)
+        return Typo("a key without ': ' behind it", "write key: value", *opened)
+    return _quoted(lines, problem, *at) or Typo(problem, "", *at)
 
 
-def _full_width(lines: list[str], row: int, text_of: Mark) -> tuple[str, int] | None:
-    """The full-width sign of a line that stands where YAML wants its own."""
+def _full_width(lines: list[str], row: int) -> tuple[str, int] | None:
+    """What to write for a full-width sign that stands where YAML wants its own, and its column."""
     line = lines[row] if 0 <= row < len(lines) else ""
     bare = re.sub(r"""(["'])(?:(?!\1).)*\1""", lambda m: "_" * len(m[0]), line)
     for pattern in (
@@ -105,41 +103,41 @@ def _full_width(lines: list[str], row: int, text_of: Mark) -> tuple[str, int] | 
         r"(?:^|:\s|-\s)\s*([［｛【])",  # before a list or mapping
         r"[\[{][^\]}]*([，：］｝】])",  # within one
     ):
-        found = re.search(pattern, bare)
-        if found:
-            wide = found[1]
-            return f"a full-width {wide!r} stands here; YAML wants {narrow(wide)!r}", found.start(1)
-    found = re.search(r"(?:^\s*|:)([\u3000\u00a0])", bare)
-    if found:
-        kind = "full-width space" if found[1] == "\u3000" else "no-break space"
-        return f"a {kind} stands here; YAML wants an ordinary one", found.start(1)
+        sign = re.search(pattern, bare)
+        if sign:
+            wide = sign[1]
+            return f"a full-width {wide!r} stands here; YAML wants {narrow(wide)!r}", sign.start(1)
+    space = re.search(r"(?:^\s*|:)([\u3000\u00a0])", bare)
+    if space:
+        kind = "full-width space" if space[1] == "\u3000" else "no-break space"
+        return f"a {kind} stands here; YAML wants an ordinary one", space.start(1)
     return None
 
 
-def _quoted(lines: list[str], problem: str, row: int, column: int) -> Slip | None:
+def _quoted(lines: list[str], problem: str, row: int, column: int) -> Typo | None:
     """Texts that want quotes, or others."""
     for at in (row, row - 1):
         line = lines[at] if 0 <= at < len(lines) else ""
         if re.match(r"""\s*-\s+(['"]).*\1\s*\S""", line):
-            said = (
+            repair = (
                 "an expression that begins with a quote needs quotes around the whole: "
                 """- "'延迟发货' == trigger\""""
             )
-            return Slip(problem, said, at, len(line) - len(line.lstrip("- ")))
+            return Typo(problem, repair, at, len(line) - len(line.lstrip("- ")))
     line = lines[row] if 0 <= row < len(lines) else ""
     if "\t" in line[: column + 1]:
-        return Slip(problem, "indent with spaces: YAML allows no tab here", row, column)
+        return Typo(problem, "indent with spaces: YAML allows no tab here", row, column)
     begun = next((sign for words, sign in _BEGINNINGS if words in problem), None)
     if begun is not None:
-        said = f"quote a text that begins with {begun or line[column : column + 1]!r}"
-        return Slip(problem, said, row, column)
+        repair = f"quote a text that begins with {begun or line[column : column + 1]!r}"
+        return Typo(problem, repair, row, column)
     if "escape" in problem:
-        said = "within double quotes a backslash is written twice; single quotes take it as it is"
-        return Slip(problem, said, row, column)
+        repair = "within double quotes a backslash is written twice; single quotes take it as it is"
+        return Typo(problem, repair, row, column)
     if "mapping values" in problem and line.count(": ") + line.endswith(":") > 1:
-        return Slip(problem, "quote a text that holds ': '", row, column)
+        return Typo(problem, "quote a text that holds ': '", row, column)
     if "<scalar>" in problem:
-        return Slip(problem, "quote the text as a whole", row, column)
+        return Typo(problem, "quote the text as a whole", row, column)
     if "<block end>" in problem or "mapping values" in problem:
-        return Slip(problem, "lines of one mapping or list begin in the same column", row, column)
+        return Typo(problem, "lines of one mapping or list begin in the same column", row, column)
     return None

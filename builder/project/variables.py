@@ -5,16 +5,13 @@ from __future__ import annotations
 import ast
 import keyword
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
 
 from builder.errors import InputError, Place, nearest
-from builder.project.documents import Document
+from builder.project.axes import Axis
+from builder.project.documents import Document, Step
 from builder.project.draws import Draw
+from builder.project.prompts import Prompt
 from builder.project.schemas import Schema
-from builder.project.words import Words
-
-if TYPE_CHECKING:
-    from builder.project.scenarios import Scenario
 
 _JINJA = "schema loop self super caller varargs kwargs range dict cycler joiner namespace"
 _SPELT = "true false none"
@@ -22,11 +19,13 @@ RESERVED = frozenset([*_JINJA.split(), *_SPELT.split(), *keyword.kwlist])
 """Names that mean something else in a template or an expression."""
 
 
-def variables(document: Document, words: Words, drawn: Sequence[Draw]) -> dict[str, Place]:
+def names(
+    document: Document, given: Sequence[str], axes: Sequence[str], draws: Sequence[Draw]
+) -> dict[str, Place]:
     """Every name that a template sees, with its line; a name of two things is an error."""
-    found: dict[str, Place] = {}
+    places: dict[str, Place] = {}
 
-    def add(name: Any, place: Place) -> None:
+    def add(name: Step, place: Place) -> None:
         if not isinstance(name, str) or not name.isidentifier() or name.startswith("_"):
             raise InputError(
                 f"{name!r} is no name for a variable",
@@ -37,63 +36,61 @@ def variables(document: Document, words: Words, drawn: Sequence[Draw]) -> dict[s
             raise InputError(
                 f"{name!r} means something else in templates; take another", place=place
             )
-        if name in found:
+        if name in places:
             raise InputError(
-                f"{name!r} is named twice: here and at line {found[name].line}", place=place
+                f"{name!r} is named twice: here and at line {places[name].line}", place=place
             )
-        found[name] = place
+        places[name] = place
 
-    for section in ("given", "vary"):
-        for name in words.given if section == "given" else words.vary:
-            add(name, document.place((section, name), key=True))
-    for draw in drawn:
+    for section, words in (("given", given), ("vary", axes)):
+        for word in words:
+            add(word, document.place((section, word), key=True))
+    for draw in draws:
         for name in draw.names:
             add(name, draw.place)
-    return found
+    return places
 
 
-def held_apart(scenario: Scenario) -> None:
-    """Axis, drawn and field names share one row of the dataset."""
-    fields = scenario.schema.columns
-    for axis in scenario.axes:
-        if axis.name in fields:
-            raise _clash(axis.name, axis.place, scenario.schema)
-    for draw in scenario.draws:
-        for name in draw.columns if draw.in_dataset else ():
-            if name in fields:
-                raise _clash(name, draw.place, scenario.schema)
+def check_columns(axes: Sequence[Axis], draws: Sequence[Draw], schema: Schema) -> None:
+    """Passes where axes, drawn columns and fields, which share a row, have names of their own."""
+    columns = [(axis.name, axis.place) for axis in axes]
+    columns += [(name, draw.place) for draw in draws if draw.in_dataset for name in draw.columns]
+    for name, place in columns:
+        if name in schema.columns:
+            raise InputError(
+                f"{name!r} is a column of this scenario and a field of {schema.name} at "
+                f"{schema.place(name)}",
+                place=place,
+                hint="rename one of them: both would be the same column of the dataset",
+            )
 
 
-def _clash(name: str, place: Place, schema: Schema) -> InputError:
-    return InputError(
-        f"{name!r} is a column of this scenario and a field of {schema.name} at {schema.place(name)}",
-        place=place,
-        hint="rename one of them: both would be the same column of the dataset",
-    )
-
-
-def axes_used(scenario: Scenario) -> None:
-    """Every axis appears in the template or in the schema's module, unless `unused` names it."""
+def check_axes_used(
+    axes: Sequence[Axis],
+    unused: Sequence[str],
+    prompt: Prompt,
+    schema: Schema,
+    document: Document,
+) -> None:
+    """Passes where every axis appears in the template or in the schema's module, or in `unused`."""
     mentioned = {
         node.id if isinstance(node, ast.Name) else str(node.value)
-        for node in ast.walk(ast.parse(scenario.schema.source))
+        for node in ast.walk(ast.parse(schema.source))
         if isinstance(node, ast.Name)
         or (isinstance(node, ast.Constant) and isinstance(node.value, str))
     }
-    known = [axis.name for axis in scenario.axes]
-    for number, name in enumerate(scenario.words.unused):
+    known = [axis.name for axis in axes]
+    for number, name in enumerate(unused):
         if name not in known:
             raise InputError(
                 f"'unused' names {name!r}, which is no axis.{nearest(name, known)}",
-                place=scenario.document.place(("unused", number)),
+                place=document.place(("unused", number)),
             )
-    for axis in scenario.axes:
-        if axis.name in scenario.prompt.names or axis.name in mentioned:
-            continue
-        if axis.name not in scenario.words.unused:
+    for axis in axes:
+        if axis.name not in prompt.names | mentioned | set(unused):
             raise InputError(
                 f"the axis {axis.name!r} appears in neither the template nor the schema's module, "
                 "so its labels would say nothing about the text",
                 place=axis.place,
-                hint=f"write {{{{ {axis.name} }}}} into {scenario.prompt.file.name}, or `unused: [{axis.name}]`",
+                hint=f"write {{{{ {axis.name} }}}} into {prompt.file.name}, or `unused: [{axis.name}]`",
             )

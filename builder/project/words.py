@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeGuard
 
 from pydantic import (
     BaseModel,
@@ -13,13 +14,15 @@ from pydantic import (
     Field,
     GetJsonSchemaHandler,
     StrictInt,
+    ValidationError,
     WithJsonSchema,
 )
 from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema
+from pydantic_core import CoreSchema, ErrorDetails
 
-from builder.plan.spread import Rows
-from builder.project import expect
+from builder.errors import InputError, Place, combine, nearest
+from builder.project import axes, draws, expect, pydantic_errors, typos
+from builder.project.documents import Document, describe
 from builder.project.settings import NAME
 
 LATER = {
@@ -31,23 +34,39 @@ LATER = {
 """Words that the format reserves and this version refuses."""
 
 
-def parse_rows(value: Any) -> Rows:
-    """What `rows` means; ValueError where it means nothing."""
-    if isinstance(value, Rows):
-        return value
-    if isinstance(value, int) and not isinstance(value, bool) and value > 0:
-        return Rows(total=value)
-    if isinstance(value, str) and (match := re.fullmatch(r"([1-9]\d*) each", value, re.ASCII)):
-        return Rows(each=int(match[1]))
-    if isinstance(value, dict) and set(value) == {"total", "least"}:
-        total, least = value["total"], value["least"]
-        numbers = all(isinstance(n, int) and not isinstance(n, bool) for n in (total, least))
-        if numbers and total > 0 and least > 0:
-            return Rows(total=total, least=least)
-    raise ValueError('expected 200, "5 each" or {total: 5000, least: 20}')
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """What `rows` says: so many in all, or so many of each combination."""
+
+    total: int | None = None
+    least: int = 0
+    each: int | None = None
+
+    @classmethod
+    def parse(cls, value: object) -> Rows:
+        """The rows that a person wrote; ValueError where it means nothing.
+
+        >>> Rows.parse("5 each").each
+        5
+        """
+        if isinstance(value, Rows):
+            return value
+        if _is_count(value):
+            return cls(total=value)
+        if isinstance(value, str) and (match := re.fullmatch(r"([1-9]\d*) each", value, re.ASCII)):
+            return cls(each=int(match[1]))
+        if isinstance(value, dict) and set(value) == {"total", "least"}:
+            total, least = value["total"], value["least"]
+            if _is_count(total) and _is_count(least):
+                return cls(total=total, least=least)
+        raise ValueError('expected 200, "5 each" or {total: 5000, least: 20}')
 
 
-def parse_name(value: Any) -> str:
+def _is_count(value: object) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0
+
+
+def _name(value: object) -> str:
     """A name that may become a path."""
     if not isinstance(value, str) or not NAME.match(value):
         bare = PurePosixPath(value).stem if isinstance(value, str) else ""
@@ -58,35 +77,20 @@ def parse_name(value: Any) -> str:
     return value
 
 
-def _models(value: Any) -> tuple[str, ...]:
-    found = tuple(value) if isinstance(value, list) else (value,)
-    for model in found:
-        if not isinstance(model, str) or not re.fullmatch(r"[\w.-]+:\S.*", model):
-            raise ValueError("expected provider:model, e.g. openai:gpt-5-mini, or a list of them")
-    if len(set(found)) < len(found) or not found:
+def _models(value: object) -> tuple[str, ...]:
+    models = tuple(value) if isinstance(value, list) else (value,)
+    names = [
+        model for model in models if isinstance(model, str) and re.fullmatch(r"[\w.-]+:\S.*", model)
+    ]
+    if len(names) < len(models):
+        raise ValueError("expected provider:model, e.g. openai:gpt-5-mini, or a list of them")
+    if len(set(names)) < len(names) or not names:
         raise ValueError("expected models, each once")
-    return found
+    return tuple(names)
 
 
+_WIDE_COLON = "a full-width '：' stands here; YAML wants ': '"
 _POSITIVE = {"type": "integer", "minimum": 1}
-_SCALAR = {"type": ["string", "number", "boolean"]}
-_AXIS = {
-    "oneOf": [
-        {"type": "array", "items": _SCALAR, "minItems": 1},
-        {
-            "type": "object",
-            "minProperties": 1,
-            "additionalProperties": {
-                "oneOf": [
-                    {"type": "number", "exclusiveMinimum": 0},
-                    {"type": "object", "properties": {"weight": {"type": "number"}}},
-                    {"type": "string"},
-                ]
-            },
-        },
-    ],
-    "description": "values; {value: weight}; {value: {attribute: …}}; {file: …}; {table: …}; {of: axis.attribute}",
-}
 _ROWS = {
     "oneOf": [
         _POSITIVE,
@@ -100,10 +104,13 @@ _ROWS = {
     ],
     "default": "1 each",
 }
+_VARY = {"type": "object", "additionalProperties": axes.JSON_SCHEMA}
+_DRAW = {"type": "array", "items": draws.JSON_SCHEMA}
 _MODEL = {"type": "string", "pattern": "^[^:]+:.+$"}
+_MODELS = {"oneOf": [_MODEL, {"type": "array", "items": _MODEL, "minItems": 1}]}
 Name = Annotated[
     str,
-    BeforeValidator(parse_name),
+    BeforeValidator(_name),
     WithJsonSchema({"type": "string", "pattern": r"^[^-/].{0,63}$"}),
 ]
 
@@ -129,15 +136,13 @@ class Words(BaseModel):
     dataset: Name | None = Field(
         None, description="where the rows go; default: the class in snake_case"
     )
-    rows: Annotated[Rows, BeforeValidator(parse_rows), WithJsonSchema(_ROWS)] = Field(
+    rows: Annotated[Rows, BeforeValidator(Rows.parse), WithJsonSchema(_ROWS)] = Field(
         Rows(each=1), description="accepted rows wanted: in all, per combination, or both"
     )
     seed: StrictInt = Field(0, description="every draw follows from it")
-    model: Annotated[
-        tuple[str, ...] | None,
-        BeforeValidator(_models),
-        WithJsonSchema({"oneOf": [_MODEL, {"type": "array", "items": _MODEL, "minItems": 1}]}),
-    ] = Field(None, description="provider:model, or a list that shares the cases")
+    model: Annotated[tuple[str, ...] | None, BeforeValidator(_models), WithJsonSchema(_MODELS)] = (
+        Field(None, description="provider:model, or a list that shares the cases")
+    )
     params: dict[str, Any] = Field(
         default_factory=dict, description="temperature, max_tokens … as the provider names them"
     )
@@ -161,23 +166,79 @@ class Words(BaseModel):
     given: dict[str, Any] = Field(
         default_factory=dict, description="the fixed background of every row"
     )
-    vary: Annotated[
-        dict[str, Any],
-        WithJsonSchema({"type": "object", "additionalProperties": _AXIS}),
-    ] = Field(default_factory=dict, description="axes, crossed")
-    draw: Annotated[
-        list[Any],
-        WithJsonSchema(
-            {"type": "array", "items": {"type": "object", "minProperties": 1, "maxProperties": 1}}
-        ),
-    ] = Field(default_factory=list, description="values from statistics, never from the model")
+    vary: Annotated[dict[str, Any], WithJsonSchema(_VARY)] = Field(
+        default_factory=dict, description="axes, crossed"
+    )
+    draw: Annotated[list[Any], WithJsonSchema(_DRAW)] = Field(
+        default_factory=list, description="values from statistics, never from the model"
+    )
     keep: list[Any] = Field(default_factory=list, description="what every planned row must satisfy")
     expect: Annotated[dict[str, Any], _ExpectSchema()] = Field(
         default_factory=dict, description="gates of this scenario's rows; docs/gates.md"
     )
 
+    @classmethod
+    def read(cls, document: Document) -> Words:
+        """The words of a scenario's file. InputError for what is none, or means nothing."""
+        if not isinstance(document.data, dict):
+            colon = typos.wide_colon(document.data) if isinstance(document.data, str) else -1
+            raise InputError(
+                f"expected the words of a scenario, found {describe(document.data)}",
+                place=Place(document.file, 1, max(colon, 0) + 1),
+                hint=_WIDE_COLON if colon >= 0 else "at least `schema: Class`",
+            )
+        for word in document.data:
+            if word in LATER:
+                raise InputError(
+                    f"{word!r} is not supported yet: {LATER[word]}",
+                    place=document.place((word,), key=True),
+                )
+        try:
+            words = cls.model_validate(document.data)
+        except ValidationError as error:
+            raise combine([_problem(document, problem) for problem in error.errors()]) from None
+        limits = [
+            InputError(
+                problem.message,
+                place=document.place(("expect", *problem.path), key=problem.at_key),
+                hint=problem.hint,
+            )
+            for problem in expect.problems(words.expect)
+        ]
+        if limits:
+            raise combine(limits)
+        return words
+
 
 def json_schema() -> dict[str, Any]:
     """The JSON Schema of a scenario file, as editors use it."""
-    made = Words.model_json_schema()
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **made}
+    schema = Words.model_json_schema()
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+
+
+def _problem(document: Document, problem: ErrorDetails) -> InputError:
+    path = tuple(step for step in problem["loc"] if not str(step).startswith("function-"))
+    kind, word, value = problem["type"], path[0] if path else "", problem["input"]
+    if kind == "extra_forbidden":
+        words = [field.alias or name for name, field in Words.model_fields.items()]
+        return InputError(
+            f"unknown word {word!r}.{nearest(str(word), words)}",
+            place=document.place(path, key=True),
+            hint=f"words: {', '.join(words)}",
+        )
+    if kind == "missing":
+        return InputError(
+            f"the word {word!r} is missing",
+            place=Place(document.file, 1, 1),
+            hint="e.g. schema: SupportMessage",
+        )
+    place, hint = document.place(path), typos.hint(value)
+    if word == "model" and isinstance(value, str) and typos.model(value):
+        hint = f"write {typos.model(value)}"
+    colon = typos.wide_colon(value) if isinstance(value, str) else -1
+    if colon >= 0:
+        place = place._replace(column=document.text_place(path).column + colon)
+        hint = _WIDE_COLON
+    expected = pydantic_errors.expected(problem, mapping="a mapping (key: value)")
+    message = f"{'.'.join(map(str, path))}: {expected}, found {describe(value)}"
+    return InputError(message, place=place, hint=hint)

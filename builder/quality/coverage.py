@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from builder.stats import neighbours
+
 K = 5
 """Neighbours that make the radius of a point."""
 MOST = 5_000
@@ -34,16 +36,16 @@ class Reach:
 
 
 def reach(vectors: NDArray[np.floating], reference: NDArray[np.floating], k: int = K) -> Reach:
-    """Of dataset vectors (n, d) against reference vectors (m, d); k below both n and m."""
+    """The shares of dataset vectors (n, d) and reference vectors (m, d); k is below both n and m."""
     if min(len(vectors), len(reference)) <= k:
         raise ValueError("more points than neighbours are needed on each side")
-    near_reference, near_vectors = _radii(reference, k), _radii(vectors, k)
+    near_reference, near_vectors = neighbours.radii(reference, k), neighbours.radii(vectors, k)
     covered = np.zeros(len(reference), dtype=bool)
     recalled = np.zeros(len(reference), dtype=bool)
     within = np.zeros(len(vectors))
-    for start in range(0, len(reference), 1024):
-        rows = slice(start, start + 1024)
-        squares = _squares(reference[rows], vectors)
+    for start in range(0, len(reference), neighbours.BLOCK):
+        rows = slice(start, start + neighbours.BLOCK)
+        squares = neighbours.squares(reference[rows], vectors)
         inside = squares <= near_reference[rows, None]
         covered[rows] = inside.any(axis=1)
         recalled[rows] = (squares <= near_vectors[None, :]).any(axis=1)
@@ -58,7 +60,7 @@ def reach(vectors: NDArray[np.floating], reference: NDArray[np.floating], k: int
 
 
 def ceiling(reference: NDArray[np.floating], rng: np.random.Generator, k: int = K) -> float:
-    """Coverage of one random half of the reference by the other: what a perfect dataset gets."""
+    """The coverage of one random half of the reference by the other: what a perfect dataset gets."""
     order = rng.permutation(len(reference))
     half = len(reference) // 2
     return reach(reference[order[:half]], reference[order[half:]], k).coverage
@@ -93,18 +95,3 @@ def combinations(
             short[key] -= 1
     lacking = {key: many for key, many in short.items() if many > 0}
     return (1 - len(lacking) / len(planned) if planned else 1.0), lacking
-
-
-def _radii(points: NDArray[np.floating], k: int) -> NDArray[np.floating]:
-    """(n,) the squared distance of each point's k-th neighbour, itself not counted."""
-    radii = np.empty(len(points), dtype=points.dtype)
-    for start in range(0, len(points), 1024):
-        squares = _squares(points[start : start + 1024], points)
-        radii[start : start + 1024] = np.partition(squares, k, axis=1)[:, k]
-    return radii
-
-
-def _squares(a: NDArray[np.floating], b: NDArray[np.floating]) -> NDArray[np.floating]:
-    """(len(a), len(b)) squared Euclidean distances, never negative."""
-    squares = (a * a).sum(1)[:, None] + (b * b).sum(1)[None, :] - 2 * (a @ b.T)
-    return np.asarray(np.maximum(squares, 0))

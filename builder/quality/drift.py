@@ -7,28 +7,23 @@ were made (Holm 1979), is below alpha as well.
 
 from __future__ import annotations
 
-import math
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from builder import extras
+from builder.stats import association, distances, significance
+from builder.stats.distances import BINS, Floats
 
 ALPHA = 0.05
-LIMITS: Mapping[str, float] = {"mean_shift": 0.1, "ks": 0.1, "js": 0.1, "psi": 0.2, "cramer": 0.1}
-"""Largest harmless effect: standard deviations; KS distance; nats; PSI; Cramér's V."""
 LEAST = 30
 """Present values that a column needs on each side."""
-BINS = 10
 
 
 @dataclass(frozen=True, slots=True)
 class Shift:
-    """One column against its reference."""
+    """How far one column has moved from its reference."""
 
     column: str
     n: int
@@ -42,8 +37,8 @@ class Shift:
     """Uncorrected p-values by effect, of those that are tested."""
 
 
-def numbers(column: str, values: NDArray[np.float64], reference: NDArray[np.float64]) -> Shift:
-    """A number column (n,) against its reference (m,); NaN is left out.
+def numbers(column: str, values: Floats, reference: Floats) -> Shift:
+    """The shift of a number column (n,) from its reference (m,); NaN is left out.
 
     The p-values are Welch's (1947) for mean_shift, Kolmogorov and Smirnov's for ks, chi-square
     over the reference's deciles for psi and over up to 100 of its quantiles for js.
@@ -51,46 +46,50 @@ def numbers(column: str, values: NDArray[np.float64], reference: NDArray[np.floa
     x, y = values[~np.isnan(values)], reference[~np.isnan(reference)]
     if min(len(x), len(y)) < 2:
         return Shift(column, len(x), len(y), {}, {})
-    spread = float(y.std(ddof=1)) or float(x.std(ddof=1)) or 1.0
-    deciles = [histogram(v, quantile_edges(y)) for v in (x, y)]
+    deciles = _binned(x, y, BINS)
     # Divergences need bins as fine as the data carry; ten would miss a tenth of them.
-    fine = min(100, max(BINS, min(len(x), len(y)) // 100))
-    counts = [histogram(v, quantile_edges(y, fine)) for v in (x, y)]
-    distance = ks(x, y)
+    quantiles = _binned(x, y, min(100, max(BINS, min(len(x), len(y)) // 100)))
+    ks = distances.ks(x, y)
     effects = {
-        "mean_shift": abs(float(x.mean() - y.mean())) / spread,
-        "ks": distance,
-        "wasserstein": wasserstein(x, y) / spread,
-        "kl": kl(*counts),
-        "js": js(*counts),
-        "psi": psi(*deciles),
+        "mean_shift": abs(distances.mean_shift(x, y)),
+        "ks": ks,
+        "wasserstein": distances.wasserstein(x, y) / distances.unit(x, y),
+        "kl": distances.kl(*quantiles),
+        "js": distances.js(*quantiles),
+        "psi": distances.psi(*deciles),
     }
     p = {
-        "mean_shift": welch(x, y),
-        "ks": ks_p(distance, x, y),
-        "js": chi_square(*counts),
-        "psi": chi_square(*deciles),
+        "mean_shift": significance.welch(x, y),
+        "ks": significance.ks_p(ks, len(x), len(y)),
+        "js": significance.chi_square(*quantiles),
+        "psi": significance.chi_square(*deciles),
     }
     return Shift(column, len(x), len(y), effects, p)
 
 
-def categories(column: str, values: Sequence[Any], reference: Sequence[Any]) -> Shift:
-    """A category column against its reference; None is left out, rare values are grouped."""
+def categories(column: str, values: Sequence[object], reference: Sequence[object]) -> Shift:
+    """The shift of a category column from its reference; None is left out, rare values are grouped."""
     x, y = ([str(v) for v in side if v is not None] for side in (values, reference))
     a, b = _counted(x, y)
     if min(len(x), len(y)) < 2 or len(a) < 1:
         return Shift(column, len(x), len(y), {}, {})
-    p = chi_square(a, b)
-    effects = {"js": js(a, b), "psi": psi(a, b), "cramer": cramer(a, b)}
-    return Shift(column, len(x), len(y), effects, dict.fromkeys(effects, p))
+    effects = {
+        "js": distances.js(a, b),
+        "psi": distances.psi(a, b),
+        "cramer": association.cramer(np.stack((a, b))),
+    }
+    return Shift(
+        column, len(x), len(y), effects, dict.fromkeys(effects, significance.chi_square(a, b))
+    )
 
 
 def drifted(
-    shifts: Sequence[Shift], limits: Mapping[str, float] = LIMITS, alpha: float = ALPHA
+    shifts: Sequence[Shift], limits: Mapping[str, float], alpha: float = ALPHA
 ) -> list[tuple[Shift, str, float]]:
     """The effects above their limit whose corrected p-value is below alpha, worst first by p.
 
-    The correction is over every test of every column that has at least `LEAST` values a side.
+    The correction is over every test of every column that has at least `LEAST` values a side and
+    an effect that has a limit.
     """
     tests = [
         (shift, effect, p)
@@ -99,140 +98,22 @@ def drifted(
         for effect, p in shift.p.items()
         if effect in limits
     ]
-    corrected = holm([p for _, _, p in tests])
-    found = [
+    corrected = significance.holm([p for _, _, p in tests])
+    beyond = [
         (shift, effect, float(p))
         for (shift, effect, _), p in zip(tests, corrected, strict=True)
         if p < alpha and shift.effects[effect] > limits[effect]
     ]
-    return sorted(found, key=lambda one: (one[2], -one[0].effects[one[1]]))
+    return sorted(beyond, key=lambda test: (test[2], -test[0].effects[test[1]]))
 
 
-def holm(p: Sequence[float]) -> NDArray[np.float64]:
-    """(k,) p-values corrected for k tests, step-down (Holm 1979).
-
-    >>> holm([0.01, 0.04, 0.03]).round(3).tolist()
-    [0.03, 0.06, 0.06]
-    """
-    values = np.asarray(p, dtype=np.float64)
-    order = np.argsort(values, kind="stable")
-    corrected = np.empty_like(values)
-    factors = np.arange(len(values), 0, -1)
-    corrected[order] = np.minimum(1, np.maximum.accumulate(values[order] * factors))
-    return corrected
+def _binned(x: Floats, y: Floats, bins: int) -> list[Floats]:
+    """Counts of both sides between quantiles of the reference y."""
+    edges = distances.quantile_edges(y, bins)
+    return [distances.histogram(side, edges) for side in (x, y)]
 
 
-def ks(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
-    """Largest distance between the two empirical distribution functions."""
-    x, y = np.sort(x), np.sort(y)
-    both = np.concatenate((x, y))
-    above = np.searchsorted(x, both, side="right") / len(x)
-    return float(np.abs(above - np.searchsorted(y, both, side="right") / len(y)).max())
-
-
-def ks_p(distance: float, x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
-    """Probability of at least this distance under one distribution (Stephens 1970).
-
-    Conservative where values repeat: a column of few values is better tested by its bins.
-    """
-    root = math.sqrt(len(x) * len(y) / (len(x) + len(y)))
-    z = (root + 0.12 + 0.11 / root) * distance
-    if z < 0.2:
-        return 1.0
-    series: float = 2 * sum(
-        (1 if k % 2 else -1) * math.exp(-2 * k * k * z * z) for k in range(1, 101)
-    )
-    return min(1.0, max(0.0, series))
-
-
-def wasserstein(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
-    """Area between the two empirical distribution functions, in the values' unit."""
-    x, y = np.sort(x), np.sort(y)
-    both = np.sort(np.concatenate((x, y)))
-    steps = np.diff(both)
-    above = np.searchsorted(x, both[:-1], side="right") / len(x)
-    return float(np.sum(np.abs(above - np.searchsorted(y, both[:-1], "right") / len(y)) * steps))
-
-
-def welch(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
-    """Two-sided p-value of equal means, variances free (Welch 1947)."""
-    with extras.needed("check"):
-        from scipy.special import stdtr
-
-    a, b = x.var(ddof=1) / len(x), y.var(ddof=1) / len(y)
-    if a + b == 0:
-        return 1.0 if x.mean() == y.mean() else 0.0
-    t = (x.mean() - y.mean()) / math.sqrt(a + b)
-    freedom = (a + b) ** 2 / (a**2 / (len(x) - 1) + b**2 / (len(y) - 1))
-    return float(2 * stdtr(freedom, -abs(t)))
-
-
-def quantile_edges(reference: NDArray[np.float64], bins: int = BINS) -> NDArray[np.float64]:
-    """(k,) inner edges of at most `bins` bins of equal share; fewer where values repeat."""
-    inner = np.quantile(reference, np.linspace(0, 1, bins + 1)[1:-1], method="inverted_cdf")
-    return np.unique(inner)
-
-
-def histogram(values: NDArray[np.float64], edges: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(k + 1,) counts between edges (k,); a value on an edge belongs to the bin below it."""
-    bins = np.searchsorted(edges, values, side="left")
-    return np.bincount(bins, minlength=len(edges) + 1).astype(np.float64)
-
-
-def kl(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
-    """Kullback-Leibler divergence of counts x from counts y, in nats; half a count is added."""
-    p, q = _smoothed(x), _smoothed(y)
-    return float(np.sum(p * np.log(p / q)))
-
-
-def js(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
-    """Jensen-Shannon divergence of two vectors of counts, in nats: from 0 to log 2."""
-    p, q = x / x.sum(), y / y.sum()
-    middle = (p + q) / 2
-    with np.errstate(divide="ignore", invalid="ignore"):
-        parts = [np.where(v > 0, v * np.log(v / middle), 0.0).sum() for v in (p, q)]
-    return float(sum(parts) / 2)
-
-
-def psi(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
-    """Population stability index of two vectors of counts, less what chance alone gives.
-
-    Two samples of one distribution give (k - 1)(1/n + 1/m) on average for k bins (Yurdakul
-    2018); that is subtracted, and a negative rest is 0.
-    """
-    p, q = _smoothed(x), _smoothed(y)
-    chance = (len(x) - 1) * (1 / x.sum() + 1 / y.sum())
-    return max(0.0, float(np.sum((p - q) * np.log(p / q))) - float(chance))
-
-
-def chi_square(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
-    """p-value that two vectors of counts have one distribution (Pearson 1900)."""
-    with extras.needed("check"):
-        from scipy.special import chdtrc
-
-    statistic, freedom = _pearson(x, y)
-    return float(chdtrc(freedom, statistic)) if freedom else 1.0
-
-
-def cramer(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
-    """Cramér's V of two vectors of counts, corrected for chance (Bergsma 2013): 0 to 1."""
-    statistic, freedom = _pearson(x, y)
-    n = float(x.sum() + y.sum())
-    return math.sqrt(max(0.0, statistic - freedom) / n) if freedom else 0.0
-
-
-def _pearson(x: NDArray[np.float64], y: NDArray[np.float64]) -> tuple[float, int]:
-    kept = (x + y) > 0
-    table = np.stack((x[kept], y[kept]))
-    expected = table.sum(1, keepdims=True) * table.sum(0) / table.sum()
-    return float(((table - expected) ** 2 / expected).sum()), table.shape[1] - 1
-
-
-def _smoothed(counts: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.asarray((counts + 0.5) / (counts + 0.5).sum())
-
-
-def _counted(x: list[str], y: list[str]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _counted(x: list[str], y: list[str]) -> tuple[Floats, Floats]:
     """Counts of each value; those expected less than five times on a side are taken together.
 
     Into as many groups as keep ten on each side, by a digest of the value: one group for all would

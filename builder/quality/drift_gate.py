@@ -85,7 +85,7 @@ def _texts(evidence: Evidence, limits: Limits) -> Finding:
         return Finding.too_few(
             "drift.classifier", "text", f"{LEAST_POINTS} texts a side are needed"
         )
-    result = two_sample.classifier(ours, theirs, evidence.rng("classifier"))
+    result = two_sample.ridge(ours, theirs, evidence.rng("classifier"))
     return limits.judge(
         "drift.classifier",
         "text",

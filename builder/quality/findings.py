@@ -138,8 +138,7 @@ class Evidence:
         if self.reference is None or not self.texts:
             return []
         columns = [c.name for c in self.rows.of("text") if c.name in self.reference.columns]
-        named = [name for name in self.context.text if name in self.reference.columns]
-        chosen = named or columns
+        chosen = [name for name in self.context.text if name in self.reference.columns] or columns
         if not chosen and not self.reference.of("text"):
             return []
         return self.reference.texts(chosen)

@@ -9,12 +9,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from builder import extras
-from builder.quality import drift
+from builder.stats import distances, significance, two_sample
 
 BINS = 20
 LEAST = 20
-"""Rows of a label, and rows beside it, below which nothing is said."""
+"""Rows of a label, and of all others, below which nothing is reported."""
 
 
 class Lengths(NamedTuple):
@@ -45,9 +44,6 @@ def shares(values: Sequence[object]) -> dict[str, float]:
 
 def off_plan(values: Sequence[object], weights: Mapping[str, float]) -> tuple[float, float]:
     """Cramér's V and p-value of the values' shares against planned weights (Pearson 1900)."""
-    with extras.needed("check"):
-        from scipy.special import chdtrc
-
     counts = Counter(str(value) for value in values)
     names = sorted({*counts, *weights})
     seen = np.array([counts[name] for name in names], dtype=np.float64)
@@ -60,7 +56,9 @@ def off_plan(values: Sequence[object], weights: Mapping[str, float]) -> tuple[fl
     statistic = float(((seen - wanted) ** 2 / wanted).sum())
     freedom = len(names) - 1
     excess = max(0.0, statistic - freedom)
-    return float(np.sqrt(excess / seen.sum() / freedom)), float(chdtrc(freedom, statistic))
+    return float(np.sqrt(excess / seen.sum() / freedom)), significance.chi_square_p(
+        statistic, freedom
+    )
 
 
 def lengths(labels: Sequence[object], texts: Sequence[str]) -> dict[str, Lengths]:
@@ -76,7 +74,7 @@ def lengths(labels: Sequence[object], texts: Sequence[str]) -> dict[str, Lengths
 
 
 def leaks(labels: Sequence[object], texts: Sequence[str], rng: np.random.Generator) -> list[Leak]:
-    """For each label, how well a classifier of length alone finds it; the best told first.
+    """For each label, how well a classifier of length alone finds it; the worst leak first.
 
     The classifier is the label's share in each of 20 quantile bins of length, made from one
     half of the rows and scored on the other, and the reverse. Rows without a label are left out.
@@ -88,48 +86,32 @@ def leaks(labels: Sequence[object], texts: Sequence[str], rng: np.random.Generat
     half = rng.permutation(len(sizes)) % 2 == 0
     if not len(sizes):
         return []
-    bins = np.searchsorted(drift.quantile_edges(sizes, BINS), sizes)
-    found = []
+    bins = np.searchsorted(distances.quantile_edges(sizes, BINS), sizes)
+    separations: dict[str, two_sample.Separation] = {}
     for label in sorted(set(names.tolist())):
-        own = names == label
-        if min(own.sum(), (~own).sum()) < LEAST:
-            continue
-        scores = [_auc_of(bins, own, fit, ~fit) for fit in (half, ~half)]
-        found.append((label, float(np.mean([auc for auc, _ in scores])), scores))
-    p = drift.holm([p_of(scores) for _, _, scores in found])
-    leaked = [Leak(label, auc, float(q)) for (label, auc, _), q in zip(found, p, strict=True)]
+        positive = names == label
+        if min(positive.sum(), (~positive).sum()) >= LEAST:
+            scores = [_score(bins, positive, fit, ~fit) for fit in (half, ~half)]
+            separations[label] = two_sample.separation(scores)
+    p = significance.holm([separation.p for separation in separations.values()])
+    leaked = [
+        Leak(label, separation.auc, float(corrected))
+        for (label, separation), corrected in zip(separations.items(), p, strict=True)
+    ]
     return sorted(leaked, key=lambda leak: (-leak.auc, leak.label))
 
 
-def auc(positive: NDArray[np.float64], negative: NDArray[np.float64]) -> float:
-    """The chance that a positive score exceeds a negative one, ties half (Hanley 1982)."""
-    ordered = np.sort(negative)
-    below = np.searchsorted(ordered, positive, "left") + np.searchsorted(ordered, positive, "right")
-    return float(below.mean() / 2 / len(negative))
-
-
-def auc_error(n: int, m: int) -> float:
-    """Standard error of an AUC of n against m when nothing can be told."""
-    return float(np.sqrt((n + m + 1) / (12 * n * m)))
-
-
-def _auc_of(
-    bins: NDArray[np.int64], own: NDArray[np.bool_], fit: NDArray[np.bool_], test: NDArray[np.bool_]
+def _score(
+    bins: NDArray[np.int64],
+    positive: NDArray[np.bool_],
+    fit: NDArray[np.bool_],
+    test: NDArray[np.bool_],
 ) -> tuple[float, float]:
-    """AUC on the test rows and its standard error; 0.5 when a side is empty."""
-    many = int(bins.max()) + 1
-    total = np.bincount(bins[fit], minlength=many)
-    share = (np.bincount(bins[fit & own], minlength=many) + own.mean()) / (total + 1)
-    positive, negative = share[bins[test & own]], share[bins[test & ~own]]
-    if not len(positive) or not len(negative):
+    """AUC on the test rows of bins (n,), and its standard error; 0.5 when a side is empty."""
+    count = int(bins.max()) + 1
+    total = np.bincount(bins[fit], minlength=count)
+    share = (np.bincount(bins[fit & positive], minlength=count) + positive.mean()) / (total + 1)
+    ours, others = share[bins[test & positive]], share[bins[test & ~positive]]
+    if not len(ours) or not len(others):
         return 0.5, 1.0
-    return auc(positive, negative), auc_error(len(positive), len(negative))
-
-
-def p_of(scores: list[tuple[float, float]]) -> float:
-    """One-sided p-value of two independent AUCs being 0.5."""
-    with extras.needed("check"):
-        from scipy.special import ndtr
-
-    z = sum((value - 0.5) / error for value, error in scores) / np.sqrt(len(scores))
-    return float(ndtr(-z))
+    return two_sample.auc(ours, others), two_sample.auc_error(len(ours), len(others))

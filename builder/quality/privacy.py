@@ -13,8 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from builder import extras
-from builder.stats import near, shingles
+from builder.stats import near, neighbours, shingles, significance
 
 RUN, RUN_CJK = 50, 20
 """Characters of a verbatim run that counts."""
@@ -115,12 +114,6 @@ def runs(
     return sorted(found)
 
 
-def longest_run(texts: Sequence[str], reference: Sequence[str], at_least: int = 10) -> int:
-    """The length of the longest verbatim run, 0 when there is none of `at_least` characters."""
-    found = runs(texts, reference, characters=at_least, characters_cjk=at_least)
-    return max((run.length for run in found), default=0)
-
-
 def closest_share(
     vectors: NDArray[np.floating], used: NDArray[np.floating], held_out: NDArray[np.floating]
 ) -> Closeness:
@@ -130,7 +123,7 @@ def closest_share(
     cut to one size; ties count half.
     """
     size = min(len(used), len(held_out))
-    a, b = _nearest(vectors, used[:size]), _nearest(vectors, held_out[:size])
+    a, b = (neighbours.nearest(vectors, side[:size]) for side in (used, held_out))
     share = float((a < b).mean() + (np.abs(a - b) <= 1e-12).mean() / 2)
     return Closeness(share, 0.5, _above(share, 0.5, len(vectors)))
 
@@ -144,41 +137,19 @@ def too_close(
     Where more than 5 % of reference rows have a twin, the rows that have one count instead, as
     far as they are more than among the reference. Used where nothing was held out.
     """
-    own, nearest = _nearest(reference, reference, others_only=True), _nearest(vectors, reference)
-    bound = float(np.quantile(own, quantile))
+    among, nearest = neighbours.nearest(reference), neighbours.nearest(vectors, reference)
+    bound = float(np.quantile(among, quantile))
     if bound > 0:
         share = float((nearest < bound).mean())
         return Closeness(share, quantile, _above(share, quantile, len(vectors)))
-    twins, share = float((own <= 0).mean()), float((nearest <= 0).mean())
+    twins, share = float((among <= 0).mean()), float((nearest <= 0).mean())
     p = _above(share, twins, len(vectors))
     return Closeness(quantile + max(0.0, share - twins), quantile, p)
 
 
 def _above(share: float, expected: float, n: int) -> float:
-    """p-value of at least this share of n when `expected` is true (binomial)."""
-    with extras.needed("check"):
-        from scipy.special import bdtrc
-
-    hits = round(share * n)
-    return float(bdtrc(hits - 1, n, expected)) if hits else 1.0
-
-
-def _nearest(
-    points: NDArray[np.floating], others: NDArray[np.floating], *, others_only: bool = False
-) -> NDArray[np.floating]:
-    """(n,) distance to the nearest of others (m, d); with `others_only` a point skips itself."""
-    found = np.empty(len(points))
-    squares = (others * others).sum(1)
-    for start in range(0, len(points), 512):
-        block = points[start : start + 512]
-        distances = (block * block).sum(1)[:, None] + squares - 2 * block @ others.T
-        if others_only:
-            rows = np.arange(len(block))
-            distances[rows, start + rows] = np.inf
-        at = distances.argmin(axis=1)
-        # Differences are exact where the expanded square loses small distances.
-        found[start : start + 512] = np.sqrt(((block - others[at]) ** 2).sum(1))
-    return found
+    """p-value of at least this share of n where `expected` is true."""
+    return significance.binomial(round(share * n), n, expected)
 
 
 def _runs(chosen: list[int], ours: list[str], theirs: list[str], size: int) -> list[Run]:

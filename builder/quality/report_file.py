@@ -133,10 +133,10 @@ def of(
     )
 
 
-def parse(content: object) -> Report | None:
-    """The report that decoded JSON holds; None where it is none that this version knows."""
+def parse(content: bytes) -> Report | None:
+    """The report in the bytes of a file; None where they hold none that this version knows."""
     try:
-        return Report.model_validate(content)
+        return Report.model_validate_json(content)
     except ValidationError:
         return None
 
@@ -144,8 +144,8 @@ def parse(content: object) -> Report | None:
 def read(folder: Path) -> Report | None:
     """The report in a dataset's folder; None where there is none that can be read."""
     try:
-        return parse(orjson.loads((folder / NAME).read_bytes()))
-    except (OSError, orjson.JSONDecodeError):
+        return parse((folder / NAME).read_bytes())
+    except OSError:
         return None
 
 

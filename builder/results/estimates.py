@@ -110,12 +110,12 @@ def make(plan: Plan, store: Store, *, whole: bool, settled: Settlements | None =
     return estimate
 
 
-def _line(plan: Plan, scenario: ScenarioPlan, dataset: str, tally: Tally) -> ScenarioEstimate:
+def _line(plan: Plan, part: ScenarioPlan, dataset: str, tally: Tally) -> ScenarioEstimate:
     input_tokens = round(tally.open_bytes * tokens.PER_BYTE)
-    output_tokens = round(tally.open * _answer_length(scenario, tally))
+    output_tokens = round(tally.open * _answer_length(part, tally))
     endpoints = {
         asked.model: requests.endpoint(plan.project, asked.model.partition(":")[0])
-        for asked in scenario.asked
+        for asked in part.asked
     }
     usd: float | None = 0.0
     for model, where in endpoints.items():
@@ -124,13 +124,13 @@ def _line(plan: Plan, scenario: ScenarioPlan, dataset: str, tally: Tally) -> Sce
             where, model.partition(":")[2], input_tokens / share, output_tokens / share
         )
         usd = None if price is None or usd is None else usd + price
-    drawn = len(scenario.cases) + scenario.redrawn
+    drawn = len(part.cases) + part.redrawn
     return ScenarioEstimate(
-        scenario=scenario.name,
+        scenario=part.name,
         dataset=dataset,
-        combinations=scenario.kept,
-        grid=scenario.scenario.grid.size,
-        wanted=len(scenario.cases),
+        combinations=part.kept,
+        grid=part.scenario.grid.size,
+        wanted=len(part.cases),
         held=tally.accepted,
         to_ask=tally.to_ask,
         short=sum(tally.short.values()),
@@ -139,35 +139,35 @@ def _line(plan: Plan, scenario: ScenarioPlan, dataset: str, tally: Tally) -> Sce
         output_tokens=output_tokens,
         usd=usd,
         models=tuple(endpoints),
-        kept_draws=len(scenario.cases) / drawn if drawn else 1.0,
+        kept_draws=len(part.cases) / drawn if drawn else 1.0,
         displaced=tuple(tally.displaced),
-        draw_notes=tuple(scenario.drawer.notes),
+        draw_notes=tuple(part.drawer.notes),
         other_hosts=_other_hosts(tally, endpoints),
         unset=tuple(
-            one.api_key_env
-            for one in endpoints.values()
-            if tally.to_ask and one.api_key_env and not one.api_key
+            endpoint.api_key_env
+            for endpoint in endpoints.values()
+            if tally.to_ask and endpoint.api_key_env and not endpoint.api_key
         ),
-        foreign=_foreign(scenario, endpoints) if tally.to_ask else (),
+        foreign=_foreign(part, endpoints) if tally.to_ask else (),
     )
 
 
-def _foreign(scenario: ScenarioPlan, endpoints: Mapping[str, Endpoint]) -> tuple[str, ...]:
+def _foreign(part: ScenarioPlan, endpoints: Mapping[str, Endpoint]) -> tuple[str, ...]:
     models = tuple(
         model for model, where in endpoints.items()
         if model.partition(":")[2] in engine_class(where.protocol).english_only
     )  # fmt: skip
     if not models:
         return ()
-    first = scenario.make(scenario.cases.index[:1], scenario.cases.occurrence[:1])
-    asked = " ".join(message.content for one in first for message in one.request.messages)
+    first = part.make(part.cases.index[:1], part.cases.occurrence[:1])
+    asked = " ".join(message.content for case in first for message in case.request.messages)
     return models if is_cjk(asked) else ()
 
 
-def _answer_length(scenario: ScenarioPlan, tally: Tally) -> float:
+def _answer_length(part: ScenarioPlan, tally: Tally) -> float:
     if tally.answers and tally.output_tokens:
         return tally.output_tokens / tally.answers
-    return tokens.typical_output(scenario.asked[0].params)
+    return tokens.typical_output(part.asked[0].params)
 
 
 def _other_hosts(tally: Tally, endpoints: dict[str, Endpoint]) -> tuple[str, ...]:

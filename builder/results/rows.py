@@ -141,27 +141,27 @@ def first_rejects(dataset: DatasetPlan, store: Store, n: int) -> list[Reject]:
 def columns_of(rows: Sequence[Row], kinds: Mapping[str, Kind]) -> Columns:
     """The columns of some rows of one scenario; in a dataset of several, null where it has none."""
     cases = [row.case for row in rows]
-    drawn = [case.columns for case in cases]
+    variables = [case.columns for case in cases]
     fields = [row.fields for row in rows]
-    own = {
+    origins = {
         "_scenario": [case.scenario for case in cases],
         "_model": [row.model for row in rows],
         "_case": [case.id for case in cases],
         "_key": [str(row.key) for row in rows],
     }
-    found: dict[str, Sequence[Any]] = {}
+    columns: dict[str, Sequence[Any]] = {}
     for name, kind in kinds.items():
-        held = drawn if name in drawn[0] else fields
-        values = own[name] if name in own else [one.get(name) for one in held]
+        records = variables if name in variables[0] else fields
+        values = origins[name] if name in origins else [record.get(name) for record in records]
         exact = set(map(type, values)) <= {EXACT.get(kind.name), NoneType}
-        found[name] = values if exact else [converted(value, kind) for value in values]
-    return found
+        columns[name] = values if exact else [converted(value, kind) for value in values]
+    return columns
 
 
-def records(laid: Columns) -> Iterator[dict[str, Any]]:
-    """Columns as flat records."""
-    for values in zip(*laid.values(), strict=True):
-        yield dict(zip(laid, values, strict=True))
+def records(columns: Columns) -> Iterator[dict[str, Any]]:
+    """The rows of some columns as flat records."""
+    for values in zip(*columns.values(), strict=True):
+        yield dict(zip(columns, values, strict=True))
 
 
 def converted(value: Any, kind: Kind) -> Any:

@@ -175,21 +175,21 @@ class Settlement:
     ) -> Iterator[Standing]:
         part = self.dataset.scenarios[number]
         keys = cases.keys(0, CHUNK)
-        held = self._store.tries(keys)
+        tries = self._store.tries(keys)
         positions = list(range(start, start + len(cases))) if level < 0 else [-1] * len(cases)
         if whole:
-            yield from standings(part, cases, held, positions)
+            yield from standings(part, cases, tries, positions)
             return
-        have = np.array([key in held for key in keys], dtype=bool)
+        have = np.array([key in tries for key in keys], dtype=bool)
         tally = self.tallies[part.name]
         tally.open += int((~have).sum())
         tally.open_bytes += int(cases.sizes[~have].sum(dtype=np.int64))
         open_rows = ~have
-        if held:
-            made = standings(part, cases.take(have), held, list(compress(positions, have)))
-            yield from made
+        if tries:
+            with_answers = standings(part, cases.take(have), tries, list(compress(positions, have)))
+            yield from with_answers
             # They were judged while they were handed out.
-            open_rows[have] = [case.open for case in made]
+            open_rows[have] = [case.open for case in with_answers]
         if not self.dataset.distinct and open_rows.any():
             self._open.append((number, level, self._rows(number, level, cases, open_rows, start)))
 
@@ -242,12 +242,12 @@ def settle(dataset: DatasetPlan, store: Store, reviews: Reviews = NO_REVIEWS) ->
 def standings(
     part: ScenarioPlan,
     cases: Cases,
-    held: dict[Key, list[Completion]],
+    tries: dict[Key, list[Completion]],
     positions: Sequence[int],
 ) -> list[Standing]:
     """These cases with what is held for each, not yet judged; reserves have the position -1."""
     return [
-        Standing(part, planned, key, combination, leader, size, position, held.get(key, ()))
+        Standing(part, planned, key, combination, leader, size, position, tries.get(key, ()))
         for planned, key, combination, leader, size, position in zip(
             part.make(cases.index, cases.occurrence),
             cases.keys(0, len(cases)),
@@ -266,8 +266,8 @@ def judged(
     """Each of these cases with its held answers judged one by one, in their order."""
     for start in range(0, len(cases), CHUNK):
         chunk = cases.take(np.arange(start, min(start + CHUNK, len(cases))))
-        held = store.tries(chunk.keys(0, CHUNK))
-        for case in standings(part, chunk, held, [-1] * len(chunk)):
+        tries = store.tries(chunk.keys(0, CHUNK))
+        for case in standings(part, chunk, tries, [-1] * len(chunk)):
             for answer in case.held:
                 if isinstance(case.take(answer, judging), Row):
                     break
@@ -290,7 +290,7 @@ def first(
     if sum(map(len, picked.values())) < n:
         picked = {part.name: [] for part in dataset.scenarios}
         for case in settle(dataset, store):
-            own = picked[case.part.name]
-            own += pick(case)[: n - len(own)]
+            items = picked[case.part.name]
+            items += pick(case)[: n - len(items)]
     turns = chain.from_iterable(zip_longest(*picked.values()))
     return [item for item in turns if item is not None][:n]

@@ -1,4 +1,4 @@
-"""Verdicts: an answer and its case in, a row or a reject out. Pure, and never stored."""
+"""The schema's verdict: an answer and its case in, a row or a reject out. Pure, and never stored."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from builder.records import (
     Key,
     Reject,
     Row,
+    Stage,
 )
 
 LIMIT = 1.0
@@ -29,26 +30,25 @@ LIMIT = 1.0
 Alarm = Callable[[float], None]
 
 
-class NoJson(ValueError):
+class NoJsonError(ValueError):
     """The answer holds no JSON object."""
 
 
 def verdict(
-    scenario: ScenarioPlan, planned: Planned, key: Key, answer: Completion, alarm: Alarm
+    part: ScenarioPlan, planned: Planned, key: Key, answer: Completion, alarm: Alarm
 ) -> Row | Reject:
     """The row that this answer is, or the reject with its stage and reason."""
 
-    def reject(stage: str, reason: str, fault: Place | None = None) -> Reject:
-        kind: Any = stage
-        return Reject(planned.case, key, answer.model, kind, reason, answer.text, fault)
+    def reject(stage: Stage, reason: str, fault: Place | None = None) -> Reject:
+        return Reject(planned.case, key, answer.model, stage, reason, answer.text, fault)
 
-    schema = scenario.scenario.schema
-    field = scenario.scenario.text_field
+    schema = part.scenario.schema
+    field = part.scenario.text_field
     try:
         alarm(LIMIT)
         value = {field: answer.text} if field else parsed(answer.text)
         alarm(0)
-    except NoJson as error:
+    except NoJsonError as error:
         alarm(0)
         return reject("parse", str(error))
     except limits.TooLong:
@@ -70,35 +70,35 @@ def verdict(
         return reject("validate", _reasons(error))
     except limits.TooLong as error:
         alarm(0)
-        return reject("validate", f"a validator took over {LIMIT:g} s", _raised(error, schema))
+        return reject("validate", f"a validator took over {LIMIT:g} s", _fault(error, schema))
     except Exception as error:  # noqa: BLE001  (a validator is the user's code and may raise anything)
         alarm(0)
-        return reject("validate", _said(error, context), _raised(error, schema))
+        return reject("validate", _raised_message(error, context), _fault(error, schema))
     wrong = unfit(fields)
     if wrong:
         return reject("validate", wrong)
     return Row(planned.case, key, answer.model, fields)
 
 
-def _said(error: Exception, context: Mapping[str, Any]) -> str:
+def _raised_message(error: Exception, context: Mapping[str, Any]) -> str:
     """What a validator raised, in one line; with the names it could have had of its context."""
-    said = " ".join(f"a validator raised {type(error).__name__}: {error}".split())
+    message = " ".join(f"a validator raised {type(error).__name__}: {error}".split())
     missing = error.args[0] if isinstance(error, KeyError) and error.args else None
     if not isinstance(missing, str) or missing in context:
-        return said
+        return message
     return (
-        f"{said}, which is no name of info.context.{nearest(missing, context)} "
+        f"{message}, which is no name of info.context.{nearest(missing, context)} "
         f"Its names: {', '.join(context)}"
     )
 
 
-def _raised(error: BaseException, schema: Schema) -> Place:
+def _fault(error: BaseException, schema: Schema) -> Place:
     """The line of the schema's folder that raised this, or that was running."""
     folder = schema.file.parent
     frames = traceback.walk_tb(error.__traceback__)
     lines = [(Path(frame.f_code.co_filename), line) for frame, line in frames]
-    own = [Place(file, line) for file, line in lines if file.is_relative_to(folder)]
-    return own[-1] if own else schema.place()
+    places = [Place(file, line) for file, line in lines if file.is_relative_to(folder)]
+    return places[-1] if places else schema.place()
 
 
 def unfit(value: Any, where: str = "") -> str:
@@ -134,7 +134,7 @@ def _unwritable(text: str, where: str) -> str:
 def parsed(text: str) -> str:
     """The JSON object in an answer, as JSON text: as it is, or out of a fence or the prose around it.
 
-    Raises NoJson where there is none.
+    Raises NoJsonError where there is none.
     """
     stripped = text.strip()
     if stripped.startswith("{") and _is_object(stripped):
@@ -142,10 +142,10 @@ def parsed(text: str) -> str:
     inner = re.search(r"```(?:json)?\s*(\{.*\})\s*```", stripped, re.DOTALL | re.IGNORECASE)
     candidate = inner[1] if inner else stripped[stripped.find("{") : stripped.rfind("}") + 1]
     if not candidate:
-        raise NoJson(f"no JSON object in the answer: {_short(stripped) or 'it is empty'}")
+        raise NoJsonError(f"no JSON object in the answer: {_short(stripped) or 'it is empty'}")
     if _is_object(candidate):
         return candidate
-    return _mended(candidate)
+    return _repaired(candidate)
 
 
 def _is_object(text: str) -> bool:
@@ -155,37 +155,37 @@ def _is_object(text: str) -> bool:
         return False
 
 
-def _mended(text: str) -> str:
+def _repaired(text: str) -> str:
     """Trailing commas, single quotes and the like put right; a cut answer is not completed."""
     import json
 
     from json_repair import repair_json
 
     try:
-        mended = repair_json(text, return_objects=True, ensure_ascii=False)
-        whole = json.dumps(mended, ensure_ascii=False)
+        repaired = repair_json(text, return_objects=True, ensure_ascii=False)
+        whole = json.dumps(repaired, ensure_ascii=False)
     except (RecursionError, ValueError, IndexError) as error:
-        raise NoJson(f"not JSON: {_short(text)}") from error
-    if not isinstance(mended, dict) or not mended or text.count("{") > text.count("}"):
-        raise NoJson(f"not JSON: {_short(text)}")
+        raise NoJsonError(f"not JSON: {_short(text)}") from error
+    if not isinstance(repaired, dict) or not repaired or text.count("{") > text.count("}"):
+        raise NoJsonError(f"not JSON: {_short(text)}")
     return whole
 
 
 def _reasons(error: ValidationError) -> str:
     problems = error.errors(include_url=False, include_context=False)
-    shown = "; ".join(_reason(problem) for problem in problems[:5])
-    return shown + (f"; and {len(problems) - 5} more" if len(problems) > 5 else "")
+    reasons = "; ".join(_reason(problem) for problem in problems[:5])
+    return reasons + (f"; and {len(problems) - 5} more" if len(problems) > 5 else "")
 
 
 def _reason(problem: ErrorDetails) -> str:
     where = ".".join(str(part) for part in problem["loc"])
     message = problem["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
-    found = (
+    input_ = (
         ""
         if problem["type"] in ("missing", "value_error")
         else f" (found {_short(repr(problem['input']))})"
     )
-    return f"{where + ': ' if where else ''}{message[0].lower() + message[1:] if message else 'refused'}{found}"
+    return f"{where + ': ' if where else ''}{message[0].lower() + message[1:] if message else 'refused'}{input_}"
 
 
 def _short(text: str) -> str:

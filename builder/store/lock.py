@@ -31,9 +31,9 @@ def locked(outputs: Path) -> Iterator[None]:
     try:
         lock.acquire()
     except Timeout:
-        told = owner.read_text("utf-8") if owner.is_file() else "another process"
+        holder = owner.read_text("utf-8") if owner.is_file() else "another process"
         raise BusyError(
-            f"{outputs} is in use by {told.strip()}", hint="wait for it, or stop it and run again"
+            f"{outputs} is in use by {holder.strip()}", hint="wait for it, or stop it and run again"
         ) from None
     except OSError as error:
         raise StoreError(f"cannot lock {outputs}: {error.strerror}") from error

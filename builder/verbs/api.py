@@ -23,16 +23,16 @@ from typing import Any
 
 from builder import store
 from builder.dataset import exports
-from builder.dataset.exports import Exported
+from builder.dataset.exports import Export
 from builder.dataset.files import Format
 from builder.errors import InputError, nearest
 from builder.fill.fill import Fill
 from builder.fill.progress import Progress
 from builder.plan import requests
 from builder.plan.plans import DatasetPlan, Overrides, Plan
-from builder.plan.spread import Rows
-from builder.project import template
+from builder.project import starter
 from builder.project.settings import Budget, Project
+from builder.project.words import Rows
 from builder.records import Reject
 from builder.results import estimates, settle
 from builder.results import rows as rows_module
@@ -42,7 +42,7 @@ from builder.results.rows import Batch
 
 def init_project(folder: str | Path) -> list[Path]:
     """The files of a new project in `folder`, written. InputError where one stands there already."""
-    return template.write(Path(folder))
+    return starter.write(Path(folder))
 
 
 def open_project(folder: str | Path = ".") -> Project:
@@ -103,14 +103,14 @@ def export_dataset(
     rows: int | None = None,
     model: str | None = None,
     format: Format | None = None,  # noqa: A002  (the word that people use)
-) -> Exported:
+) -> Export:
     """The folder of a dataset, written from what the store holds.
 
     With `rows` or `model` it is the folder of that trial; `format` is the project's when left out.
     """
     plan = _plan(project, (), rows, model)
     with store.locked(project.outputs), store.reading(project.store, check=True) as held:
-        return exports.write(plan, _dataset(plan, name), held, form=format)
+        return exports.write(plan, _dataset(plan, name), held, exports.Form(format))
 
 
 def read_rows(

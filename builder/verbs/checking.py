@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from builder.dataset import card, files, manifests
-from builder.dataset.part import report_of
+from builder.dataset.facts import report_of
 from builder.errors import InputError, Place, nearest
 from builder.plan.plans import DatasetPlan, Plan, ScenarioPlan
 from builder.project import scenarios

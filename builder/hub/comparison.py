@@ -8,19 +8,21 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import json
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
 import jsonlines
 import numpy as np
+from numpy.typing import NDArray
 
-from builder.dataset import files
-from builder.dataset.part import report_of
+from builder.dataset import files, manifests
+from builder.dataset.facts import report_of
+from builder.dataset.history import Change
+from builder.dataset.manifests import AxisShares, Manifest
 from builder.errors import InputError
 from builder.hub import remote
 from builder.hub.remote import Entry, Remote
@@ -56,18 +58,6 @@ class Side:
     """Figures by gate and what it measured."""
 
 
-@dataclass(slots=True)
-class Change:
-    """Rows of one scenario that are there on one side alone, or differ."""
-
-    added: int = 0
-    removed: int = 0
-    changed: int = 0
-
-    def as_dict(self) -> dict[str, int]:
-        return {"added": self.added, "removed": self.removed, "changed": self.changed}
-
-
 @dataclass(frozen=True, slots=True)
 class Difference:
     """All that differs between two releases."""
@@ -84,14 +74,20 @@ class Difference:
 
     @property
     def total(self) -> Change:
-        every = list(self.scenarios.values())
-        return Change(*(sum(getattr(c, w) for c in every) for w in ("added", "removed", "changed")))
+        """What differs over all scenarios."""
+        changes = self.scenarios.values()
+        return Change(
+            added=sum(change.added for change in changes),
+            removed=sum(change.removed for change in changes),
+            changed=sum(change.changed for change in changes),
+        )
 
     def as_dict(self) -> dict[str, Any]:
+        """What differs, as JSON has it."""
         return {
             "before": self.before.name,
             "after": self.after.name,
-            "scenarios": {name: change.as_dict() for name, change in self.scenarios.items()},
+            "scenarios": {name: change.model_dump() for name, change in self.scenarios.items()},
             "axes": self.axes,
             "gates": self.gates,
         }
@@ -99,13 +95,14 @@ class Difference:
 
 def folder(path: Path) -> Side:
     """The release in a folder. InputError where it holds no data."""
-    found = sorted(one for one in (path / "data").glob("*") if one.suffix in files.ENDINGS)
-    if not found:
+    paths = sorted(file for file in (path / "data").glob("*") if file.suffix in files.ENDINGS)
+    if not paths:
         raise InputError(f"{path} holds no dataset", hint="name a folder with a data/ in it")
     shards = tuple(
-        Shard(one.name, Entry(one.stat().st_size, files.digest(one)), _here(one)) for one in found
+        Shard(file.name, Entry(file.stat().st_size, files.digest(file)), _local(file))
+        for file in paths
     )
-    manifest = _json(path / "manifest.json")
+    manifest = manifests.load(path)
     return Side(str(path), shards, _axes(manifest), _gates(report_of(path, manifest)))
 
 
@@ -113,26 +110,27 @@ def revision(repository: Remote, commit: str, dataset: str = "", shown: str = ""
     """The release in a repository at a revision. InputError where it holds several datasets and
     none was named."""
     entries = repository.entries(commit)
-    found = datasets_in(entries)
-    if not dataset and len(found) == 1:
-        dataset = found[0]
-    if dataset not in found:
+    names = datasets_in(entries)
+    if not dataset and len(names) == 1:
+        dataset = names[0]
+    if dataset not in names:
         raise InputError(
-            f"{shown or repository.name} holds {'several datasets' if found else 'no dataset of ours'}",
-            hint=f"--dataset names one of {', '.join(found)}" if found else "publish one first",
+            f"{shown or repository.name} holds {'several datasets' if names else 'no dataset of ours'}",
+            hint=f"--dataset names one of {', '.join(names)}" if names else "publish one first",
         )
     prefix = f"{dataset}/data/"
     shards = tuple(
-        Shard(path.removeprefix(prefix), entry, _there(repository, path, commit))
+        Shard(path.removeprefix(prefix), entry, _remote(repository, path, commit))
         for path, entry in sorted(entries.items())
         if path.startswith(prefix) and path.endswith(files.ENDINGS)
     )
-    manifest, report = (
-        repository.json(path, commit) if (path := f"{dataset}/{name}.json") in entries else None
-        for name in ("manifest", "report")
-    )
+    manifest: Manifest | None = None
+    with suppress(ValueError):
+        manifest = manifests.parse(repository.read(f"{dataset}/{manifests.NAME}", commit))
+    path = f"{dataset}/{report_file.NAME}"
+    report = report_file.parse(repository.read(path, commit)) if path in entries else None
     name = shown or f"{repository.name}@{commit[:10]}"
-    return Side(name, shards, _axes(manifest), _gates(report_file.parse(report)))
+    return Side(name, shards, _axes(manifest), _gates(report))
 
 
 def datasets_in(entries: Iterable[str]) -> list[str]:
@@ -142,21 +140,24 @@ def datasets_in(entries: Iterable[str]) -> list[str]:
 
 
 def between(before: Side, after: Side) -> Difference:
-    """What differs. Rows that stand on both sides in files of the same content are not read."""
-    left, right = _unlike(before, after)
+    """What differs between two releases. Rows that stand on both sides in files of the same content are not read."""
+    left, right = _unmatched(before, after)
     endings = {Path(shard.name).suffix for shard in (*left, *right)}
     if len(endings) > 1:
         raise InputError(
             f"one release is {' and the other '.join(sorted(endings))}; rows of two formats are not compared"
         )
     names: dict[str, int] = {}
-    counts = _paired(_Index.of(left, names), _Index.of(right, names), len(names))
-    changes = {name: Change(*counts[number].tolist()) for name, number in sorted(names.items())}
+    counts = _pair(_Index.of(left, names), _Index.of(right, names), len(names)).tolist()
+    changes = {
+        name: Change(added=counts[number][0], removed=counts[number][1], changed=counts[number][2])
+        for name, number in sorted(names.items())
+    }
     return Difference(
         before, after, changes, len(left) + len(right),
-        {name: [(value, *pair) for value, pair in _beside(*axis).items()]
-         for name, axis in _beside(before.axes, after.axes).items()},
-        [(*key, *pair) for key, pair in _beside(before.gates, after.gates).items()],
+        {name: [(value, *pair) for value, pair in _join(*axis).items()]
+         for name, axis in _join(before.axes, after.axes).items()},
+        [(*key, *pair) for key, pair in _join(before.gates, after.gates).items()],
     )  # fmt: skip
 
 
@@ -181,6 +182,7 @@ class _Index:
 
     @classmethod
     def of(cls, shards: Iterable[Shard], names: dict[str, int]) -> _Index:
+        """The index of all rows in these files; `names` numbers the scenarios of both sides."""
         index = cls()
         for shard in shards:
             with shard.open() as path:
@@ -189,16 +191,17 @@ class _Index:
         return index
 
     def add(self, record: dict[str, Any], names: dict[str, int], shard: str) -> None:
-        try:
-            case, scenario = record["_case"], record["_scenario"]
-        except KeyError:
-            raise InputError(f"{shard} has no column _case: it was not made here") from None
+        """Notes one row; the record loses its address."""
+        case, scenario = record.get("_case"), record.get("_scenario")
+        if case is None or scenario is None:
+            raise InputError(f"{shard} has no column _case: it was not made here")
         record.pop(UNREAD, None)
         self.cases.append(_word(str(case).encode()))
         self.digests.append(_word(canonical(record)))
         self.scenarios.append(names.setdefault(scenario, len(names)))
 
-    def sorted(self) -> tuple[Any, Any, Any]:
+    def sorted(self) -> tuple[NDArray[np.uint64], NDArray[np.uint64], NDArray[np.uint16]]:
+        """(n,) cases in order, with their digests and scenarios."""
         cases = np.frombuffer(self.cases, np.uint64) if self.cases else np.empty(0, np.uint64)
         digests = np.frombuffer(self.digests, np.uint64) if self.digests else np.empty(0, np.uint64)
         scenarios = (
@@ -208,7 +211,7 @@ class _Index:
         return cases[order], digests[order], scenarios[order]
 
 
-def _paired(left: _Index, right: _Index, scenarios: int) -> Any:
+def _pair(left: _Index, right: _Index, scenarios: int) -> NDArray[np.int64]:
     """(scenarios, 3) counts of added, removed and changed rows."""
     a, a_digest, a_scenario = left.sorted()
     b, b_digest, b_scenario = right.sorted()
@@ -237,48 +240,46 @@ def records(path: Path) -> Iterator[dict[str, Any]]:
             yield from csv.DictReader(stream)
 
 
-def _unlike(before: Side, after: Side) -> tuple[list[Shard], list[Shard]]:
+def _unmatched(before: Side, after: Side) -> tuple[list[Shard], list[Shard]]:
     """The files of each side whose content is nowhere on the other."""
     left, right = set(range(len(before.shards))), set(range(len(after.shards)))
-    for i, one in enumerate(before.shards):
+    for i, shard in enumerate(before.shards):
         for j, other in enumerate(after.shards):
-            if one.entry.size == other.entry.size and _equal(one, other):
+            if _equal(shard, other):
                 left.discard(i)
                 right.discard(j)
     return [before.shards[i] for i in sorted(left)], [after.shards[j] for j in sorted(right)]
 
 
-def _equal(one: Shard, other: Shard) -> bool:
-    if one.entry.git and not other.entry.git:
-        one, other = other, one
+def _equal(left: Shard, right: Shard) -> bool:
+    """Whether two files have the same content; one whose git id nobody knows is read for it."""
+    if left.entry.git and not right.entry.git:
+        left, right = right, left
 
     def content() -> bytes:
-        with one.open() as path:
+        with left.open() as path:
             return path.read_bytes()
 
-    return same(one.entry, other.entry, content)
+    return same(left.entry, right.entry, content)
 
 
-def _beside(
+def _join(
     before: Mapping[K, V] | None, after: Mapping[K, V] | None
 ) -> dict[K, tuple[V | None, V | None]]:
     """Both sides of every key, those of the first side first."""
-    one, other = before or {}, after or {}
-    return {key: (one.get(key), other.get(key)) for key in {**one, **other}}
+    left, right = before or {}, after or {}
+    return {key: (left.get(key), right.get(key)) for key in {**left, **right}}
 
 
-def _axes(manifest: Any) -> dict[str, dict[str, float]]:
-    """The shares that a manifest tells; none where somebody else wrote it."""
-    try:
-        return {str(name): _shares(axis) for name, axis in manifest["axes"].items()}
-    except (TypeError, KeyError, AttributeError, ValueError):
-        return {}
+def _axes(manifest: Manifest | None) -> dict[str, dict[str, float]]:
+    """The share of each value of each axis; none where there is no manifest of ours."""
+    return {name: _shares(axis) for name, axis in manifest.axes.items()} if manifest else {}
 
 
-def _shares(axis: Mapping[str, Any]) -> dict[str, float]:
-    total = sum(axis["values"].values()) + axis["other"] or 1
-    shares = {str(value): float(n / total) for value, n in axis["values"].items()}
-    return {**shares, "others": float(axis["other"] / total)} if axis["other"] else shares
+def _shares(axis: AxisShares) -> dict[str, float]:
+    total = sum(axis.values.values()) + axis.other or 1
+    shares = {value: count / total for value, count in axis.values.items()}
+    return {**shares, "others": axis.other / total} if axis.other else shares
 
 
 def _gates(report: Report | None) -> dict[tuple[str, str], float | None]:
@@ -290,23 +291,16 @@ def _word(content: bytes) -> int:
     return int.from_bytes(hashlib.blake2b(content, digest_size=8).digest(), "big")
 
 
-def _json(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError):
-        return None
-
-
-def _here(path: Path) -> Callable[[], AbstractContextManager[Path]]:
+def _local(path: Path) -> Callable[[], AbstractContextManager[Path]]:
     return lambda: nullcontext(path)
 
 
-def _there(
+def _remote(
     repository: Remote, path: str, commit: str
 ) -> Callable[[], AbstractContextManager[Path]]:
     @contextmanager
     def opening() -> Iterator[Path]:
-        with repository.file(path, commit) as found:
-            yield found
+        with repository.file(path, commit) as file:
+            yield file
 
     return opening

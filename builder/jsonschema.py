@@ -1,0 +1,108 @@
+"""JSON Schema as Pydantic writes it, walked in one place: references, choices, null, free text.
+
+A `part` is a schema within `root`, the whole schema that its references lead into.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+Schema = Mapping[str, Any]
+
+DEEPEST = 8
+"""Levels that are looked into, so that a class which contains itself comes to an end."""
+CHOICES = ("anyOf", "oneOf", "allOf")
+
+
+def target(reference: str, root: Schema) -> Schema:
+    """The schema that a reference leads to: a JSON pointer (RFC 6901) into `root`.
+
+    >>> target("#/$defs/a~1b", {"$defs": {"a/b": {"type": "string"}}})
+    {'type': 'string'}
+    """
+    part: Any = root
+    for name in reference.removeprefix("#").strip("/").split("/"):
+        if name:
+            part = part[name.replace("~1", "/").replace("~0", "~")]
+    schema: Schema = part
+    return schema
+
+
+def unwrap(root: Schema) -> dict[str, Any]:
+    """The schema with what its root refers to written out there, as for a class that contains itself.
+
+    >>> unwrap({"$ref": "#/$defs/A", "$defs": {"A": {"type": "object"}}})
+    {'type': 'object', '$defs': {'A': {'type': 'object'}}}
+    """
+    if "$ref" not in root:
+        return dict(root)
+    return {**target(root["$ref"], root), "$defs": root["$defs"]}
+
+
+def options(part: Schema) -> list[Schema]:
+    """The schemas that values may choose between, null left out; none where there is no choice.
+
+    >>> options({"anyOf": [{"type": "string"}, {"type": "null"}]})
+    [{'type': 'string'}]
+    >>> options({"type": ["string", "null"], "maxLength": 9})
+    [{'type': 'string', 'maxLength': 9}]
+    """
+    if isinstance(part.get("type"), list):
+        choices: Sequence[Schema] = [{**part, "type": name} for name in part["type"]]
+    else:
+        choices = next((part[word] for word in CHOICES if word in part), ())
+    return [choice for choice in choices if choice.get("type") != "null"]
+
+
+def resolve(part: Schema, root: Schema) -> Schema:
+    """The schema behind references and choices of one, such as a type or null."""
+    while True:
+        choices = options(part)
+        if "$ref" in part:
+            part = target(part["$ref"], root)
+        elif len(choices) == 1:
+            part = choices[0]
+        else:
+            return part
+
+
+def is_free_text(part: Schema, root: Schema, depth: int = 0) -> bool:
+    """Whether values hold text, at any depth, that is no enum, constant or format."""
+    if depth > DEEPEST:
+        return False
+    if "$ref" in part:
+        return is_free_text(target(part["$ref"], root), root, depth + 1)
+    if choices := options(part):
+        return any(is_free_text(choice, root, depth + 1) for choice in choices)
+    if part.get("type") == "string":
+        return not {"enum", "const", "format"} & part.keys()
+    if part.get("type") == "array":
+        return is_free_text(part.get("items", {}), root, depth + 1)
+    return any(
+        is_free_text(field, root, depth + 1) for field in part.get("properties", {}).values()
+    )
+
+
+def texts(value: Any, part: Schema, root: Schema) -> list[str]:
+    """The free texts within a value, in its order; of a choice, those of the first option."""
+    if value is None:
+        return []
+    if "$ref" in part:
+        return texts(value, target(part["$ref"], root), root)
+    if choices := options(part):
+        return texts(value, choices[0], root)
+    if isinstance(value, str):
+        return [value] if is_free_text(part, root) else []
+    if isinstance(value, list):
+        items = part.get("items", {})
+        return [text for item in value for text in texts(item, items, root)]
+    if isinstance(value, Mapping):
+        fields = part.get("properties", {})
+        return [
+            text
+            for name in value
+            if name in fields
+            for text in texts(value[name], fields[name], root)
+        ]
+    return []

@@ -1,0 +1,94 @@
+"""How far two samples of one column lie apart: effect sizes, no p-values (those are in `significance`).
+
+Numbers are compared as they are or by counts in bins, categories by counts. `draw` and `check`
+both measure with these, so that they cannot disagree.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+BINS = 10
+
+
+def unit(x: Floats, y: Floats) -> float:
+    """The standard deviation of the reference y (m,); that of x (n,) where y is constant, else 1."""
+    deviations = (float(side.std(ddof=1)) for side in (y, x) if len(side) > 1)
+    return next((deviation for deviation in deviations if deviation), 1.0)
+
+
+def mean_shift(x: Floats, y: Floats) -> float:
+    """The mean of x (n,) less that of the reference y (m,), in its standard deviations."""
+    return float(x.mean() - y.mean()) / unit(x, y)
+
+
+def ks(x: Floats, y: Floats) -> float:
+    """The largest distance between the empirical distribution functions of x (n,) and y (m,).
+
+    Kolmogorov 1933, Smirnov 1939. Values that repeat step at once on both sides.
+    """
+    x, y = np.sort(x), np.sort(y)
+    values = np.concatenate((x, y))
+    below = np.searchsorted(x, values, side="right") / len(x)
+    return float(np.abs(below - np.searchsorted(y, values, side="right") / len(y)).max())
+
+
+def wasserstein(x: Floats, y: Floats) -> float:
+    """The area between the empirical distribution functions of x (n,) and y (m,), in their unit."""
+    x, y = np.sort(x), np.sort(y)
+    values = np.sort(np.concatenate((x, y)))
+    below = np.searchsorted(x, values[:-1], side="right") / len(x)
+    apart = np.abs(below - np.searchsorted(y, values[:-1], side="right") / len(y))
+    return float(np.sum(apart * np.diff(values)))
+
+
+def quantile_edges(reference: Floats, bins: int = BINS) -> Floats:
+    """(k,) inner edges of at most `bins` bins of equal share; fewer where values repeat."""
+    inner = np.quantile(reference, np.linspace(0, 1, bins + 1)[1:-1], method="inverted_cdf")
+    return np.unique(inner)
+
+
+def histogram(values: Floats, edges: Floats) -> Floats:
+    """(k + 1,) counts between edges (k,); a value on an edge belongs to the bin below it."""
+    bins = np.searchsorted(edges, values, side="left")
+    return np.bincount(bins, minlength=len(edges) + 1).astype(np.float64)
+
+
+def total_variation(x: Floats, y: Floats) -> float:
+    """Half the summed differences of the shares that two vectors of counts (k,) give: 0 to 1."""
+    return float(np.abs(x / x.sum() - y / y.sum()).sum() / 2)
+
+
+def kl(x: Floats, y: Floats) -> float:
+    """Divergence of counts x (k,) from counts y (k,), in nats (Kullback and Leibler 1951).
+
+    Half a count is added to each, so that a value that one side lacks costs no infinity.
+    """
+    p, q = _smoothed(x), _smoothed(y)
+    return float(np.sum(p * np.log(p / q)))
+
+
+def js(x: Floats, y: Floats) -> float:
+    """Jensen-Shannon divergence of two vectors of counts (k,), in nats: 0 to log 2 (Lin 1991)."""
+    p, q = x / x.sum(), y / y.sum()
+    middle = (p + q) / 2
+    with np.errstate(divide="ignore", invalid="ignore"):
+        parts = [np.where(v > 0, v * np.log(v / middle), 0.0).sum() for v in (p, q)]
+    return float(sum(parts) / 2)
+
+
+def psi(x: Floats, y: Floats) -> float:
+    """Population stability index of two vectors of counts (k,), less what chance alone gives.
+
+    Two samples of one distribution give (k - 1)(1/n + 1/m) on average for k bins (Yurdakul
+    2018); that is subtracted, and a negative remainder is 0.
+    """
+    p, q = _smoothed(x), _smoothed(y)
+    chance = (len(x) - 1) * (1 / x.sum() + 1 / y.sum())
+    return max(0.0, float(np.sum((p - q) * np.log(p / q))) - float(chance))
+
+
+def _smoothed(counts: Floats) -> Floats:
+    return np.asarray((counts + 0.5) / (counts + 0.5).sum())
