@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 from builder.engines import registry
 from builder.engines.protocol import Endpoint
 from builder.errors import EngineError
+from builder.project import settings
 from builder.records import (
     Call,
     Completion,
@@ -38,10 +39,12 @@ def request(who: str, schema: Any = Review, **params: Any) -> Request:
     return Request(MODELS[who], turns, params, shape)
 
 
-def endpoint(provider: Provider, who: str, **settings: Any) -> Endpoint:
+def endpoint(provider: Provider, who: str, **options: Any) -> Endpoint:
     path = "/v1" if who == "openai" else ""
     environ = {"OPENAI_API_KEY": SECRET, "ANTHROPIC_API_KEY": SECRET}
-    return registry.endpoint(who, {"base_url": provider.url + path, **settings}, environ)
+    return registry.endpoint(
+        who, settings.Provider(base_url=provider.url + path, **options), environ
+    )
 
 
 def ask(
@@ -49,23 +52,23 @@ def ask(
     who: str,
     asked: Request | None = None,
     turns: tuple[Message, ...] = (),
-    **settings: Any,
+    **options: Any,
 ) -> Completion:
     """One call of an engine against the provider."""
     asked = asked or request(who)
 
     async def call() -> Completion:
-        where = endpoint(provider, who, **settings)
+        where = endpoint(provider, who, **options)
         async with registry.engine_class(where.protocol)(endpoint=where) as engine:
             return await engine.complete(Call(asked, Key(asked.digest(), 0, 0), turns))
 
     return asyncio.run(call())
 
 
-def failure(who: str, fault: str, **settings: Any) -> EngineError:
+def failure(who: str, fault: str, **options: Any) -> EngineError:
     """What an engine raises when the provider shows a fault."""
     with Provider(script=[fault], retry_after=2.0) as provider, pytest.raises(EngineError) as found:
-        ask(provider, who, **settings)
+        ask(provider, who, **options)
     return found.value
 
 

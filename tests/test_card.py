@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from builder.dataset import card, manifests, markdown
 from builder.dataset.facts import Facts, report_of
+from builder.quality import report_file
 from tests import projects
 
 pytestmark = pytest.mark.slow
@@ -142,7 +143,8 @@ def test_each_gate_is_shown_by_the_figure_that_is_nearest_to_its_limit(folder: P
         {"gate": gate, "what": f"c{at}", "value": value, "limit": 0.2, "verdict": "pass", "advice": ""}
         for at, (gate, value) in enumerate(figures)
     ]  # fmt: skip
-    text = card.render([Facts(facts(folder).manifest, {"rows": 60, "findings": findings})])
+    report = report_file.parse(json.dumps({"rows": 60, "findings": findings}).encode())
+    text = card.render([Facts(facts(folder).manifest, report)])
     shown, _, every = text.partition("<details>")
     assert "| drift.ks | c2 | 0.19 | ≤0.2 | pass | 3 |" in shown
     assert "| diversity.distinct\\_2 | c0 | 0.6 | ≥0.2 | pass | 1 |" in shown

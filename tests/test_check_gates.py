@@ -13,6 +13,7 @@ from builder.quality import (
     gates,
     labels,
     pii,
+    report_file,
     reports,
 )
 from builder.table import frame
@@ -168,13 +169,26 @@ def test_held_out_rows_tell_copies_from_fits() -> None:
     assert verdicts(leaky)["privacy.closest"] == "fail"
 
 
-def test_a_gate_of_ones_own_is_a_function() -> None:
-    def even(evidence: findings.Evidence, limits: findings.Limits) -> list[findings.Finding]:
-        share = evidence.rows.rows % 2
-        return [findings.Finding("own.even", "", share, None, "fail" if share else "pass")]
+class Even:
+    """An even number of rows."""
 
+    name = "own"
+    asks = "are there two of each?"
+    measures = (expect.Measure("even", 0.5, upper=False, meaning="rows stand alone"),)
+
+    def __call__(
+        self, evidence: findings.Evidence, limits: findings.Limits
+    ) -> list[findings.Finding]:
+        return [limits.judge("own.even", "", 1.0 - evidence.rows.rows % 2, "add a row")]
+
+
+def test_a_gate_of_ones_own_declares_its_measures_and_judges_by_them() -> None:
     rows = frame.build({"text": ["a text that is long enough to be one, and odd"]})
-    assert not gates.passed(gates.run(rows, gates=[even]))
+    evidence = findings.Evidence(rows, None, findings.Context())
+    limits = findings.Limits({"own.even": Even.measures[0]})
+    assert not gates.passed(gates.judge(evidence, limits, [Even()]))
+    with pytest.raises(InputError, match=r"'own\.even', a measure that no gate declares"):
+        gates.judge(evidence, findings.limits_of(), [Even()])
 
 
 def test_later_limits_win_and_unknown_words_are_named() -> None:
@@ -289,12 +303,11 @@ def test_columns_are_what_they_hold() -> None:
     }
 
 
-def test_the_guide_lists_every_measure_with_its_default() -> None:
+def test_the_guide_lists_every_measure_as_its_gate_declares_it() -> None:
     guide = (Path(__file__).parents[1] / "docs" / "gates.md").read_text("utf-8")
-    for name, limit in expect.LIMITS.items():
-        word = "at most" if limit.upper else "at least"
-        warns = "" if limit.strict else " (warns)"
-        assert f"| `{name}` | {word} {limit.bound:g}{warns} |" in guide
+    for name, measure in expect.measures().items():
+        if name.partition(".")[0] in expect.ORDER:
+            assert f"| `{name}` | {measure.default} | {measure.meaning} |" in guide
     assert all(f"`{kind}`" in guide for kind in pii.KINDS)
 
 
@@ -319,4 +332,4 @@ def test_no_column_is_too_odd_to_be_judged_and_shown(times: int, swapped: bool) 
     held = findings.Evidence(frame.build(ours), frame.build(theirs), findings.Context())
     found = gates.judge(held, findings.limits_of())
     assert reports.html("odd", held, found)
-    assert reports.as_json("odd", held, found)
+    assert report_file.parse(report_file.of("odd", held, found).to_json())

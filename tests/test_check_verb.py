@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from builder.errors import InputError
-from builder.quality import families
+from builder.project import expect
+from builder.quality import gates
 from tests import projects
 
 pytestmark = pytest.mark.slow
@@ -443,49 +444,126 @@ def test_help_loads_nothing_heavy(tmp_path: Path) -> None:
     assert "--reference PATH" in done.stdout
 
 
-def test_a_gate_of_another_package_enters_by_the_same_door(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    info = tmp_path / "plugin" / "polite-1.0.dist-info"
+POLITE = """
+from builder.project.expect import Measure
+from builder.quality.findings import Evidence, Finding, Limits
+
+
+class Polite:
+    name = "polite"
+    asks = "do the texts ask kindly?"
+    measures = (Measure("please", 0.9, upper=False, meaning="few texts hold a please"),)
+
+    def __call__(self, evidence: Evidence, limits: Limits) -> list[Finding]:
+        share = sum("please" in text for text in evidence.texts) / len(evidence.texts)
+        return [limits.judge("polite.please", "", share, "ask for a please")]
+
+
+class Fails(Polite):
+    name = "fails"
+
+    def __call__(self, evidence, limits):
+        raise KeyError("gone")
+
+
+class Bare(Polite):
+    name = "bare"
+    measures = ()
+
+
+class Mute:
+    name = "mute"
+    asks = ""
+    measures = Polite.measures
+
+
+class Demanding(Polite):
+    name = "demanding"
+
+    def __init__(self, more):
+        pass
+"""
+
+
+def install(folder: Path, monkeypatch: pytest.MonkeyPatch, **points: str) -> None:
+    """Puts a package with gates on the path, as if it were installed."""
+    info = folder / "plugin" / "polite-1.0.dist-info"
     info.mkdir(parents=True)
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: polite\nVersion: 1.0\n", "utf-8")
-    (info / "entry_points.txt").write_text(
-        "[builder.gates]\npolite = polite_gate:polite\nbroken = polite_gate:broken\n"
-        "drift = polite_gate:broken\n",
-        "utf-8",
-    )
-    (tmp_path / "plugin" / "polite_gate.py").write_text(
-        "from builder.quality.findings import Finding\n\n"
-        "def polite(evidence, limits):\n"
-        "    share = sum('please' in text for text in evidence.texts) / len(evidence.texts)\n"
-        "    verdict = 'pass' if share >= 0.9 else 'fail'\n"
-        "    return [Finding('own.polite', '', share, 0.9, verdict, 'ask for a please')]\n\n"
-        "def broken(evidence, limits):\n    raise KeyError('gone')\n",
-        "utf-8",
-    )
+    lines = [f"{name} = polite_gates:{word}\n" for name, word in points.items()]
+    (info / "entry_points.txt").write_text("[builder.gates]\n" + "".join(lines), "utf-8")
+    (folder / "plugin" / "polite_gates.py").write_text(POLITE, "utf-8")
+    monkeypatch.syspath_prepend(str(folder / "plugin"))
+    monkeypatch.delitem(sys.modules, "polite_gates", raising=False)
+
+
+def test_a_gate_of_another_package_enters_by_the_same_door_and_has_limits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     corpus(tmp_path / "rows.jsonl", rows(120, 1))
-    monkeypatch.syspath_prepend(str(tmp_path / "plugin"))
-    assert list(families.found()) == [*families.BUILT_IN, "broken", "polite"]
-    with pytest.raises(InputError, match="gate 'broken'"):
-        list(families.found()["broken"](None, None))  # type: ignore[arg-type]
-    (info / "entry_points.txt").write_text(
-        "[builder.gates]\npolite = polite_gate:polite\n", "utf-8"
-    )
+    install(tmp_path, monkeypatch, polite="Polite", drift="Fails")
+    assert list(gates.installed()) == [*expect.ORDER, "polite"]
     ran = projects.run(tmp_path, "check", "rows.jsonl")
     assert ran.code == 1
-    assert "own.polite" in ran.out
+    assert "polite.please" in ran.out
     assert "ask for a please" in ran.out
+    assert not list(expect.problems({"polite": {"please": 0.1}}))
+    (problem,) = expect.problems({"polite": {"pleas": 0.1}})
+    assert problem.message == "gate 'polite' measures no 'pleas'. Did you mean 'please'?"
+    assert "please" in expect.json_schema()["properties"]["polite"]["properties"]
+
+
+def test_a_scenario_sets_a_limit_of_another_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(tmp_path, monkeypatch, polite="Polite")
+    site(tmp_path)
+    scenario = next((tmp_path / "scenarios").glob("*.yaml"))
+    before = scenario.read_text("utf-8")
+    for bound, code in ((0, 0), (0.9, 1)):
+        limits = {"polite": {"please": bound}, "diversity": {"distinct_2": 0, "vendi": 0}}
+        scenario.write_text(f"{before}expect: {json.dumps(limits)}\n", "utf-8")
+        ran = projects.run(tmp_path, "check", "letter", "--json", "-")
+        findings = json.loads(ran.out)["findings"]
+        verdicts = [one["verdict"] for one in findings if one["gate"] == "polite.please"]
+        assert set(verdicts) == {"fail" if code else "pass"}, ran.err
+
+
+@pytest.mark.parametrize(
+    ("word", "message"),
+    [
+        ("Fails", "gate 'fails' (polite_gates) failed: KeyError: 'gone'"),
+        ("Bare", "gate 'bare' of polite 1.0 (builder.gates: bare = polite_gates:Bare) does not fit: `measures` holds no"),
+        ("Mute", "gate 'mute' of polite 1.0 (builder.gates: mute = polite_gates:Mute) does not fit: __call__ is missing"),
+        ("Gone", "gate 'gone' of polite 1.0 (builder.gates: gone = polite_gates:Gone) does not load: AttributeError"),
+        ("Demanding", "gate 'demanding' of polite 1.0 (builder.gates: demanding = polite_gates:Demanding) does not load: TypeError"),
+    ],
+)  # fmt: skip
+def test_a_gate_of_another_package_that_does_not_fit_is_one_line_that_names_it(
+    word: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    corpus(tmp_path / "rows.jsonl", rows(120, 1))
+    install(tmp_path, monkeypatch, **{word.lower(): word})
+    ran = projects.run(tmp_path, "check", "rows.jsonl")
+    assert ran.code == 2
+    assert message in ran.err
+    assert "Traceback" not in ran.err
+
+
+def test_a_gate_bears_the_name_of_its_entry_point(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(tmp_path, monkeypatch, own="Polite")
+    with pytest.raises(InputError, match="its name is 'polite', unlike its entry point's"):
+        gates.installed()
 
 
 def test_built_in_gates_are_entry_points_of_this_package() -> None:
     import tomllib
 
     written = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text("utf-8"))
-    points = written["project"]["entry-points"][families.GROUP]
-    assert points == {
-        name: f"{gate.__module__}:{gate.__name__}"  # type: ignore[attr-defined]
-        for name, gate in families.BUILT_IN.items()
-    }
+    assert set(written["project"]["entry-points"]["builder.gates"]) == set(expect.ORDER)
+    assert [gate.name for gate in gates.installed().values()] == list(expect.ORDER)
 
 
 @pytest.mark.slow

@@ -12,6 +12,7 @@ import pytest
 
 from builder.engines import registry
 from builder.errors import ProviderError, TransportError
+from builder.project import settings
 from builder.records import (
     Call,
     Completion,
@@ -98,7 +99,7 @@ def test_sdk_environment_goes_to_no_other_server(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("OPENAI_ADMIN_KEY", "admin-private")
     monkeypatch.setenv("OPENAI_CUSTOM_HEADERS", "X-Gateway: gateway-private")
     with Provider() as provider:
-        where = registry.endpoint("mine", {"base_url": provider.url}, {})
+        where = registry.endpoint("mine", settings.Provider(base_url=provider.url))
         asked = Request("mine:m", (Message("user", "hello"),))
 
         async def call() -> None:
@@ -113,7 +114,7 @@ def test_azure_with_an_api_version_asks_its_deployment() -> None:
     with Provider() as provider:
         where = registry.endpoint(
             "azure",
-            {"api_version": "2026-01-01"},
+            settings.Provider.model_validate({"api_version": "2026-01-01"}),
             {"AZURE_OPENAI_API_KEY": SECRET, "AZURE_OPENAI_ENDPOINT": provider.url},
         )
         asked = Request("azure:my-deployment", (Message("user", "hello"),))
@@ -128,11 +129,11 @@ def test_azure_with_an_api_version_asks_its_deployment() -> None:
     assert provider.sent_headers[0]["api-key"] == SECRET
 
 
-def outcomes(provider: Provider, who: str, count: int, **settings: Any) -> list[Completion]:
+def outcomes(provider: Provider, who: str, count: int, **options: Any) -> list[Completion]:
     """Many calls at once through one engine."""
 
     async def call() -> list[Completion]:
-        where = endpoint(provider, who, **settings)
+        where = endpoint(provider, who, **options)
         asked = request(who)
         async with registry.engine_class(where.protocol)(endpoint=where) as engine:
             calls = [engine.complete(Call(asked, Key(asked.digest(), n, 0))) for n in range(count)]
@@ -173,7 +174,7 @@ def test_a_pinned_mode_is_never_left() -> None:
 def test_a_first_call_that_hangs_does_not_hold_the_others_up(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("builder.engines.structured.Ladder.PATIENCE", 0.1)
+    monkeypatch.setattr("builder.engines.structured.ModeFallback.PATIENCE", 0.1)
     with Provider(script=["hang"]) as provider:
 
         async def call() -> list[Any]:

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import random
+import re
+import subprocess
+import sys
+from pathlib import Path
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -16,6 +20,7 @@ from pydantic import AnyUrl, AwareDatetime, BaseModel, Field, PositiveFloat, Roo
 from builder.engines import generate, registry, structured
 from builder.engines.fake import Fake
 from builder.errors import ProviderError, TransportError
+from builder.project.settings import Provider
 from builder.records import (
     Call,
     Completion,
@@ -147,7 +152,7 @@ def ask(engine: Fake, asked: Request, *keys: int) -> list[Any]:
 
 
 def fake(**options: Any) -> Fake:
-    return Fake(endpoint=registry.endpoint("fake", options, {}))
+    return Fake(endpoint=registry.endpoint("fake", Provider.model_validate(options)))
 
 
 def test_the_same_key_hears_the_same_answer() -> None:
@@ -207,6 +212,37 @@ def test_a_script_sees_every_call_first() -> None:
 
 
 def test_an_unknown_fault_is_a_problem() -> None:
-    where = registry.endpoint("fake", {"faults": {"malfromed": 0.1}}, {})
+    where = registry.endpoint("fake", Provider.model_validate({"faults": {"malfromed": 0.1}}))
     (line,) = Fake.problems(where, request())
     assert "Did you mean 'malformed'" in line
+
+
+def test_a_list_of_answers_is_used_in_turn_and_then_the_usual_ones() -> None:
+    whole = Completion(Key(b"x" * 16, 0, 0), "whole", "fake:any")
+    answers = ask(Fake(["first", whole, TransportError("gone"), None]), request(), *range(5))
+    assert answers[0].text == "first"
+    assert answers[1] is whole
+    assert isinstance(answers[2], TransportError)
+    for usual in answers[3:]:
+        Cat.model_validate_json(usual.text)
+
+
+def test_a_scripted_text_is_a_whole_answer_to_the_call() -> None:
+    asked = request("four words stand here")
+    turns = (Message("assistant", "{}"), Message("user", "again"))
+    call = Call(asked, Key(asked.digest(), 0, 0), turns)
+    completion = asyncio.run(Fake(["x" * 40]).complete(call))
+    assert (completion.stop, completion.stop_reason, completion.mode) == (
+        "end",
+        "end",
+        "json_schema",
+    )
+    assert completion.usage == ((21 + 2 + 5) // 4 + 1, 11, 0)
+    assert (completion.sent, completion.key, completion.host) == (turns, call.key, "fake")
+
+
+def test_the_guide_shows_how_to_script_the_fake() -> None:
+    page = (Path(__file__).parents[1] / "docs/engines.md").read_text("utf-8")
+    (code,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == ['{"text": "Good morning."}', '{"text": "Hello."}']

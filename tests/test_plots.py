@@ -39,8 +39,8 @@ def test_the_page_is_well_formed_inert_and_self_contained() -> None:
 
 
 def test_the_same_tables_give_the_same_page() -> None:
-    pages = {pages.page("t", table(300, 1), table(200, 2), np.random.default_rng(0)) for _ in "12"}
-    assert len(pages) == 1
+    drawn = {pages.page("t", table(300, 1), table(200, 2), np.random.default_rng(0)) for _ in "12"}
+    assert len(drawn) == 1
 
 
 @pytest.mark.parametrize("names", [["x<y"], ["城市"], ["empty"], ["x<y", "城市"]])

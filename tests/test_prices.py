@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from typing import Any
 
 import pytest
 from genai_prices import Usage as Counted
@@ -12,11 +11,12 @@ from genai_prices import calc_price
 
 from builder.engines import prices, registry
 from builder.engines.protocol import Endpoint
+from builder.project.settings import Prices
 from builder.records import Usage
 
 OPENAI = Endpoint("openai", base_url="https://api.openai.com/v1")
 ANTHROPIC = Endpoint("anthropic", protocol="anthropic", base_url="https://api.anthropic.com")
-OWN: dict[str, Any] = {"usd_per_million": {"input": 1.0, "output": 10.0, "cached": 0.1}}
+OWN = Prices(input=1.0, output=10.0, cached=0.1)
 
 
 def usd(endpoint: Endpoint, model: str, usage: Usage, **more: int) -> float | None:
@@ -25,12 +25,12 @@ def usd(endpoint: Endpoint, model: str, usage: Usage, **more: int) -> float | No
 
 
 def test_own_prices_come_first_and_honour_cached_tokens() -> None:
-    where = Endpoint("openai", base_url="https://api.openai.com/v1", options=OWN)
+    where = Endpoint("openai", base_url="https://api.openai.com/v1", usd_per_million=OWN)
     assert usd(where, "gpt-5-mini", Usage(1000, 100, 400)) == pytest.approx(0.00164)
 
 
 def test_own_prices_without_a_cached_one_count_cached_tokens_in_full() -> None:
-    where = Endpoint("mine", options={"usd_per_million": {"input": 1.0, "output": 10.0}})
+    where = Endpoint("mine", usd_per_million=Prices(input=1.0, output=10.0))
     assert usd(where, "m", Usage(1000, 100, 400)) == pytest.approx(0.002)
 
 
@@ -68,7 +68,7 @@ def test_unknown_usage_has_no_price() -> None:
 
 @pytest.mark.parametrize("provider", ["local", "fake"])
 def test_engines_on_this_machine_are_free(provider: str) -> None:
-    where = registry.endpoint(provider, {}, {})
+    where = registry.endpoint(provider)
     assert usd(where, "any", Usage(10, 10)) == 0.0
     assert prices.estimate(where, "any", 1e9, 1e9) == 0.0
 
@@ -82,9 +82,10 @@ def test_an_estimate_is_linear_in_tokens() -> None:
 def test_the_list_is_not_loaded_where_it_is_not_needed() -> None:
     code = (
         "import sys; from builder.engines import prices, registry;"
-        "prices.estimate(registry.endpoint('fake', {}, {}), 'any', 1, 1);"
-        "prices.estimate(registry.endpoint('m', {'base_url': 'http://h/v1',"
-        " 'usd_per_million': {'input': 1, 'output': 2}}, {}), 'any', 1, 1);"
+        "prices.estimate(registry.endpoint('fake'), 'any', 1, 1);"
+        "from builder.project.settings import Provider;"
+        "prices.estimate(registry.endpoint('m', Provider(base_url='http://h/v1',"
+        " usd_per_million={'input': 1, 'output': 2})), 'any', 1, 1);"
         "assert not {'genai_prices', 'openai', 'anthropic', 'aiohttp'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-W", "error", "-c", code], check=True, timeout=60)

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -11,17 +15,23 @@ import pytest
 from builder.engines import params, registry
 from builder.engines.local import Local
 from builder.engines.openai import OpenAI
+from builder.engines.protocol import Endpoint
 from builder.errors import InputError
+from builder.project.settings import Prices, Provider
 from builder.records import Message, Request
+from tests import projects
 
 TURNS = (Message("user", "hello"),)
+EMPTY: Mapping[str, str] = MappingProxyType({})
 
 
-@pytest.mark.parametrize("protocol", list(registry.BUILT_IN))
-def test_built_in_engines_keep_the_contract(protocol: str) -> None:
-    engine = registry.engine_class(protocol)
-    for name in ("defaults", "problems", "body", "complete", "__aenter__", "__aexit__"):
-        assert callable(getattr(engine, name))
+def test_our_engines_are_entry_points_of_this_package() -> None:
+    written = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text("utf-8"))
+    points = written["project"]["entry-points"]["builder.engines"]
+    assert set(points) == set(registry.ENGINES.ours()) == set(registry.OPTIONS)
+    for name, value in points.items():
+        engine = registry.engine_class(name)
+        assert f"{engine.__module__}:{engine.__name__}" == value
 
 
 def test_an_unknown_protocol_names_the_nearest() -> None:
@@ -31,78 +41,140 @@ def test_an_unknown_protocol_names_the_nearest() -> None:
 
 def test_an_unknown_provider_names_the_nearest() -> None:
     with pytest.raises(InputError, match="Did you mean 'deepseek'"):
-        registry.endpoint("deepseak", {}, {})
+        registry.endpoint("deepseak")
+
+
+def where(provider: str, *, environ: Mapping[str, str] = EMPTY, **table: Any) -> Endpoint:
+    """The endpoint of a provider with this table in the project's settings."""
+    return registry.endpoint(provider, Provider.model_validate(table), environ)
 
 
 def test_a_missing_key_matters_only_when_calls_are_made() -> None:
-    assert registry.endpoint("openai", {}, {}).api_key is None
+    assert registry.endpoint("openai").api_key is None
     with pytest.raises(InputError, match=r"^OPENAI_API_KEY is not set"):
-        registry.endpoint("openai", {}, {}, require_key=True)
-    registry.endpoint("ollama", {}, {}, require_key=True)
-    registry.endpoint("fake", {}, {}, require_key=True)
+        registry.endpoint("openai", require_key=True)
+    registry.endpoint("ollama", require_key=True)
+    registry.endpoint("fake", require_key=True)
+
+
+def test_a_key_with_strange_characters_is_refused_without_being_shown() -> None:
+    for key in ("two words", "sk-“quoted”", "sk-\x07bell"):
+        with pytest.raises(InputError, match="holds characters that no key has") as caught:
+            registry.endpoint("openai", environ={"OPENAI_API_KEY": key})
+        assert key not in str(caught.value)
 
 
 def test_the_projects_address_wins_over_the_environments() -> None:
     environ = {"OPENAI_BASE_URL": "http://127.0.0.1:9/v1/"}
-    assert registry.endpoint("openai", {}, environ).base_url == "http://127.0.0.1:9/v1"
-    own = {"base_url": "http://127.0.0.1:8/v1"}
-    assert registry.endpoint("openai", own, environ).base_url == "http://127.0.0.1:8/v1"
-    assert registry.endpoint("deepseek", {}, environ).base_url == "https://api.deepseek.com/v1"
+    assert where("openai", environ=environ).base_url == "http://127.0.0.1:9/v1"
+    written = where("openai", environ=environ, base_url="http://127.0.0.1:8/v1")
+    assert written.base_url == "http://127.0.0.1:8/v1"
+    assert where("deepseek", environ=environ).base_url == "https://api.deepseek.com/v1"
+
+
+def test_azure_without_an_api_version_is_asked_at_its_newer_address() -> None:
+    at = {"base_url": "https://x.example.com"}
+    assert where("azure", **at).base_url == "https://x.example.com/openai/v1"
+    assert where("azure", **at, api_version="2026-01-01").base_url == "https://x.example.com"
+    assert where("azure", base_url="https://x/openai/v1").base_url == "https://x/openai/v1"
+    with pytest.raises(InputError, match="Provider 'azure' has no base_url") as caught:
+        where("azure")
+    assert "Set AZURE_OPENAI_ENDPOINT, or base_url in" in str(caught.value)
 
 
 def test_a_provider_of_the_projects_own_keeps_its_options() -> None:
-    table = {
-        "base_url": "https://models.example.com/v1",
-        "api_key_env": "MY_KEY",
-        "structured": "json_object",
-        "timeout": 30,
-        "params": {"temperature": 1.0},
-        "usd_per_million": {"input": 1, "output": 2},
-    }
-    where = registry.endpoint("mine", table, {"MY_KEY": "secret-value\n"}, concurrency=5)
-    assert where.api_key == "secret-value"
-    assert "secret-value" not in repr(where)
-    assert (where.structured, where.timeout, where.concurrency) == ("json_object", 30.0, 5)
-    assert set(where.options) == {"usd_per_million"}
+    mine = registry.endpoint(
+        "mine",
+        Provider.model_validate({
+            "base_url": "https://models.example.com/v1",
+            "api_key_env": "MY_KEY",
+            "structured": "json_object",
+            "timeout": 30,
+            "params": {"temperature": 1.0},
+            "requests_per_minute": 500,
+            "tokens_per_minute": 9000,
+            "usd_per_million": {"input": 1, "output": 2},
+        }),
+        {"MY_KEY": "secret-value\n"},
+        concurrency=5,
+    )  # fmt: skip
+    assert mine.api_key == "secret-value"
+    assert "secret-value" not in repr(mine)
+    assert (mine.structured, mine.timeout, mine.concurrency) == ("json_object", 30.0, 5)
+    assert (mine.requests_per_minute, mine.tokens_per_minute) == (500, 9000)
+    assert mine.usd_per_million == Prices(input=1, output=2)
+    assert not mine.options
+    assert where("mine", base_url="http://x/v1").timeout == 75.0
+    assert where("local").timeout == 600.0
 
 
 @pytest.mark.parametrize(
-    ("table", "words"),
+    ("line", "words"),
     [
-        ({"base_url": "ftp://x"}, "base_url"),
-        ({"base_url": "https://user:pass@x/v1"}, "password"),
-        ({"api_key": "sk-1"}, "does not belong"),
-        ({"api_key_env": "sk-live-1234"}, "not the name"),
-        ({"structured": "json"}, "structured"),
-        ({"protocol": "opneai"}, "openai"),
-        ({"timeout": 0}, "timeout"),
-        ({"timeout": "long"}, "timeout"),
-        ({"usd_per_million": {"input": 1}}, "usd_per_million"),
-        ({"usd_per_million": {"input": -1, "output": 1}}, "usd_per_million"),
+        ('base_url = "ftp://x"', "base_url"),
+        ('base_url = "https://user:pass@x/v1"', "password"),
+        ('api_key = "sk-1"', "does not belong"),
+        ('api_key_env = "sk-live-1234"', "the name of an environment variable"),
+        ('structured = "json"', "structured"),
+        ('protocol = "opneai"', "Did you mean 'openai'"),
+        ("timeout = 0", "timeout"),
+        ('timeout = "long"', "timeout"),
+        ("usd_per_million = {input = 1}", "usd_per_million"),
+        ("usd_per_million = {input = -1, output = 1}", "usd_per_million"),
+        ("slots = 2", "unknown setting"),
     ],
 )
-def test_wrong_settings_are_named_without_showing_secrets(
-    table: dict[str, Any], words: str
+def test_wrong_settings_are_placed_without_showing_secrets(
+    line: str, words: str, tmp_path: Path
 ) -> None:
-    with pytest.raises(InputError) as found:
-        registry.endpoint("mine", {"base_url": "https://x/v1", **table}, {})
-    assert words in str(found.value)
-    assert "sk-" not in str(found.value)
-    assert "user:pass" not in str(found.value)
+    address = "" if line.startswith("base_url") else 'base_url = "https://x/v1"\n'
+    settings = f'[tool.builder]\nmodel = "mine:m"\n[tool.builder.providers.mine]\n{address}{line}\n'
+    ran = projects.run(projects.write(tmp_path, {"pyproject.toml": settings}), "plan")
+    assert ran.code == 2
+    assert f"pyproject.toml:{settings.splitlines().index(line) + 1}:" in ran.err
+    assert words in ran.err
+    assert "sk-" not in ran.err
+    assert "user:pass" not in ran.err
+
+
+@pytest.mark.parametrize(
+    ("provider", "table", "words"),
+    [
+        ("local", {"slots": 0}, "slots: 0 is not a whole number of at least 1"),
+        ("local", {"n_ctx": "much"}, "n_ctx: 'much' is not a whole number"),
+        ("local", {"threads": 1.5}, "threads: 1.5 is not a whole number"),
+        ("local", {"thread": 1}, "Did you mean 'threads'"),
+        ("fake", {"latency": -1}, "latency: -1 is not a number of at least 0"),
+        ("fake", {"faults": 0.5}, "faults: 0.5 is not a table"),
+        ("azure", {"api_version": 2026}, "api_version: 2026 is not a text"),
+    ],
+)
+def test_an_engines_own_settings_are_checked_by_name_and_value(
+    provider: str, table: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(InputError) as caught:
+        where(provider, **table)
+    assert str(caught.value).startswith(f"[tool.builder.providers.{provider}] ")
+    assert words in str(caught.value)
 
 
 def test_the_embedded_model_gets_as_many_calls_as_it_has_slots() -> None:
-    assert registry.endpoint("local", {}, {}, concurrency=64).concurrency == 2
-    assert registry.endpoint("local", {"slots": 4}, {}, concurrency=64).concurrency == 4
+    assert registry.endpoint("local", concurrency=64).concurrency == 2
+    assert registry.endpoint("local", concurrency=1).concurrency == 1
+    assert (
+        registry.endpoint(
+            "local", Provider.model_validate({"slots": 4}), concurrency=64
+        ).concurrency
+        == 4
+    )
+    assert registry.endpoint("fake", concurrency=64).concurrency == 64
 
 
 def problems(model: str, **given: Any) -> list[str]:
     provider = model.partition(":")[0]
-    where = registry.endpoint(
-        provider, {"base_url": "http://x/v1"} if provider == "mine" else {}, {}
-    )
+    endpoint = where(provider, **({"base_url": "http://x/v1"} if provider == "mine" else {}))
     request = Request(model, TURNS, given)
-    return registry.engine_class(where.protocol).problems(where, request)
+    return registry.engine_class(endpoint.protocol).problems(endpoint, request)
 
 
 @pytest.mark.parametrize(
@@ -177,7 +249,7 @@ def test_planning_needs_no_sdk() -> None:
         "r = lambda m: Request(m, (Message('user', 'x'),), {}, {'type': 'object',"
         " 'properties': {'a': {'type': 'string'}}});\n"
         "for m in ('openai:a', 'anthropic:a', 'local:smollm2', 'fake:any'):\n"
-        "    e = registry.endpoint(m.split(':')[0], {}, {}); c = registry.engine_class(e.protocol)\n"
+        "    e = registry.endpoint(m.split(':')[0]); c = registry.engine_class(e.protocol)\n"
         "    c.defaults(e, 'a'); c.problems(e, r(m)); c.body(e, r(m), 'json_schema')\n"
         "assert not {'openai', 'anthropic', 'aiohttp', 'httpx2', 'xllamacpp'} & set(sys.modules)"
     )

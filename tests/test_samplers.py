@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from builder.errors import InputError
 from builder.sampling import (
     fit,
     margins,
@@ -77,11 +78,12 @@ def learnt(request: pytest.FixtureRequest) -> tuple[str, type[Sampler], Arrays]:
 
 def test_every_built_in_sampler_loads_and_says_whether_it_is_fitted() -> None:
     assert {name for name in samplers.names() if samplers.sampler(name).fitted} >= set(FITTED)
-    assert set(samplers.BUILT_IN) <= set(samplers.names())
+    assert samplers.names() == sorted({*FITTED, *(name for name, _ in DECLARED)})
+    assert samplers.declared() == sorted({name for name, _ in DECLARED})
 
 
 def test_an_unknown_sampler_is_answered_with_the_nearest() -> None:
-    with pytest.raises(ValueError, match="Did you mean 'copula'"):
+    with pytest.raises(InputError, match="Did you mean 'copula'"):
         samplers.sampler("copla")
 
 

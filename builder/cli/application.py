@@ -7,9 +7,9 @@ from collections.abc import Mapping
 
 import click
 
-from builder.cli import view
 from builder.errors import nearest
 from builder.extras import DISTRIBUTION
+from builder.text import visible
 
 VERBS: Mapping[str, str] = {
     "init": "asking",
@@ -97,5 +97,5 @@ def usage(error: click.UsageError) -> str:
         said += nearest(error.option_name, error.possibilities or [])
     else:
         said = error.format_message().rstrip(".") + "."
-    said = view.visible(said[0].lower() + said[1:])
+    said = visible(said[0].lower() + said[1:])
     return f"{where}: {said}\n  `{where} --help` lists what there is"

@@ -18,6 +18,7 @@ import click
 from builder.cli import view
 from builder.cli.common import Twice, heed, say
 from builder.errors import BuilderError, InputError
+from builder.text import counted, fit
 
 LEFT = "no row was accepted: the datasets' folders are as they were"
 
@@ -132,9 +133,7 @@ class Display:
         line = view.progress(self.progress)
         if self.terminal:
             room = shutil.get_terminal_size((100, 24)).columns - 1
-            print(
-                "\r" + view.fit(line, room), end="\n" if last else "", file=sys.stderr, flush=True
-            )
+            print("\r" + fit(line, room), end="\n" if last else "", file=sys.stderr, flush=True)
             self.next = now + 0.2
         else:
             say(line)
@@ -164,4 +163,4 @@ def finish(
 
 
 def _missing(number: int) -> str:
-    return view.counted(number, "row is missing", "rows are missing")
+    return counted(number, "row is missing", "rows are missing")

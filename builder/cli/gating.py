@@ -58,7 +58,7 @@ def check(
     quiet: bool,
 ) -> None:
     """Measure rows: varied, true to a reference, private? Exit 1 when a gate fails."""
-    from builder.quality import reports
+    from builder.quality import report_file
     from builder.table import frame
     from builder.verbs import checking
 
@@ -76,7 +76,7 @@ def check(
         if folder is not None:
             with io.writing(folder):
                 checking.write(folder, one)
-    whole = [reports.as_json(r.name, r.evidence, r.findings, r.basis) for _, r in results]
+    whole = [report_file.of(r.name, r.evidence, r.findings, r.basis).to_json() for _, r in results]
     if json is not None:
         _write(json, whole[0] if name else b"[" + b",".join(whole) + b"]\n")
     for folder, one in results:

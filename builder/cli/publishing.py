@@ -21,6 +21,7 @@ from builder.cli.common import (
 )
 from builder.cli.options import project_options
 from builder.errors import InputError
+from builder.text import visible
 
 if TYPE_CHECKING:
     from builder.dataset.history import Change
@@ -250,8 +251,8 @@ def _shown(found: Any) -> str:
         lines += ["", view.table(["scenario", "added", "removed", "changed"], rows)]
     for axis, values in found.axes.items():
         moved = sorted(values, key=lambda v: -abs((v[1] or 0) - (v[2] or 0)))[:SHARES]
-        cells = [[view.visible(value), _share(a), _share(b)] for value, a, b in moved]
-        lines += ["", view.table([view.visible(axis), "before", "after"], cells)]
+        cells = [[visible(value), _share(a), _share(b)] for value, a, b in moved]
+        lines += ["", view.table([visible(axis), "before", "after"], cells)]
     if found.gates:
         cells = [[gate, what, _figure(a), _figure(b)] for gate, what, a, b in found.gates]
         lines += ["", view.table(["gate", "of", "before", "after"], cells)]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 import time
-import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
+
+from builder.text import cell, counted, fit, number, visible, width
 
 if TYPE_CHECKING:
     # Plans are to be shown without what runs and exports need.
@@ -24,25 +26,9 @@ LABEL = 24
 """Columns up to which a value is a label; a longer one is a text."""
 
 
-def width(text: str) -> int:
-    """Columns that a text takes on a terminal: Chinese letters take two."""
-    return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
-
-
-def fit(text: str, columns: int) -> str:
-    """The text in exactly so many columns, cut with … or padded."""
-    # Every letter takes a column at least: what lies further on cannot show.
-    flat = "".join(c if c.isprintable() else " " for c in text[: columns + 1])
-    if width(flat) > columns:
-        while flat and width(flat) > columns - 1:
-            flat = flat[:-1]
-        flat += "…"
-    return flat + " " * (columns - width(flat))
-
-
 def table(heads: Sequence[str], rows: Sequence[Sequence[Any]], *, widest: int = 40) -> str:
     """Aligned columns; numbers to the right."""
-    texts = [[_cell(value) for value in row] for row in rows]
+    texts = [[cell(value) for value in row] for row in rows]
     sizes = [
         min(widest, max(width(head), *(width(row[i]) for row in texts), 1))
         if texts
@@ -165,39 +151,29 @@ def findings(found: Sequence[Finding]) -> str:
         return "nothing to judge: no column of texts, and no reference to hold the others against"
     order = ("fail", "warn", "too-few-rows")
     urgent = sorted(
-        (one for one in found if one.verdict in order), key=lambda one: order.index(one.verdict)
+        (finding for finding in found if finding.verdict in order),
+        key=lambda finding: order.index(finding.verdict),
     )
     rows = [
-        [one.verdict, one.gate, one.what or "all rows", _figure(one.value), _bound(one)]
-        for one in urgent
+        [
+            finding.verdict,
+            finding.gate,
+            finding.what or "all rows",
+            number(finding.value),
+            number(math.nan if finding.limit is None else finding.limit),
+        ]
+        for finding in urgent
     ]
-    passed = sum(one.verdict == "pass" and one.limit is not None for one in found)
-    counted = f"{passed} {'gate holds' if passed == 1 else 'gates hold'}"
+    passed = sum(finding.verdict == "pass" and finding.limit is not None for finding in found)
+    holding = counted(passed, "gate holds", "gates hold")
     if not urgent:
-        return counted
+        return holding
     lines = table(["verdict", "gate", "where", "value", "limit"], rows, widest=48).split("\n")
-    told = [
-        line for at, one in enumerate(urgent)
-        for line in (lines[at + 1], *([f"    {visible(one.advice)}"] if one.advice else []))
+    advised = [
+        line for at, finding in enumerate(urgent)
+        for line in (lines[at + 1], *([f"    {visible(finding.advice)}"] if finding.advice else []))
     ]  # fmt: skip
-    return "\n".join([lines[0], *told, counted])
-
-
-def _figure(value: float) -> str:
-    return "-" if value != value else f"{value:.4g}"
-
-
-def _bound(one: Finding) -> str:
-    return "-" if one.limit is None else f"{one.limit:.4g}"
-
-
-def counted(number: int, one: str, many: str = "") -> str:
-    """A number and what it counts.
-
-    >>> counted(1, "row"), counted(2_000, "row"), counted(2, "reply", "replies")
-    ('1 row', '2,000 rows', '2 replies')
-    """
-    return f"{number:,} {one if number == 1 else many or one + 's'}"
+    return "\n".join([lines[0], *advised, holding])
 
 
 def money(usd: float | None) -> str:
@@ -361,11 +337,6 @@ def _dataset(made: Export) -> list[str]:
     return lines
 
 
-def visible(text: str) -> str:
-    """A model's text for a terminal: control characters shown, not obeyed."""
-    return "".join(c if c in "\n\t" or c.isprintable() else f"\\x{ord(c):02x}" for c in text)
-
-
 def duration(seconds: float) -> str:
     if seconds < 90:
         return f"{seconds:.0f} s"
@@ -386,7 +357,3 @@ def _value(value: Any) -> str:
     if isinstance(value, str):
         return visible(value)
     return visible(json.dumps(value, ensure_ascii=False, default=str))
-
-
-def _cell(value: Any) -> str:
-    return f"{value:,}" if isinstance(value, int) else str(value)

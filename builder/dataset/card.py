@@ -58,8 +58,8 @@ def draw(facts: Facts) -> dict[str, str]:
     figures = {}
     if facts.manifest.axes:
         figures["plots/axes.svg"] = charts.shares(facts.manifest.axes)
-    if worst := strain.by_gate(facts.findings):
-        figures["plots/gates.svg"] = charts.gates(worst)
+    if facts.report and (summaries := strain.by_measure(facts.report)):
+        figures["plots/gates.svg"] = charts.gates(summaries)
     return figures
 
 

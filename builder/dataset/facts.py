@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from builder.dataset.history import Release
 from builder.dataset.manifests import Manifest
-
-FINDING = {"gate", "what", "value", "limit", "verdict", "advice"}
-VERDICTS = ("pass", "fail", "warn", "too-few-rows")
+from builder.quality import report_file
+from builder.quality.report_file import Report
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +17,7 @@ class Facts:
     """All that the card of a dataset is written from."""
 
     manifest: Manifest
-    report: Mapping[str, Any] | None = None
+    report: Report | None = None
     releases: Sequence[Release] = ()
     prefix: str = ""
     """Where its files stand, seen from the card: empty, or a folder with its slash."""
@@ -36,11 +33,6 @@ class Facts:
         """What people call it."""
         return self.manifest.card.title or self.name.replace("_", " ")
 
-    @property
-    def findings(self) -> Sequence[Mapping[str, Any]]:
-        """What the gates found; nothing where nobody looked."""
-        return self.report["findings"] if self.report else ()
-
     def sizes(self, split: str) -> tuple[int, int]:
         """Bytes of a split's files, as stored and as loaded."""
         listed = self.manifest.files.items()
@@ -48,15 +40,9 @@ class Facts:
         return sum(file.bytes for file in chosen), sum(file.loaded for file in chosen)
 
 
-def report_of(folder: Path, manifest: Manifest | None) -> dict[str, Any] | None:
-    """What the gates found of the rows that this manifest is about; None where nobody looked."""
-    try:
-        report: dict[str, Any] = json.loads((folder / "report.json").read_text("utf-8"))
-        same = manifest is not None and report["basis"]["records"] == manifest.records
-        whole = all(
-            finding.keys() == FINDING and finding["verdict"] in VERDICTS
-            for finding in report["findings"]
-        )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+def report_of(folder: Path, manifest: Manifest | None) -> Report | None:
+    """The report over the rows that this manifest is about; None where nobody looked."""
+    report = report_file.read(folder)
+    if report is None or manifest is None or report.basis.records != manifest.records:
         return None
-    return report if whole and same else None
+    return report

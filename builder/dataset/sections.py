@@ -19,14 +19,6 @@ OWN = {
     "_case": "the row's name: the same in every release",
     "_key": "the content address of the request and its answer",
 }
-ASKS = {
-    "diversity": "do the texts repeat themselves, or one another?",
-    "coverage": "is everything there that was planned, and that the reference holds?",
-    "drift": "are numbers and categories spread as in the reference?",
-    "privacy": "is a row copied from the reference, or does one give a person away?",
-    "labels": "are labels spread as planned, and not to be told by length alone?",
-}
-"""What the gates of a family ask."""
 VALUES = 12
 """Values of an axis whose shares are told."""
 RELEASES = 20
@@ -160,30 +152,35 @@ def _gates(facts: Facts) -> Iterator[str]:
     if report is None:
         yield "Nobody has run the gates over these rows."
         return
-    failed = sum(finding["verdict"] == "fail" for finding in facts.findings)
-    reference = report.get("reference_rows")
-    over = f"{report['rows']:,} rows"
-    over += f", beside {reference:,} rows of reference" if reference else ""
+    failed = sum(finding.verdict == "fail" for finding in report.findings)
+    over = f"{report.rows:,} rows"
+    if report.reference_rows:
+        over += f", beside {report.reference_rows:,} rows of reference"
     yield f"Measured over {over}: " + (f"**{failed} failed.**" if failed else "every gate holds.")
-    gates = strain.by_gate(facts.findings)
-    if not gates:
+    summaries = strain.by_measure(report)
+    if not summaries:
         return
-    families = dict.fromkeys(strain.family(gate.worst.gate) for gate in gates)
-    yield "\n".join(f"- {name}: {ASKS[name]}" for name in families if name in ASKS)
+    gates = dict.fromkeys(summary.worst.gate.partition(".")[0] for summary in summaries)
+    questions = [
+        f"- {text(name)}: {text(report.gates[name].asks)}" for name in gates if name in report.gates
+    ]
+    if questions:
+        yield "\n".join(questions)
     yield f"![Gates]({facts.prefix}plots/gates.svg)"
     yield "Each gate by the figure that is nearest to its limit:"
     heads = ["gate", "of", "figure", "limit", "verdict"]
-    yield table([*heads, "figures"], [[*_figure(gate.worst), gate.figures] for gate in gates])
-    if any(gate.worst.strain > 1 and gate.worst.verdict == "pass" for gate in gates):
+    rows = [[*_figure(summary.worst), summary.figures] for summary in summaries]
+    yield table([*heads, "figures"], rows)
+    worst = [summary.worst for summary in summaries]
+    if any(figure.strain > 1 and figure.verdict == "pass" for figure in worst):
         yield "A figure beyond its limit passes where chance alone explains it."
-    figures = strain.each(facts.findings)
-    if len(figures) > len(gates):
+    figures = strain.each(report)
+    if len(figures) > len(summaries):
         every = table(heads, [_figure(figure) for figure in figures])
         yield folded(f"All {len(figures)} figures", every)
-    few = [finding for finding in facts.findings if finding["verdict"] == "too-few-rows"]
+    few = dict.fromkeys(one.gate for one in report.findings if one.verdict == "too-few-rows")
     if few:
-        names = dict.fromkeys(finding["gate"] for finding in few)
-        yield f"Too few rows to tell: {text(', '.join(names))}."
+        yield f"Too few rows to tell: {text(', '.join(few))}."
 
 
 def _figure(figure: Judged) -> list[Any]:
@@ -229,8 +226,8 @@ def _limits(facts: Facts) -> Iterator[str]:
         yield "One model wrote all of it; its habits are the dataset's."
     if facts.report is None:
         yield "Diversity, drift and personal data were not measured."
-    elif facts.report.get("not_looked_for"):
-        yield f"Personal data that was not looked for: {text(facts.report['not_looked_for'], 600)}."
+    elif facts.report.not_looked_for:
+        yield f"Personal data that was not looked for: {text(facts.report.not_looked_for, 600)}."
     if not manifest.card.license:
         yield "No licence was given; ask before you use it."
 

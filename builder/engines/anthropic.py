@@ -8,9 +8,9 @@ from typing import Any
 
 from builder.engines import params, structured
 from builder.engines.exchange import (
+    Content,
     Exchange,
     Format,
-    Said,
     tokens,
 )
 from builder.engines.protocol import Endpoint, Engine, Mode
@@ -48,8 +48,8 @@ class Anthropic(Engine):
             for name in request.params
             if name in params.SAMPLING
         ]
-        rest = {name: v for name, v in request.params.items() if name not in params.SAMPLING}
-        return lines + params.problems("anthropic", rest, params.ANTHROPIC, extras=False)
+        others = {name: v for name, v in request.params.items() if name not in params.SAMPLING}
+        return lines + params.problems("anthropic", others, params.ANTHROPIC, extras=False)
 
     @classmethod
     def body(cls, endpoint: Endpoint, request: Request, mode: Mode) -> dict[str, Any]:
@@ -105,7 +105,7 @@ def path(endpoint: Endpoint, _: str) -> str:
     return "/messages" if str(endpoint.base_url).endswith("/v1") else "/v1/messages"
 
 
-def read(payload: Mapping[str, Any]) -> Said:
+def read(payload: Mapping[str, Any]) -> Content:
     """What a message holds: its text blocks, not its thinking."""
     blocks = payload.get("content")
     reason = str(payload.get("stop_reason") or "")
@@ -118,7 +118,7 @@ def read(payload: Mapping[str, Any]) -> Said:
         raise TransportError("The reply holds no text")
     counted = payload.get("usage")
     counted = counted if isinstance(counted, dict) else {}
-    return Said(
+    return Content(
         text=text,
         stop=stop,
         stop_reason=reason,

@@ -17,7 +17,7 @@ MOST_TOKENS = 10**8
 """A count above this is no count of one call's tokens."""
 
 
-class Said(NamedTuple):
+class Content(NamedTuple):
     """What a reply of either format holds."""
 
     text: str
@@ -33,7 +33,7 @@ class Format(NamedTuple):
 
     path: Callable[[Endpoint, str], str]
     body: Callable[[Endpoint, Request, Mode], dict[str, Any]]
-    read: Callable[[Mapping[str, Any]], Said]
+    read: Callable[[Mapping[str, Any]], Content]
     """Raises TransportError for a payload that holds no reply."""
     modes: Callable[[Endpoint, Mapping[str, Any]], tuple[Mode, ...]]
     seeded: bool = False
@@ -56,15 +56,15 @@ class Exchange:
         self._wire = wire
         self._format = format_
         self._redact = failures.redactor(endpoint)
-        self._ladders: dict[tuple[str, bytes], structured.Ladder] = {}
+        self._fallbacks: dict[tuple[str, bytes], structured.ModeFallback] = {}
         self._prices: dict[str, prices.Price | None] = {}
 
     async def complete(self, call: Call) -> Completion:
         """The reply as a completion; see `Engine.complete`."""
         if call.request.schema is None:
             return self._completion(call, "text", await self._ask(call, "text"))
-        ladder = self._ladder(call.request)
-        mode = await ladder.mode()
+        fallback = self._fallback(call.request)
+        mode = await fallback.mode()
         try:
             while True:
                 reply = await self._ask(call, mode)
@@ -73,22 +73,22 @@ class Exchange:
                 fault = failures.fault_of(reply, self._redact)
                 if not failures.refuses_mode(reply, fault, mode):
                     break
-                lower = ladder.step_down(mode)
+                lower = fallback.step_down(mode)
                 if lower is None:
                     break
                 mode = lower
         finally:
-            ladder.settle()
+            fallback.settle()
         return self._completion(call, mode, reply)
 
-    def _ladder(self, request: Request) -> structured.Ladder:
+    def _fallback(self, request: Request) -> structured.ModeFallback:
         assert request.schema is not None
         address = (request.model, orjson.dumps(request.schema))
-        ladder = self._ladders.get(address)
-        if ladder is None:
+        fallback = self._fallbacks.get(address)
+        if fallback is None:
             modes = self._format.modes(self._endpoint, request.schema)
-            ladder = self._ladders[address] = structured.Ladder(modes)
-        return ladder
+            fallback = self._fallbacks[address] = structured.ModeFallback(modes)
+        return fallback
 
     async def _ask(self, call: Call, mode: Mode) -> failures.Reply:
         body = self._format.body(self._endpoint, call.sent, mode)
@@ -99,31 +99,31 @@ class Exchange:
 
     def _completion(self, call: Call, mode: Mode, reply: failures.Reply) -> Completion:
         request = call.request
-        said = self._read(request, reply)
+        content = self._read(request, reply)
         return Completion(
             key=call.key,
-            text=self._redact(said.text),
+            text=self._redact(content.text),
             model=request.model,
-            answered_by=self._redact(said.answered_by),
-            stop=said.stop,
-            stop_reason=self._redact(said.stop_reason),
-            usage=said.usage,
+            answered_by=self._redact(content.answered_by),
+            stop=content.stop,
+            stop_reason=self._redact(content.stop_reason),
+            usage=content.usage,
             mode=mode,
             host=self._wire.host,
             latency=reply.latency,
             time=time.time(),
             sent=call.turns,
-            usd=self._usd(request, said),
+            usd=self._usd(request, content),
         )
 
-    def _read(self, request: Request, reply: failures.Reply) -> Said:
+    def _read(self, request: Request, reply: failures.Reply) -> Content:
         """What the reply holds; raises the error that it means otherwise."""
         if reply.status != 200:
             return self._refused(request, reply)
         try:
             payload = orjson.loads(reply.body.removeprefix(b"\xef\xbb\xbf"))
         except orjson.JSONDecodeError:
-            text = failures.said(reply.body[:400].decode("utf-8", "replace"), self._redact)
+            text = failures.excerpt(reply.body[:400].decode("utf-8", "replace"), self._redact)
             who, size = self._endpoint.provider, f"{len(reply.body)} bytes"
             raise TransportError(f"{who} answered 200 without whole JSON: {text or size}") from None
         if not isinstance(payload, dict):
@@ -132,35 +132,35 @@ class Exchange:
             raise self._error_inside(request, reply, payload)
         return self._format.read(payload)
 
-    def _refused(self, request: Request, reply: failures.Reply) -> Said:
-        found = failures.fault_of(reply, self._redact)
-        if failures.is_filter(reply, found):
-            reason = found.code or "content_filter"
-            return Said("", "filter", reason, Usage(input=None, output=0), "")
-        raise failures.classify(self._endpoint, request.model_name, reply, found, self._redact)
+    def _refused(self, request: Request, reply: failures.Reply) -> Content:
+        fault = failures.fault_of(reply, self._redact)
+        if failures.is_filter(reply, fault):
+            reason = fault.code or "content_filter"
+            return Content("", "filter", reason, Usage(input=None, output=0), "")
+        raise failures.classify(self._endpoint, request.model_name, reply, fault, self._redact)
 
     def _error_inside(
         self, request: Request, reply: failures.Reply, payload: Mapping[str, Any]
     ) -> TransportError | ProviderError:
         """An error told with status 200: trouble, unless its own code says that it is final."""
-        found = failures.fault(payload, self._redact)
-        code = int(found.code) if found.code.isdigit() else 0
-        money = any(word in found.words for word in failures.NO_MONEY)
+        fault = failures.fault(payload, self._redact)
+        code = int(fault.code) if fault.code.isdigit() else 0
+        money = any(word in fault.words for word in failures.NO_MONEY)
         if code in (401, 402, 403, 404, 429) or money:
             inner = reply._replace(status=code or 429)
             error = failures.classify(
-                self._endpoint, request.model_name, inner, found, self._redact
+                self._endpoint, request.model_name, inner, fault, self._redact
             )
             assert isinstance(error, TransportError | ProviderError)
             return error
-        limited = "rate_limit" in found.kind or "overloaded" in found.kind
+        limited = "rate_limit" in fault.kind or "overloaded" in fault.kind
         return TransportError(
-            f"{self._endpoint.provider} answered 200 with an error inside: {found.message}",
+            f"{self._endpoint.provider} answered 200 with an error inside: {fault.message}",
             after=failures.retry_after(reply.headers),
             limited=limited,
         )
 
-    def _usd(self, request: Request, said: Said) -> float | None:
+    def _usd(self, request: Request, said: Content) -> float | None:
         if request.model not in self._prices:
             self._prices[request.model] = prices.lookup(self._endpoint, request.model_name)
         price = self._prices[request.model]

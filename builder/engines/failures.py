@@ -1,6 +1,6 @@
 """What a reply that brought no answer means: worth another try, or final.
 
-Everything a server said passes through `said`, which takes the key out of it, before it
+Everything a server said passes through `excerpt`, which takes the key out of it, before it
 can reach a message.
 """
 
@@ -78,7 +78,7 @@ def redactor(endpoint: Endpoint) -> Redact:
     return redact
 
 
-def said(text: str, redact: Redact) -> str:
+def excerpt(text: str, redact: Redact) -> str:
     """What a server said as one short line, without the key, tags and control characters."""
     line = re.sub(r"<[^>]{0,200}>", " ", redact(text))
     line = " ".join("".join(c if c.isprintable() else " " for c in line).split())
@@ -89,7 +89,7 @@ def fault(payload: Any, redact: Redact) -> Fault:
     """The error that a parsed body carries, whichever of the usual shapes it has."""
     inner = payload.get("error", payload) if isinstance(payload, dict) else payload
     if not isinstance(inner, dict):
-        return Fault(said(str(inner), redact))
+        return Fault(excerpt(str(inner), redact))
     message = inner.get("message") or inner.get("detail") or inner.get("msg") or ""
     if not isinstance(message, str):
         message = orjson.dumps(message, default=str).decode()
@@ -99,9 +99,9 @@ def fault(payload: Any, redact: Redact) -> Fault:
         code = metadata.get("code")
     kind = inner.get("type") or ""
     return Fault(
-        said(message, redact),
-        said(str(code) if code is not None else "", redact),
-        said(str(kind), redact),
+        excerpt(message, redact),
+        excerpt(str(code) if code is not None else "", redact),
+        excerpt(str(kind), redact),
     )
 
 
@@ -110,7 +110,7 @@ def fault_of(reply: Reply, redact: Redact) -> Fault:
     try:
         return fault(orjson.loads(reply.body), redact)
     except orjson.JSONDecodeError:
-        return Fault(said(reply.body[:4000].decode("utf-8", "replace"), redact))
+        return Fault(excerpt(reply.body[:4000].decode("utf-8", "replace"), redact))
 
 
 def refuses_mode(reply: Reply, found: Fault, mode: Mode) -> bool:
@@ -133,28 +133,28 @@ def classify(
 ) -> EngineError:
     """The error that a reply with a failing status (or an error inside a 200) means."""
     status, who = reply.status, endpoint.provider
-    told = f": {found.message}" if found.message else ""
+    reason = f": {found.message}" if found.message else ""
     table = f"[tool.builder.providers.{who}]"
     if any(word in found.words for word in NO_MONEY) and status in (400, 402, 403, 429):
         return ProviderError(
-            f"{who} says that the account behind {_key(endpoint)} is out of quota or balance{told}",
+            f"{who} says that the account behind {_key(endpoint)} is out of quota or balance{reason}",
             hint="Top it up or raise its limit, then run again.",
         )
     if 300 <= status < 400:
-        target = said(reply.headers.get("location", ""), redact)
+        target = excerpt(reply.headers.get("location", ""), redact)
         return ProviderError(
             f"base_url {endpoint.base_url} answers with a redirect to {target or 'nowhere'}",
             hint=f"Redirects are not followed. Set base_url in {table} to the final address.",
         )
     if status in TRY_AGAIN or status >= 500:
         return TransportError(
-            f"{who} answered {status}{told}",
+            f"{who} answered {status}{reason}",
             after=retry_after(reply.headers),
             limited=status in (429, 529),
             free=True,
         )
     message, hint = _final(endpoint, model, status, found)
-    return ProviderError(f"{message}{told}", hint=hint)
+    return ProviderError(f"{message}{reason}", hint=hint)
 
 
 def _final(endpoint: Endpoint, model: str, status: int, found: Fault) -> tuple[str, str]:

@@ -172,12 +172,12 @@ class _Draw:
         most = max(least, most)
         if "pattern" in schema:
             for _ in range(TRIES):
-                made = self._matching(str(schema["pattern"]))
-                if made is not None and least <= len(made) <= most:
-                    return made
-        made = self._formatted(str(schema.get("format", "")))
-        if made is not None:
-            return made
+                text = self._matching(str(schema["pattern"]))
+                if text is not None and least <= len(text) <= most:
+                    return text
+        text = self._formatted(str(schema.get("format", "")))
+        if text is not None:
+            return text
         return lexicon.text(self._rng, max(least, min(1, most)), most, chinese=self._chinese)
 
     def _formatted(self, name: str) -> str | None:
@@ -185,7 +185,7 @@ class _Draw:
         day = DAY + datetime.timedelta(days=rng.randrange(2500))
         clock = f"{rng.randrange(24):02}:{rng.randrange(60):02}:{rng.randrange(60):02}"
         nick = "".join(rng.choice(string.ascii_lowercase) for _ in range(8))
-        made = {
+        texts = {
             "date": day.isoformat(),
             "date-time": f"{day.isoformat()}T{clock}Z",
             "time": f"{clock}Z",
@@ -199,15 +199,15 @@ class _Draw:
         }
         if name == "uuid":
             return str(uuid.UUID(int=rng.getrandbits(128), version=4))
-        return made.get(name)
+        return texts.get(name)
 
     def _matching(self, pattern: str) -> str | None:
         """A text that the pattern finds a match in, or None for one too rich for this."""
         tree = _parsed(pattern)
         if tree is None:
             return None
-        made = "".join(self._part(part) for part in tree)
-        return made if re.search(pattern, made) else None
+        text = "".join(self._part(part) for part in tree)
+        return text if re.search(pattern, text) else None
 
     def _part(self, part: tuple[Any, Any]) -> str:
         kind, detail = str(part[0]), part[1]

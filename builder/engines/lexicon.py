@@ -88,20 +88,24 @@ def phrase(rng: random.Random, *, chinese: bool) -> str:
 def text(rng: random.Random, least: int, most: int, *, chinese: bool) -> str:
     """Made-up text of `least` to `most` characters."""
     if most < (12 if chinese else 40):
-        made = phrase(rng, chinese=chinese)
+        sentences = phrase(rng, chinese=chinese)
     else:
-        made = sentence(rng, chinese=chinese)
+        sentences = sentence(rng, chinese=chinese)
         for _ in range(rng.randrange(3)):
-            made += ("" if chinese else " ") + sentence(rng, chinese=chinese)
-    while len(made) < least:
-        made += ("" if chinese else " ") + sentence(rng, chinese=chinese)
-    if len(made) > most:
-        made = made[:most]
-        if not chinese and " " in made and len(cut := made.rpartition(" ")[0]) >= max(least, 1):
-            made = cut
-    if made != made.strip() and len(made.strip()) < least:
-        made = made.strip().ljust(least, "。" if chinese else ".")
-    return made.strip()
+            sentences += ("" if chinese else " ") + sentence(rng, chinese=chinese)
+    while len(sentences) < least:
+        sentences += ("" if chinese else " ") + sentence(rng, chinese=chinese)
+    if len(sentences) > most:
+        sentences = sentences[:most]
+        if (
+            not chinese
+            and " " in sentences
+            and len(cut := sentences.rpartition(" ")[0]) >= max(least, 1)
+        ):
+            sentences = cut
+    if sentences != sentences.strip() and len(sentences.strip()) < least:
+        sentences = sentences.strip().ljust(least, "。" if chinese else ".")
+    return sentences.strip()
 
 
 def is_chinese(prompt: str) -> bool:

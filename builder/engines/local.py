@@ -187,9 +187,9 @@ def _packaged(distribution: str) -> Path:
         files = []
     for file in files:
         if file.suffix == ".gguf":
-            found = Path(str(file.locate()))
-            if found.is_file():
-                return found
+            path = Path(str(file.locate()))
+            if path.is_file():
+                return path
     raise InputError(
         "The weights of local:smollm2 are not installed.", hint=f"Run: {WEIGHTS_COMMAND}"
     )

@@ -8,9 +8,9 @@ from typing import Any
 
 from builder.engines import params, structured
 from builder.engines.exchange import (
+    Content,
     Exchange,
     Format,
-    Said,
     tokens,
 )
 from builder.engines.protocol import Endpoint, Engine, Mode
@@ -112,7 +112,7 @@ def path(endpoint: Endpoint, model: str) -> str:
     return "/chat/completions"
 
 
-def read(payload: Mapping[str, Any]) -> Said:
+def read(payload: Mapping[str, Any]) -> Content:
     """What a chat completion holds. `reasoning_content` and its like are no part of the answer."""
     choices = payload.get("choices")
     choice = choices[0] if isinstance(choices, list) and choices else None
@@ -131,7 +131,9 @@ def read(payload: Mapping[str, Any]) -> Said:
         if stop == "end":
             raise TransportError("The reply holds no text")
         text = ""
-    return Said(text, stop, reason, _usage(payload.get("usage")), str(payload.get("model") or ""))
+    return Content(
+        text, stop, reason, _usage(payload.get("usage")), str(payload.get("model") or "")
+    )
 
 
 def _text(content: Any) -> str | None:

@@ -157,7 +157,7 @@ ENGINES_OWN = frozenset(
 """Names that the engine fills in itself or that would change the shape of a reply."""
 
 TYPO = 0.92
-"""How alike two names must be for an unknown one to count as a slip of the keys."""
+"""How alike two names must be for an unknown one to count as a typo."""
 
 
 def problems(

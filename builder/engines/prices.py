@@ -6,13 +6,14 @@ carries (no network). An unknown price is None, never 0. Engines that run here a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from builder.engines.protocol import Endpoint
+from builder.project.settings import Prices
 from builder.records import Usage
 
 FREE = ("local", "fake")
@@ -57,9 +58,8 @@ def lookup(endpoint: Endpoint, model: str) -> Price | None:
     """The price of the provider's model, or None when nobody knows it."""
     if endpoint.protocol in FREE:
         return Price(0.0, 0.0, 0.0, 0.0)
-    own = endpoint.options.get("usd_per_million")
-    if own:
-        return _own(own)
+    if endpoint.usd_per_million is not None:
+        return _written(endpoint.usd_per_million)
     if endpoint.provider not in PUBLIC and _is_here(endpoint.base_url):
         return None
     return _listed(endpoint.provider, endpoint.base_url, model)
@@ -83,15 +83,16 @@ def _is_here(base_url: str | None) -> bool:
     return name in ("localhost", "::1") or name.startswith("127.")
 
 
-def _own(table: Mapping[str, Any]) -> Price:
-    rate = float(table["input"]) / 1e6
-    cached = float(table.get("cached", table["input"])) / 1e6
-    return Price(rate, float(table["output"]) / 1e6, cached, rate)
+def _written(prices: Prices) -> Price:
+    """The project's own prices, by the token."""
+    rate = prices.input / 1e6
+    cached = rate if prices.cached is None else prices.cached / 1e6
+    return Price(rate, prices.output / 1e6, cached, rate)
 
 
 @lru_cache(maxsize=256)
 def _listed(provider: str, base_url: str | None, model: str) -> Price | None:
-    """The price in the list that is installed, found once per model."""
+    """The price in the list that is installed, looked up once per model."""
     from genai_prices import Usage as Counted
     from genai_prices import calc_price
 
@@ -106,7 +107,7 @@ def _listed(provider: str, base_url: str | None, model: str) -> Price | None:
 
     for where in ({"provider_id": provider}, {"provider_api_url": base_url or ""}):
         try:
-            found = calculate(PROBE, 0, 0, 0, **where)
+            listed = calculate(PROBE, 0, 0, 0, **where)
         except LookupError:
             continue
         break
@@ -116,8 +117,8 @@ def _listed(provider: str, base_url: str | None, model: str) -> Price | None:
     def usd(sent: int, received: int, cached: int, written: int) -> float:
         return float(calculate(sent, received, cached, written, **where).total_price)
 
-    flat = isinstance(found.model.prices, type(found.model_price)) and all(
-        isinstance(rate, Decimal) for rate in vars(found.model_price).values() if rate is not None
+    flat = isinstance(listed.model.prices, type(listed.model_price)) and all(
+        isinstance(rate, Decimal) for rate in vars(listed.model_price).values() if rate is not None
     )
     return Price(
         input=usd(PROBE, 0, 0, 0) / PROBE,

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol, Self
 
+from builder.project.settings import Prices
 from builder.records import Call, Completion, Request
 
 Mode = Literal["json_schema", "json_object", "prompt", "text"]
@@ -32,6 +33,10 @@ class Endpoint:
     """Seconds that a whole call may take."""
     concurrency: int = 64
     """Calls in flight at most, for connection pools."""
+    requests_per_minute: float | None = None
+    tokens_per_minute: float | None = None
+    usd_per_million: Prices | None = None
+    """What the project says that the provider takes, over any price list."""
     options: Mapping[str, Any] = field(default_factory=dict)
     """What else the project's table for this provider holds (api_version, n_ctx, …)."""
     folder: Path = Path()

@@ -3,27 +3,21 @@ the environment, in that order of rising weight, except that what the project wr
 
 from __future__ import annotations
 
-import importlib
-import math
-import re
 from collections.abc import Mapping
-from functools import lru_cache
-from importlib.metadata import entry_points
-from typing import Any, NamedTuple
+from types import MappingProxyType
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from builder.engines import params
+from builder.engines.params import Check
 from builder.engines.protocol import Endpoint, Engine
 from builder.errors import InputError, nearest
+from builder.plugins import PlugPoint
 from builder.project.settings import Provider
 
-GROUP = "builder.engines"
-BUILT_IN: Mapping[str, str] = {
-    "openai": "builder.engines.openai:OpenAI",
-    "anthropic": "builder.engines.anthropic:Anthropic",
-    "local": "builder.engines.local:Local",
-    "fake": "builder.engines.fake:Fake",
-}
-"""The same as the entry points of this distribution, for running without its metadata."""
+ENGINES: PlugPoint[type[Engine]] = PlugPoint("engine", "builder.engines", Engine)
+NOTHING = Provider()
+"""What a project says that says nothing of a provider."""
 
 
 class Preset(NamedTuple):
@@ -49,111 +43,95 @@ PRESETS: Mapping[str, Preset] = {
     "local": Preset(None, None, "local"),
     "fake": Preset(None, None, "fake"),
 }
-HERE = ("local", "fake")
-"""Protocols without an address."""
+ADDRESSED = ("openai", "anthropic")
+"""Protocols that need an address; others of ours answer here, and foreign ones know their own."""
 
 LOCAL_SLOTS = 2
-MODES = ("json_schema", "json_object", "prompt")
-OPTIONS: Mapping[str, tuple[str, ...]] = {
-    "openai": ("api_version",),
-    "anthropic": (),
-    "local": ("slots", "n_ctx", "threads"),
-    "fake": ("latency", "faults"),
+OPTIONS: Mapping[str, Mapping[str, Check]] = {
+    "openai": {"api_version": params.word()},
+    "anthropic": {},
+    "local": dict.fromkeys(("slots", "n_ctx", "threads"), params.integer(1)),
+    "fake": {"latency": params.number(0), "faults": params.table},
 }
 """What the engines of ours take beyond the settings of every provider; others take any word."""
-TAKEN = frozenset(("base_url", "api_key_env", "structured", "protocol", "timeout", "params"))
-"""Settings that have a field of their own; the rest are the endpoint's options."""
 
 
-@lru_cache(maxsize=1)
-def protocols() -> tuple[str, ...]:
-    """The names of all engines that can be used here; what is installed is looked through once."""
-    return tuple(sorted({*BUILT_IN, *(point.name for point in entry_points(group=GROUP))}))
-
-
-@lru_cache(maxsize=32)
 def engine_class(protocol: str) -> type[Engine]:
-    """The engine registered under this name; InputError with the nearest one otherwise."""
-    if protocol not in BUILT_IN:
-        for point in entry_points(group=GROUP, name=protocol):
-            found: type[Engine] = point.load()
-            return found
-        raise InputError(
-            f"No engine speaks {protocol!r}.{nearest(protocol, protocols())}",
-            hint="Known: " + ", ".join(protocols()) + ".",
-        )
-    module, _, name = BUILT_IN[protocol].partition(":")
-    built_in: type[Engine] = getattr(importlib.import_module(module), name)
-    return built_in
+    """The engine of this name; InputError where there is none, or where it does not fit."""
+    return ENGINES.load(protocol)
 
 
 def endpoint(
     provider: str,
-    settings: Mapping[str, Any],
-    environ: Mapping[str, str],
+    settings: Provider = NOTHING,
+    environ: Mapping[str, str] = MappingProxyType({}),
     *,
     require_key: bool = False,
     concurrency: int = 64,
 ) -> Endpoint:
     """Where a provider is and how it is spoken to.
 
-    `settings` is the project's `[tool.builder.providers.<provider>]`, empty if it has none;
-    `environ` holds the variables, a `.env` file's included. `concurrency` is the number of
-    calls that the project wants in flight; engines on this machine get as many as they have
-    slots. Raises InputError for settings that cannot be right and, with `require_key`, for
-    a key that is not set.
+    `settings` is the project's `[tool.builder.providers.<provider>]`; `environ` holds the
+    variables, a `.env` file's included. `concurrency` is the number of calls that the project
+    wants in flight; engines on this machine get as many as they have slots. Raises InputError for
+    settings that cannot be right and, with `require_key`, for a key that is not set.
     """
     where = f"[tool.builder.providers.{provider}]"
-    check_words(provider, settings)
+    check_options(provider, settings)
     preset = PRESETS.get(provider) or _unknown(provider, settings, where)
-    protocol = settings.get("protocol", preset.protocol)
-    if protocol not in BUILT_IN and protocol not in protocols():
+    protocol = settings.protocol or preset.protocol
+    if protocol not in ENGINES:
         raise InputError(
-            f"{where} protocol: no engine speaks {protocol!r}.{nearest(protocol, protocols())}",
-            hint="Known: " + ", ".join(protocols()) + ".",
+            f"{where} protocol: no engine speaks {protocol!r}.{nearest(protocol, ENGINES.names())}",
+            hint="Known: " + ", ".join(ENGINES.names()) + ".",
         )
-    _check(settings, where)
-    options = {name: value for name, value in settings.items() if name not in TAKEN}
-    if protocol in HERE or protocol not in BUILT_IN:
-        slots = options.get("slots", LOCAL_SLOTS if protocol == "local" else concurrency)
-        address, key_env, concurrency = settings.get("base_url"), None, min(concurrency, slots)
+    options = settings.model_extra or {}
+    if protocol in ADDRESSED:
+        address: str | None = _address(provider, preset, settings, environ, where)
     else:
-        address = _address(provider, preset, settings, environ, where)
-    key_env = settings.get("api_key_env", preset.api_key_env)
-    key = _key(provider, key_env, environ, required=require_key)
+        slots = options.get("slots", LOCAL_SLOTS) if protocol == "local" else concurrency
+        address, concurrency = settings.base_url, min(concurrency, slots)
+    key_env = settings.api_key_env or preset.api_key_env
     return Endpoint(
         provider=provider,
         protocol=protocol,
         base_url=address,
-        api_key=key,
+        api_key=_key(provider, key_env, environ, required=require_key),
         api_key_env=key_env,
-        structured=settings.get("structured"),
-        timeout=float(settings.get("timeout", 600.0 if protocol == "local" else 75.0)),
+        structured=settings.structured,
+        timeout=settings.timeout or (600.0 if protocol == "local" else 75.0),
         concurrency=max(1, concurrency),
+        requests_per_minute=settings.requests_per_minute,
+        tokens_per_minute=settings.tokens_per_minute,
+        usd_per_million=settings.usd_per_million,
         options=options,
     )
 
 
-def check_words(provider: str, settings: Mapping[str, Any]) -> None:
-    """InputError for a setting that nobody reads."""
+def check_options(provider: str, settings: Provider) -> None:
+    """InputError for a setting that nobody reads, or whose value its engine cannot take."""
     usual = PRESETS[provider].protocol if provider in PRESETS else "openai"
-    own = OPTIONS.get(settings.get("protocol") or usual)
-    if own is None or (provider not in PRESETS and provider in protocols()):
+    options = OPTIONS.get(settings.protocol or usual)
+    if options is None or (provider not in PRESETS and provider in ENGINES):
         return
-    known = [*Provider.model_fields, *own]
-    for word in settings:
-        if word not in known and word != "api_key":
+    for word, value in (settings.model_extra or {}).items():
+        where = f"[tool.builder.providers.{provider}] {word}"
+        if word not in options:
+            known = [*Provider.model_fields, *options]
             raise InputError(
-                f"[tool.builder.providers.{provider}] {word}: unknown setting.{nearest(word, known)}",
+                f"{where}: unknown setting.{nearest(word, known)}",
                 hint=f"expected one of {', '.join(known)}",
             )
+        expected = options[word](value)
+        if expected:
+            raise InputError(f"{where}: {value!r} is not {expected}")
 
 
-def _unknown(provider: str, settings: Mapping[str, Any], where: str) -> Preset:
+def _unknown(provider: str, settings: Provider, where: str) -> Preset:
     """The preset of a name of the project's own."""
-    if "base_url" in settings:
+    if settings.base_url:
         return Preset(None, None)
-    if provider in protocols():
+    if provider in ENGINES:
         return Preset(None, None, provider)
     raise InputError(
         f"Unknown provider {provider!r}.{nearest(provider, PRESETS)}",
@@ -161,54 +139,16 @@ def _unknown(provider: str, settings: Mapping[str, Any], where: str) -> Preset:
     )
 
 
-def _check(settings: Mapping[str, Any], where: str) -> None:
-    """Raises for settings whose value cannot be right."""
-    if "api_key" in settings:
-        raise InputError(
-            f"{where} api_key: a key does not belong into a file",
-            hint='Put it into an environment variable and write api_key_env = "ITS_NAME".',
-        )
-    name = settings.get("api_key_env")
-    if name is not None and not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,127}", str(name)):
-        raise InputError(
-            f"{where} api_key_env: not the name of an environment variable",
-            hint="Write the name of the variable that holds the key, never the key.",
-        )
-    if settings.get("structured") not in (None, *MODES):
-        raise InputError(
-            f"{where} structured: {settings['structured']!r} is not one of {', '.join(MODES)}."
-            + nearest(str(settings["structured"]), MODES)
-        )
-    for name in ("timeout", "slots", "n_ctx"):
-        value = settings.get(name, 1)
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1e6:
-            raise InputError(f"{where} {name}: {value!r} is not a number above 0")
-    _check_prices(settings.get("usd_per_million"), where)
-
-
-def _check_prices(table: Any, where: str) -> None:
-    if table is None:
-        return
-    known = ("input", "output", "cached")
-    expected = "usd_per_million: expected {input = …, output = …} and perhaps cached, in US dollars"
-    if not isinstance(table, Mapping) or not {"input", "output"} <= set(table) <= set(known):
-        raise InputError(f"{where} {expected}")
-    for name, value in table.items():
-        good = isinstance(value, int | float) and not isinstance(value, bool)
-        if not good or not math.isfinite(value) or value < 0:
-            raise InputError(f"{where} usd_per_million.{name}: {value!r} is not a price")
-
-
 def _address(
     provider: str,
     preset: Preset,
-    settings: Mapping[str, Any],
+    settings: Provider,
     environ: Mapping[str, str],
     where: str,
 ) -> str:
     """The base address: the project's, else the environment's, else the preset's."""
     from_environ = environ.get(preset.base_url_env or "", "").strip()
-    address = str(settings.get("base_url") or from_environ or preset.base_url or "").rstrip("/")
+    address = str(settings.base_url or from_environ or preset.base_url or "").rstrip("/")
     if not address:
         raise InputError(
             f"Provider {provider!r} has no base_url",
@@ -224,7 +164,11 @@ def _address(
             f"{where} base_url: an address must not hold a password",
             hint='Put the key into an environment variable and write api_key_env = "ITS_NAME".',
         )
-    if provider == "azure" and "api_version" not in settings and "/openai" not in parts.path:
+    if (
+        provider == "azure"
+        and "api_version" not in (settings.model_extra or {})
+        and "/openai" not in parts.path
+    ):
         address += "/openai/v1"
     return address
 

@@ -1,4 +1,4 @@
-"""How structure is asked for: transforms of a schema for the wire, and the ladder of modes.
+"""How structure is asked for: transforms of a schema for the wire, and the order in which modes are tried.
 
 The original schema is the request's; what stands here never reaches a digest. Each
 transform only removes what a provider refuses: what it accepts beyond that, Pydantic judges.
@@ -109,18 +109,18 @@ def is_closed(schema: Mapping[str, Any]) -> bool:
 
 
 def described(messages: Iterable[Message], schema: Mapping[str, Any]) -> tuple[Message, ...]:
-    """The messages with the schema told in the system turn, for modes that do not carry it."""
-    told = (
+    """The messages with the schema in the system turn, for modes that do not carry it."""
+    instruction = (
         "Answer with one JSON value and nothing else: no fences, no comment. "
         "It must obey this JSON Schema:\n" + orjson.dumps(schema).decode()
     )
     messages = tuple(messages)
     if messages and messages[0].role == "system":
-        return (Message("system", f"{messages[0].content}\n\n{told}"), *messages[1:])
-    return (Message("system", told), *messages)
+        return (Message("system", f"{messages[0].content}\n\n{instruction}"), *messages[1:])
+    return (Message("system", instruction), *messages)
 
 
-class Ladder:
+class ModeFallback:
     """Finds out once which mode an endpoint takes, and remembers it.
 
     The first caller goes ahead alone; the others wait until its call is over, at most
@@ -185,7 +185,7 @@ def _nodes(value: Any) -> Iterable[Schema]:
 
 
 def _tidy(source: Any, keys: frozenset[str], formats: frozenset[str], *, every: bool) -> Schema:
-    """One node with only the given keywords; the rest is told in its description, as JSON."""
+    """One node with only the given keywords; what else it says goes into its description, as JSON."""
     if not isinstance(source, dict):
         return {}
 
@@ -194,20 +194,22 @@ def _tidy(source: Any, keys: frozenset[str], formats: frozenset[str], *, every: 
 
     node = _merged(source)
     out: Schema = {}
-    told: Schema = {}
+    described: Schema = {}
     for key, value in node.items():
         if key in PARTS:
             out["anyOf" if key == "oneOf" else key] = PARTS[key](value, turn)
         elif _is_kept(key, value, keys, formats):
             out[key] = value
         elif key not in SILENT:
-            told[key] = value
+            described[key] = value
     if out.get("type") == "object" and not node.get("additionalProperties"):
         out.setdefault("properties", {})
         out["additionalProperties"] = False
         out["required"] = list(out["properties"]) if every else out.get("required", [])
-    if told:
-        out["description"] = f"{out.get('description', '')} {orjson.dumps(told).decode()}".strip()
+    if described:
+        out["description"] = (
+            f"{out.get('description', '')} {orjson.dumps(described).decode()}".strip()
+        )
     if "$ref" in out and len(out) > 1:
         out["anyOf"] = [{"$ref": out.pop("$ref")}]
     return out

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 import aiohttp
 import httpx2
 
-from builder.engines.failures import Reply, redactor, said
+from builder.engines.failures import Reply, excerpt, redactor
 from builder.engines.protocol import Endpoint, OnHeaders
 from builder.errors import EngineError, ProviderError, TransportError
 
@@ -76,7 +76,7 @@ class Wire:
         """Whether the address ever answered: until then, base_url is worth a doubt."""
         self.client: Any = None
         """The SDK's client, set by the engine that opens this wire."""
-        self._made: dict[str, httpx2.Request] = {}
+        self._prepared: dict[str, httpx2.Request] = {}
         """For each path, a request as the SDK made it, without its body."""
 
     def http_client(self) -> httpx2.AsyncClient:
@@ -94,7 +94,7 @@ class Wire:
             # Trusts nobody; reading all authorities for calls without TLS would take 40 ms.
             verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if in_the_clear else True,
             headers={"accept-encoding": "gzip, deflate"},
-            event_hooks={"request": [_keep_quiet], "response": [self._bound]},
+            event_hooks={"request": [_strip_machine_headers], "response": [self._bound]},
         )
         self._http = client
         return client
@@ -139,22 +139,22 @@ class Wire:
 
     async def _send(self, path: str, payload: bytes) -> tuple[httpx2.Response, bytes]:
         """The first call of a path goes through the SDK, which makes address and headers; the
-        others send what it made with their own body: making it costs more than sending it."""
-        made = self._made.get(path)
-        if made is None:
+        others send that with their own body: making it costs more than sending it."""
+        prepared = self._prepared.get(path)
+        if prepared is None:
             response: httpx2.Response = await self.client.post(
                 path, cast_to=httpx2.Response, content=payload
             )
             if not ONCE.intersection(response.request.headers):
-                self._made[path] = _bare(response.request)
+                self._prepared[path] = _bare(response.request)
             return response, response.content
         # A request made with `content` has its headers normalised twice more.
         request = httpx2.Request(
             "POST",
-            made.url,
-            headers=made.headers,
+            prepared.url,
+            headers=prepared.headers,
             stream=httpx2.ByteStream(payload),
-            extensions=made.extensions,
+            extensions=prepared.extensions,
         )
         request.read()
         answer = await self._http.send(request, stream=True)
@@ -180,7 +180,7 @@ class Wire:
                 )
             if isinstance(cause, NO_ADDRESS):
                 return ProviderError(f"base_url {self._endpoint.base_url} is no http address")
-        name, words = type(causes[-1]).__name__, said(str(causes[-1]), self._redact)
+        name, words = type(causes[-1]).__name__, excerpt(str(causes[-1]), self._redact)
         doubt = f"Is base_url {self._endpoint.base_url} right?"
         refused = any(isinstance(cause, ConnectionRefusedError) for cause in causes)
         absent = refused and is_loopback(self._endpoint)
@@ -200,21 +200,21 @@ class Wire:
             await self.client.close()
 
 
-async def _keep_quiet(request: httpx2.Request) -> None:
+async def _strip_machine_headers(request: httpx2.Request) -> None:
     """Takes out what the SDK tells of this machine."""
     sent = request.headers.raw
-    kept = [(name, value) for name, value in sent if not name.lower().startswith(ABOUT_US)]
-    if len(kept) < len(sent):
-        request.headers = httpx2.Headers(kept)
+    headers = [(name, value) for name, value in sent if not name.lower().startswith(ABOUT_US)]
+    if len(headers) < len(sent):
+        request.headers = httpx2.Headers(headers)
 
 
 def _bare(request: httpx2.Request) -> httpx2.Request:
     """The request without its body and the headers of that."""
-    kept = [(name, value) for name, value in request.headers.raw if name.lower() != LENGTH]
+    headers = [(name, value) for name, value in request.headers.raw if name.lower() != LENGTH]
     return httpx2.Request(
         request.method,
         request.url,
-        headers=kept,
+        headers=headers,
         stream=httpx2.ByteStream(b""),
         extensions=request.extensions,
     )

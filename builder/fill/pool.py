@@ -162,8 +162,8 @@ async def open_all(
     for model, endpoint in endpoints.items():
         pace = Pace(
             endpoint.concurrency,
-            per_minute=endpoint.options.get("requests_per_minute"),
-            tokens_per_minute=endpoint.options.get("tokens_per_minute"),
+            per_minute=endpoint.requests_per_minute,
+            tokens_per_minute=endpoint.tokens_per_minute,
         )
         backend_engine = engine or registry.engine_class(endpoint.protocol)(endpoint=endpoint)
         backend_engine.on_headers = pace.read

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import json
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
@@ -27,6 +26,8 @@ from builder.dataset.manifests import AxisShares, Manifest
 from builder.errors import InputError
 from builder.hub import remote
 from builder.hub.remote import Entry, Remote
+from builder.quality import report_file
+from builder.quality.report_file import Report
 from builder.records import canonical
 
 K = TypeVar("K")
@@ -126,10 +127,8 @@ def revision(repository: Remote, commit: str, dataset: str = "", shown: str = ""
     manifest: Manifest | None = None
     with suppress(ValueError):
         manifest = manifests.parse(repository.read(f"{dataset}/{manifests.NAME}", commit))
-    report: Any = None
-    if f"{dataset}/report.json" in entries:
-        with suppress(ValueError):
-            report = json.loads(repository.read(f"{dataset}/report.json", commit))
+    path = f"{dataset}/{report_file.NAME}"
+    report = report_file.parse(repository.read(path, commit)) if path in entries else None
     name = shown or f"{repository.name}@{commit[:10]}"
     return Side(name, shards, _axes(manifest), _gates(report))
 
@@ -283,17 +282,9 @@ def _shares(axis: AxisShares) -> dict[str, float]:
     return {**shares, "others": axis.other / total} if axis.other else shares
 
 
-def _gates(report: Any) -> dict[tuple[str, str], float | None]:
-    """The figures that a report tells; none where somebody else wrote it."""
-    try:
-        return {
-            (str(one["gate"]), str(one["what"])): None
-            if one["value"] is None
-            else float(one["value"])
-            for one in report["findings"]
-        }
-    except (TypeError, KeyError, AttributeError, ValueError):
-        return {}
+def _gates(report: Report | None) -> dict[tuple[str, str], float | None]:
+    """The figures of a report; none where somebody else wrote it."""
+    return {(entry.gate, entry.what): entry.value for entry in report.findings} if report else {}
 
 
 def _word(content: bytes) -> int:

@@ -8,7 +8,6 @@ the next. Nothing is written before all was looked at, and everything then at on
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +19,7 @@ from builder.dataset.manifests import Manifest
 from builder.errors import GateError, HubError, InputError
 from builder.hub import comparison, remote
 from builder.hub.remote import Entry, Remote
+from builder.quality import report_file
 from builder.quality.findings import Finding
 
 Content = Path | bytes
@@ -219,12 +219,12 @@ def _contents(
 
 def _other(state: _State, name: str) -> Facts:
     """Another dataset of the repository, for the card over all of them."""
-    report = state.read(f"{name}/report.json")
+    report = state.read(f"{name}/{report_file.NAME}")
     releases = state.read(f"{name}/{history.NAME}")
     try:
         facts = Facts(
             manifests.parse(state.read(f"{name}/{manifests.NAME}") or b""),
-            json.loads(report) if report else None,
+            report_file.parse(report) if report else None,
             history.parse(releases) if releases else (),
             f"{name}/",
             state.repository.name,

@@ -31,7 +31,7 @@ def plan(project: Project, wanted: Sequence[str] = (), overrides: Overrides | No
     loaded = scenarios.load_all(project, samplers, wanted)
     for provider in project.settings.providers:
         try:
-            registry.check_words(provider, _settings(project, provider))
+            registry.check_options(provider, project.provider_settings(provider))
         except InputError as error:
             raise _placed(project, provider, error, None) from None
     ask = {scenario.name: _asked(project, scenario, changed) for scenario in loaded}
@@ -52,16 +52,12 @@ def endpoint(
     """
     where = registry.endpoint(
         provider,
-        _settings(project, provider),
+        project.provider_settings(provider),
         project.environ(),
         require_key=require_key,
         concurrency=concurrency or project.settings.concurrency,
     )
     return replace(where, folder=project.root, written=written)
-
-
-def _settings(project: Project, provider: str) -> dict[str, Any]:
-    return project.provider_settings(provider).model_dump(exclude_none=True, exclude={"params"})
 
 
 def host(where: Endpoint) -> str:

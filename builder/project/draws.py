@@ -152,8 +152,8 @@ class _Line(NamedTuple):
     def sampler(self, name: str) -> Options:
         try:
             return self.samplers.sampler(name)
-        except ImportError:
-            raise self.error(f"the sampler {name!r} is not supported yet", key=True) from None
+        except InputError as error:
+            raise self.error(error.message, key=True) from None
 
     def declared(self, column: str, spec: Mapping[str, Data]) -> Draw:
         """The draw of one column from a distribution."""

@@ -1,54 +1,67 @@
-"""What `expect` may say: every measure that a gate judges, with the limit that holds by default."""
+"""What `expect` may say: the measures that every gate declares, with the limits that hold by default.
+
+A gate is known by its entry point of the group `builder.gates`. Its declaration is read here,
+beneath the code that measures, so that a limit in a scenario is checked before anything is asked.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
 
 from builder.errors import nearest
+from builder.plugins import PlugPoint
 
 TABLE = "table"
 """The one word that is no measure: `drift: {table: tables/orders.csv}` names the reference."""
+ORDER = ("diversity", "coverage", "drift", "privacy", "labels")
+"""The gates of ours in the order of a report; others come behind them, sorted."""
 
 
-class Limit(NamedTuple):
-    """A default limit."""
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """One figure that a gate judges, with the limit that holds unless somebody sets another."""
 
+    name: str
+    """The word after the gate's: `ks` of `drift.ks`."""
     bound: float
     upper: bool
     """Whether the value must stay at or under the bound; else at or over it."""
+    meaning: str
+    """One line: what is so where the value lies beyond the bound."""
     strict: bool = True
     """Whether a value beyond the default fails; else it warns, unless somebody set the limit."""
-    most: float = 1.0
-    """The largest bound that means anything: 1 for shares and distances."""
+    most: float | None = 1.0
+    """The largest bound that means anything: 1 for shares and distances; None where there is none."""
+
+    @property
+    def default(self) -> str:
+        """The limit in words.
+
+        >>> Measure("ks", 0.1, upper=True, meaning="", strict=False).default
+        'at most 0.1 (warns)'
+        """
+        return f"at {'most' if self.upper else 'least'} {self.bound:g}" + " (warns)" * (
+            not self.strict
+        )
 
 
-LIMITS: Mapping[str, Limit] = {
-    "diversity.distinct_1": Limit(0.02, upper=False),
-    "diversity.distinct_2": Limit(0.2, upper=False),
-    "diversity.compression": Limit(8.0, upper=True, most=math.inf),
-    "diversity.vendi": Limit(3.0, upper=False, most=math.inf),
-    "diversity.near_duplicates": Limit(0.02, upper=True),
-    "coverage.combinations": Limit(0.95, upper=False),
-    "coverage.reference": Limit(0.8, upper=False),
-    "drift.mean_shift": Limit(0.1, upper=True, most=math.inf),
-    "drift.ks": Limit(0.1, upper=True),
-    "drift.js": Limit(0.1, upper=True),
-    "drift.psi": Limit(0.2, upper=True, most=math.inf),
-    "drift.cramer": Limit(0.1, upper=True),
-    "drift.classifier": Limit(0.9, upper=True, strict=False),
-    "privacy.copied_rows": Limit(0, upper=True, most=math.inf),
-    "privacy.copied_texts": Limit(0, upper=True, most=math.inf),
-    "privacy.verbatim": Limit(0, upper=True, most=math.inf),
-    "privacy.closest": Limit(0.6, upper=True),
-    "privacy.too_close": Limit(0.15, upper=True),
-    "privacy.pii": Limit(0, upper=True, most=math.inf),
-    "privacy.placeholders": Limit(0, upper=True, strict=False, most=math.inf),
-    "labels.length": Limit(0.9, upper=True, strict=False),
-    "labels.shares": Limit(0.1, upper=True, strict=False),
-}
-"""By `family.measure`; docs/gates.md explains each."""
+class Declaration(Protocol):
+    """What a gate says of itself; `builder.quality.findings.Gate` measures, too."""
+
+    @property
+    def name(self) -> str:
+        """The word in `expect`, and the name of the entry point."""
+
+    @property
+    def asks(self) -> str:
+        """The question that its measures answer, for people."""
+
+    @property
+    def measures(self) -> Sequence[Measure]:
+        """At least one, each name once."""
 
 
 class Problem(NamedTuple):
@@ -62,67 +75,100 @@ class Problem(NamedTuple):
     hint: str = ""
 
 
-def families() -> list[str]:
-    """The words that `expect` knows: drift, diversity, …"""
-    return list(dict.fromkeys(gate.partition(".")[0] for gate in LIMITS))
+def declaration_problems(name: str, gate: Declaration) -> Iterator[str]:
+    """What is wrong with what a gate of this name says of itself, a line each."""
+    if gate.name != name:
+        yield f"its name is {gate.name!r}, unlike its entry point's"
+    if not gate.measures or not all(isinstance(measure, Measure) for measure in gate.measures):
+        yield "`measures` holds no Measure, or something else"
+    if not isinstance(gate.asks, str):
+        yield "`asks` is no text"
 
 
-def measures(family: str) -> list[str]:
-    """The words that a family knows."""
-    return [gate.partition(".")[2] for gate in LIMITS if gate.startswith(f"{family}.")]
+DECLARATIONS: PlugPoint[Declaration] = PlugPoint(
+    "gate", "builder.gates", Declaration, instances=True, problems=declaration_problems
+)
+
+
+def ordered(names: Iterable[str]) -> list[str]:
+    """Names of gates in the order of a report."""
+    return sorted(
+        names, key=lambda name: (ORDER.index(name) if name in ORDER else len(ORDER), name)
+    )
+
+
+def gates() -> dict[str, Declaration]:
+    """What every gate says of itself, by its name, in the order of a report."""
+    return {name: DECLARATIONS.load(name) for name in ordered(DECLARATIONS.names())}
+
+
+def measures() -> dict[str, Measure]:
+    """Every measure of every gate, as `gate.measure`."""
+    return {
+        f"{gate.name}.{measure.name}": measure
+        for gate in gates().values()
+        for measure in gate.measures
+    }
 
 
 def problems(written: Mapping[Any, Any]) -> Iterator[Problem]:
     """What is wrong with an `expect`, each with its place in it."""
-    for family, inside in written.items():
-        if family not in families():
-            message = f"no gate {str(family)!r}.{nearest(str(family), families())}"
-            yield Problem((str(family),), True, message, f"gates: {', '.join(families())}")
-        elif not isinstance(inside, Mapping):
-            hint = f"{family}: {{{measures(family)[0]}: {LIMITS[_first(family)].bound:g}}}"
-            yield Problem((family,), False, f"{family}: expected its measures", hint)
-        else:
-            for measure, bound in inside.items():
-                yield from _measure(family, str(measure), bound)
+    for name, limits in written.items():
+        if name not in DECLARATIONS:
+            names = ordered(DECLARATIONS.names())
+            message = f"no gate {str(name)!r}.{nearest(str(name), names)}"
+            yield Problem((str(name),), True, message, f"gates: {', '.join(names)}")
+            continue
+        gate = DECLARATIONS.load(name)
+        if not isinstance(limits, Mapping):
+            first = gate.measures[0]
+            hint = f"{name}: {{{first.name}: {first.bound:g}}}"
+            yield Problem((name,), False, f"{name}: expected its measures", hint)
+            continue
+        for measure, bound in limits.items():
+            yield from _limit_problems(gate, str(measure), bound)
 
 
 def json_schema() -> dict[str, Any]:
     """The JSON Schema of `expect`, for editors."""
-    inside = {}
-    for family in families():
-        numbers: dict[str, Any] = {}
-        for measure in measures(family):
-            limit = LIMITS[f"{family}.{measure}"]
-            numbers[measure] = {
+    properties = {}
+    for name, gate in gates().items():
+        limits: dict[str, Any] = {
+            measure.name: {
                 "type": "number",
                 "minimum": 0,
-                "description": f"at {'most' if limit.upper else 'least'}; {limit.bound:g} by default",
-                **({} if math.isinf(limit.most) else {"maximum": limit.most}),
+                "description": f"{measure.default} by default; beyond it {measure.meaning}",
+                **({} if measure.most is None else {"maximum": measure.most}),
             }
-        if family == "drift":
-            numbers[TABLE] = {"type": "string", "description": "the reference: a table"}
-        inside[family] = {"type": "object", "properties": numbers, "additionalProperties": False}
-    return {"type": "object", "properties": inside, "additionalProperties": False}
+            for measure in gate.measures
+        }
+        if name == "drift":
+            limits[TABLE] = {"type": "string", "description": "the reference: a table"}
+        properties[name] = {"type": "object", "properties": limits, "additionalProperties": False}
+    return {"type": "object", "properties": properties, "additionalProperties": False}
 
 
-def _first(family: str) -> str:
-    return f"{family}.{measures(family)[0]}"
-
-
-def _measure(family: str, measure: str, bound: Any) -> Iterator[Problem]:
-    path, known = (family, measure), measures(family)
-    if family == "drift" and measure == TABLE:
+def _limit_problems(gate: Declaration, name: str, bound: object) -> Iterator[Problem]:
+    """What is wrong with one limit."""
+    path, known = (gate.name, name), {measure.name: measure for measure in gate.measures}
+    drift = gate.name == "drift"
+    if drift and name == TABLE:
         if not isinstance(bound, str) or not bound:
             yield Problem(path, False, "drift.table: expected the path of a table")
         return
-    if measure not in known:
-        words = [*known, *([TABLE] if family == "drift" else [])]
-        message = f"gate {family!r} measures no {measure!r}.{nearest(measure, words)}"
+    if name not in known:
+        words = [*known, *([TABLE] if drift else [])]
+        message = f"gate {gate.name!r} measures no {name!r}.{nearest(name, words)}"
         yield Problem(path, True, message, f"it measures {', '.join(known)}")
         return
-    most = LIMITS[f"{family}.{measure}"].most
-    number = isinstance(bound, int | float) and not isinstance(bound, bool)
-    if not number or not math.isfinite(bound) or not 0 <= bound <= most:
-        wanted = "a number from 0" + ("" if math.isinf(most) else f" to {most:g}")
-        shown = "nothing" if bound is None else repr(bound)
-        yield Problem(path, False, f"{family}.{measure}: expected {wanted}, found {shown}")
+    most = known[name].most
+    highest = math.inf if most is None else most
+    if (
+        not isinstance(bound, int | float)
+        or isinstance(bound, bool)
+        or not math.isfinite(bound)
+        or not 0 <= bound <= highest
+    ):
+        wanted = "a number from 0" + ("" if most is None else f" to {most:g}")
+        given = "nothing" if bound is None else repr(bound)
+        yield Problem(path, False, f"{gate.name}.{name}: expected {wanted}, found {given}")

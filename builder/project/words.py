@@ -12,11 +12,13 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    GetJsonSchemaHandler,
     StrictInt,
     ValidationError,
     WithJsonSchema,
 )
-from pydantic_core import ErrorDetails
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, ErrorDetails
 
 from builder.errors import InputError, Place, combine, nearest
 from builder.project import axes, draws, expect, pydantic_errors, typos
@@ -104,7 +106,6 @@ _ROWS = {
 }
 _VARY = {"type": "object", "additionalProperties": axes.JSON_SCHEMA}
 _DRAW = {"type": "array", "items": draws.JSON_SCHEMA}
-_EXPECT = expect.json_schema()
 _MODEL = {"type": "string", "pattern": "^[^:]+:.+$"}
 _MODELS = {"oneOf": [_MODEL, {"type": "array", "items": _MODEL, "minItems": 1}]}
 Name = Annotated[
@@ -112,6 +113,15 @@ Name = Annotated[
     BeforeValidator(_name),
     WithJsonSchema({"type": "string", "pattern": r"^[^-/].{0,63}$"}),
 ]
+
+
+class _ExpectSchema:
+    """The JSON Schema of `expect`, made when it is asked for: a plan loads no gate for it."""
+
+    def __get_pydantic_json_schema__(
+        self, core: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        return expect.json_schema()
 
 
 class Words(BaseModel):
@@ -163,7 +173,7 @@ class Words(BaseModel):
         default_factory=list, description="values from statistics, never from the model"
     )
     keep: list[Any] = Field(default_factory=list, description="what every planned row must satisfy")
-    expect: Annotated[dict[str, Any], WithJsonSchema(_EXPECT)] = Field(
+    expect: Annotated[dict[str, Any], _ExpectSchema()] = Field(
         default_factory=dict, description="gates of this scenario's rows; docs/gates.md"
     )
 

@@ -1,5 +1,5 @@
-"""What a plan tells the gates of a dataset: its texts and labels, what was planned, what it was
-made from."""
+"""The context in which gates see the rows of a plan: texts and labels, what was planned, and what
+the rows were made from."""
 
 from __future__ import annotations
 
@@ -52,8 +52,8 @@ def of_scenario(dataset: DatasetPlan, scenario: ScenarioPlan, context: Context) 
 
 def texts(dataset: DatasetPlan) -> tuple[str, ...]:
     """The columns that make a row's text: the project's choice, else every field of free text."""
-    found = [columns.text_fields(scenario, dataset.text) for scenario in dataset.scenarios]
-    return tuple(dict.fromkeys(name for names in found for name in names))
+    fields = [columns.text_fields(scenario, dataset.text) for scenario in dataset.scenarios]
+    return tuple(dict.fromkeys(name for names in fields for name in names))
 
 
 def rows(dataset: DatasetPlan, records: Iterable[Mapping[str, Any]]) -> Frame:
@@ -93,16 +93,16 @@ def conditioned(scenario: ScenarioPlan, draw: Draw) -> bool:
 
 def examples(dataset: DatasetPlan) -> list[str]:
     """The texts of every table that few-shot examples are taken from."""
-    found: dict[str, None] = {}
+    texts: dict[str, None] = {}
     for scenario in dataset.scenarios:
         for draw in scenario.scenario.draws:
             if draw.sampler == EXAMPLES and draw.table is not None:
-                whole = beside(draw.table.select(draw.options["columns"]))
-                parts = [column.values.tolist() for column in whole.of("text")]
-                found.update((cell, None) for cells in parts for cell in cells if cell)
-                if len(parts) > 1:
-                    found.update((text, None) for text in whole.texts())
-    return list(found)
+                table = beside(draw.table.select(draw.options["columns"]))
+                columns = [column.values.tolist() for column in table.of("text")]
+                texts.update((cell, None) for cells in columns for cell in cells if cell)
+                if len(columns) > 1:
+                    texts.update((text, None) for text in table.texts())
+    return list(texts)
 
 
 def _drawn(draw: Draw) -> Iterable[frame.Column]:
@@ -111,8 +111,8 @@ def _drawn(draw: Draw) -> Iterable[frame.Column]:
 
 
 def _axes(dataset: DatasetPlan) -> tuple[str, ...]:
-    named = [[axis.name for axis in s.scenario.axes] for s in dataset.scenarios]
-    return tuple(name for name in named[0] if all(name in names for names in named))
+    axes = [[axis.name for axis in s.scenario.axes] for s in dataset.scenarios]
+    return tuple(name for name in axes[0] if all(name in names for names in axes))
 
 
 def _planned(dataset: DatasetPlan, axes: Sequence[str]) -> dict[tuple[Any, ...], int]:
@@ -126,7 +126,7 @@ def _planned(dataset: DatasetPlan, axes: Sequence[str]) -> dict[tuple[Any, ...],
     return dict(counts)
 
 
-def _cell(value: Any) -> Any:
+def _cell(value: object) -> float | str:
     """An axis value as a frame holds it."""
     if isinstance(value, int | float) and not isinstance(value, bool):
         return float(value)
@@ -136,18 +136,19 @@ def _cell(value: Any) -> Any:
 def _kinds(
     dataset: DatasetPlan, known: Mapping[str, columns.Kind], text: Sequence[str]
 ) -> dict[str, Kind]:
-    """What each column is; one of dates, in whatever form, shows it by its values."""
+    """The kind of each column that the plan knows; one of dates, in whatever form, shows it by
+    its values."""
     dated: set[str] = set()
     for scenario in dataset.scenarios:
         parts = scenario.scenario.schema.row.get("properties", {})
         dated |= {name for name, part in parts.items() if "format" in str(part)}
         dated |= {name for name, kind in scenario.drawn_kinds().items() if kind == "date"}
-    found: dict[str, Kind] = {}
+    kinds: dict[str, Kind] = {}
     for name, kind in known.items():
         if name in text:
-            found[name] = "text"
+            kinds[name] = "text"
         elif kind in (STRING, BOOLEAN) and name not in dated:
-            found[name] = "category"
+            kinds[name] = "category"
         elif kind not in (STRING, BOOLEAN, INTEGER, NUMBER):
-            found[name] = "id"
-    return found
+            kinds[name] = "id"
+    return kinds

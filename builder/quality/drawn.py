@@ -1,5 +1,5 @@
-"""Columns that were drawn from a table, beside that table: in a dataset, and in a plan before
-anything is asked."""
+"""Findings about columns that were drawn from a table, against that table: in a dataset, and in a
+plan before anything is asked."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from builder.errors import InputError
 from builder.plan.plans import Plan, ScenarioPlan
 from builder.project import scenarios
 from builder.project.draws import Draw
-from builder.quality import contexts, families, gates
+from builder.quality import contexts, gates
+from builder.quality.drift_gate import Drift
 from builder.quality.findings import (
     Context,
     Evidence,
@@ -31,40 +32,41 @@ def lines(
     scenario: ScenarioPlan,
     rows: Frame,
     limits: Limits,
-    chosen_families: Sequence[str] = ("drift", "privacy"),
+    names: Sequence[str] = ("drift", "privacy"),
     held: Collection[str] = (),
 ) -> Iterator[Finding]:
-    """Each line that draws from a table against that table, by the gates of these families; no
+    """Findings about each line of `draw` that draws from a table, by the gates of these names; no
     drift for columns that are `held` against another reference.
 
     What axes or `keep` decide need not look like the table: its drift is shown and judged only
     where the scenario expects something of it.
     """
-    known = families.found()
+    installed = gates.installed()
     for draw in contexts.tabled(scenario):
         assert draw.table is not None
-        apart = any(name in held for name in draw.columns)
-        chosen = [known[one] for one in chosen_families if not (apart and one == "drift")]
-        beside = contexts.beside(draw.table, draw.columns)
-        found = gates.judge(Evidence(rows.only(draw.columns), beside, Context()), limits, chosen)
+        referred = any(column in held for column in draw.columns)
+        chosen = [installed[name] for name in names if not (referred and name == "drift")]
+        reference = contexts.beside(draw.table, draw.columns)
+        evidence = Evidence(rows.only(draw.columns), reference, Context())
         free = (
             contexts.conditioned(scenario, draw) and "drift" not in scenario.scenario.words.expect
         )
-        yield from (_shown(one, draw) if free else one for one in found)
+        for finding in gates.judge(evidence, limits, chosen):
+            yield _unjudged(finding, draw) if free else finding
 
 
 def notes(plan: Plan) -> list[str]:
-    """Where planned rows drift from their table by more than somebody expects, a line each."""
-    found: list[str] = []
+    """Lines about planned rows that drift from their table by more than somebody expects."""
+    lines: list[str] = []
     for dataset in plan.datasets:
         expected = plan.project.dataset_settings(dataset.name).expect
-        loaded = [one.scenario for one in dataset.scenarios]
+        loaded = [scenario.scenario for scenario in dataset.scenarios]
         table = scenarios.dataset_reference(plan.project, dataset.name, loaded)
         for scenario in dataset.scenarios:
             both = (expected, scenario.scenario.words.expect)
-            if scenario.name in plan.wanted and any("drift" in one for one in both):
-                found += _notes(scenario, both, scenario.scenario.reference or table)
-    return found
+            if scenario.name in plan.wanted and any("drift" in expect for expect in both):
+                lines += _notes(scenario, both, scenario.scenario.reference or table)
+    return lines
 
 
 def _notes(
@@ -75,30 +77,31 @@ def _notes(
     if not scenario.scenario.columns():
         return
     cases = scenario.cases
-    made = scenario.make(cases.index[:MOST], cases.occurrence[:MOST])
-    rows = frame.from_rows([one.case.columns for one in made])
+    planned = scenario.make(cases.index[:MOST], cases.occurrence[:MOST])
+    rows = frame.from_rows([row.case.columns for row in planned])
     limits = limits_of(*expected)
     try:
         if table is None:
-            judged = list(lines(scenario, rows, limits, ["drift"]))
+            findings = list(lines(scenario, rows, limits, ["drift"]))
         else:
-            judged = list(gates.moved(Evidence(rows, contexts.beside(table), Context()), limits))
+            findings = list(Drift()(Evidence(rows, contexts.beside(table), Context()), limits))
     except InputError as error:
         yield f"{scenario.name}: drift of the draws is not checked: {error.message}."
         return
     worst: dict[str, Finding] = {}
-    for one in judged:
-        if one.verdict == "fail":
-            worst.setdefault(one.what, one)
-    for column, one in worst.items():
+    for finding in findings:
+        if finding.verdict == "fail":
+            worst.setdefault(finding.what, finding)
+    for column, finding in worst.items():
+        measure = finding.gate.partition(".")[2]
         yield (
             f"{scenario.name}: planned {column} drifts from its table: "
-            f"{one.gate.partition('.')[2]} {one.value:.3g}, at most {one.limit:g} is expected."
+            f"{measure} {finding.value:.3g}, at most {finding.limit:g} is expected."
         )
 
 
-def _shown(finding: Finding, draw: Draw) -> Finding:
-    """Drift that the plan asked for: a figure, no verdict."""
+def _unjudged(finding: Finding, draw: Draw) -> Finding:
+    """The finding without its verdict: drift that the plan asked for is shown."""
     if not finding.gate.startswith("drift.") or finding.verdict == "too-few-rows":
         return finding
     why = f"drawn by {draw.by[0]}" if draw.by else "drawn within `keep`"

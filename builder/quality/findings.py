@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -11,19 +12,22 @@ import numpy as np
 
 from builder.errors import InputError
 from builder.project import expect
-from builder.project.expect import LIMITS
+from builder.project.expect import Declaration, Measure
 from builder.stats import features, near
 from builder.table import frame
 
 Verdict = Literal["pass", "fail", "warn", "too-few-rows"]
+WORST_FIRST: tuple[Verdict, ...] = ("fail", "warn", "too-few-rows", "pass")
+LEAST_POINTS = 50
+"""Texts or rows that a side needs before clouds of points are compared."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """The result of one gate."""
+    """What one measure came to, and what follows from it."""
 
     gate: str
-    """`family.measure`, as in the table of limits."""
+    """`gate.measure`, as in the table of limits."""
     what: str
     """The column, scenario or label that was measured; empty for the whole dataset."""
     value: float
@@ -33,26 +37,44 @@ class Finding:
     advice: str = ""
     """One line: what the figure means and what to do."""
 
+    @classmethod
+    def too_few(cls, gate: str, what: str, need: str) -> Finding:
+        """The finding of a measure that so few rows cannot be held to."""
+        return cls(gate, what, math.nan, None, "too-few-rows", need)
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
     """The default limits with those that somebody set over them."""
 
-    own: Mapping[str, float] = field(default_factory=dict)
+    measures: Mapping[str, Measure]
+    """Every measure that may be judged, as `gate.measure`."""
+    chosen: Mapping[str, float] = field(default_factory=dict)
+    """The bounds that somebody set, by the same names."""
 
-    def bound(self, gate: str) -> float:
-        return self.own.get(gate, LIMITS[gate].bound)
+    def bound(self, name: str) -> float:
+        """The bound that holds for a measure; InputError for one that no gate declares."""
+        return self.chosen.get(name, self._measure(name).bound)
 
     def judge(
-        self, gate: str, what: str, value: float, advice: str, *, significant: bool = True
+        self, name: str, what: str, value: float, advice: str, *, significant: bool = True
     ) -> Finding:
         """A finding whose verdict follows from the limit; chance alone never fails."""
-        bound, upper = self.bound(gate), LIMITS[gate].upper
-        beyond = value > bound if upper else value < bound
+        measure, bound = self._measure(name), self.bound(name)
+        beyond = value > bound if measure.upper else value < bound
         if not beyond or not significant:
-            return Finding(gate, what, value, bound, "pass")
-        strict = LIMITS[gate].strict or gate in self.own
-        return Finding(gate, what, value, bound, "fail" if strict else "warn", advice)
+            return Finding(name, what, value, bound, "pass")
+        strict = measure.strict or name in self.chosen
+        return Finding(name, what, value, bound, "fail" if strict else "warn", advice)
+
+    def _measure(self, name: str) -> Measure:
+        if name not in self.measures:
+            gate = name.partition(".")[0]
+            raise InputError(
+                f"gate {gate!r} judges {name!r}, a measure that no gate declares",
+                hint="add it to the gate's `measures`; docs/gates.md shows how",
+            )
+        return self.measures[name]
 
 
 def limits_of(*expectations: Mapping[str, Mapping[str, Any]]) -> Limits:
@@ -60,17 +82,17 @@ def limits_of(*expectations: Mapping[str, Mapping[str, Any]]) -> Limits:
 
     The `table` of drift is the caller's to read.
     """
-    own: dict[str, float] = {}
+    chosen: dict[str, float] = {}
     for expectation in expectations:
         for problem in expect.problems(expectation):
             raise InputError(problem.message, hint=problem.hint)
-        for family, measures in expectation.items():
-            own.update(
-                (f"{family}.{measure}", float(bound))
-                for measure, bound in measures.items()
+        for gate, bounds in expectation.items():
+            chosen.update(
+                (f"{gate}.{measure}", float(bound))
+                for measure, bound in bounds.items()
                 if measure != expect.TABLE
             )
-    return Limits(own)
+    return Limits(expect.measures(), chosen)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,23 +129,23 @@ class Evidence:
 
     @cached_property
     def texts(self) -> list[str]:
-        """(n,) or nothing when the dataset has no text."""
+        """The text of each row (n,); nothing when the dataset has no text."""
         return self.rows.texts(self.context.text)
 
     @cached_property
     def reference_texts(self) -> list[str]:
+        """The text of each row of the reference (m,), of the columns that both sides have."""
         if self.reference is None or not self.texts:
             return []
-        names = [c.name for c in self.rows.of("text") if c.name in self.reference.columns]
-        named = [name for name in self.context.text if name in self.reference.columns]
-        chosen = named or names
+        columns = [c.name for c in self.rows.of("text") if c.name in self.reference.columns]
+        chosen = [name for name in self.context.text if name in self.reference.columns] or columns
         if not chosen and not self.reference.of("text"):
             return []
         return self.reference.texts(chosen)
 
     @cached_property
     def vectors(self) -> tuple[features.Vectors, features.Vectors]:
-        """Of the texts and the reference texts."""
+        """Vectors (n, d) of the texts and (m, d) of the reference texts."""
         return features.vectors(self.texts, self.reference_texts, semantic=self.context.semantic)
 
     @cached_property
@@ -134,14 +156,51 @@ class Evidence:
     @cached_property
     def scenarios(self) -> dict[str, list[int]]:
         """Row numbers by scenario, when there are several."""
-        by: dict[str, list[int]] = {}
-        for at, name in enumerate(self.rows.scenarios):
-            by.setdefault(name, []).append(at)
-        return by if len(by) > 1 else {}
+        rows: dict[str, list[int]] = {}
+        for row, name in enumerate(self.rows.scenarios):
+            rows.setdefault(name, []).append(row)
+        return rows if len(rows) > 1 else {}
+
+    @cached_property
+    def shared(self) -> list[str]:
+        """Names of number and category columns on both sides; ids of either side are none."""
+        if self.reference is None:
+            return []
+        kinds = {column.name: column.kind for column in self.reference.columns.values()}
+        return [
+            column.name
+            for column in self.rows.columns.values()
+            if (column.kind == "category" and column.name in kinds)
+            or (column.kind == "number" and kinds.get(column.name, "id") != "id")
+        ]
+
+    def columns(
+        self, held_out: frame.Frame | None = None
+    ) -> tuple[features.Vectors, features.Vectors]:
+        """The shared columns as vectors (n, d) of the dataset and (m, d) of the reference, the
+        rows held out behind the reference's."""
+        assert self.reference is not None
+        others = [self.reference, *([] if held_out is None else [held_out])]
+        numbers, categories = [], []
+        for name in self.shared:
+            ours, theirs = self.rows.columns[name], [side.column(name) for side in others]
+            if ours.kind == "number" and all(column.kind == "number" for column in theirs):
+                numbers.append((ours.values, np.concatenate([column.values for column in theirs])))
+            else:
+                cells = [cell for column in theirs for cell in names_of(column)]
+                categories.append((names_of(ours), cells))
+        return features.columns(numbers, categories)
 
 
-class Gate(Protocol):
-    """One family of measures: evidence in, findings out; a plain function will do."""
+class Gate(Declaration, Protocol):
+    """Measures that belong together: what they are called, and how they are taken."""
 
     def __call__(self, evidence: Evidence, limits: Limits) -> Iterable[Finding]:
-        """No finding at all where the gate does not apply."""
+        """The findings; none at all where the gate does not apply."""
+
+
+def names_of(column: frame.Column) -> list[str | None]:
+    """The cells of a column as names of categories, None where one is missing."""
+    if column.kind == "number":
+        return [None if np.isnan(cell) else f"{cell:g}" for cell in column.values]
+    return [None if cell is None else str(cell) for cell in column.values]

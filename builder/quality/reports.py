@@ -10,33 +10,34 @@ from __future__ import annotations
 import base64
 import difflib
 import hashlib
-import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from html import escape
 from importlib.resources import files
 from pathlib import Path
 from string import Template
-from typing import Any
 
 import numpy as np
-import orjson
 
-from builder import io
+from builder import io, svg
 from builder.quality import (
     coverage,
     figures,
     labels,
     pii,
+    report_file,
 )
-from builder.quality.findings import Evidence, Finding, Verdict
+from builder.quality.findings import WORST_FIRST, Evidence, Finding, Verdict
 from builder.stats import features
+from builder.table.frame import Column
+from builder.text import counted, cut, number
 
 POINTS = 700
 """Points a side on the map of coverage."""
 COLUMNS = 12
 PAIRS = 8
-_WORDS: dict[Verdict, str] = {
+SCENARIOS = 20
+PAIR_LETTERS = 600
+_LABELS: Mapping[Verdict, str] = {
     "fail": "failed",
     "warn": "warning",
     "too-few-rows": "too few rows",
@@ -54,114 +55,79 @@ def write(
     """Puts `report.html` and `report.json` into the folder, each whole or not at all."""
     folder.mkdir(parents=True, exist_ok=True)
     io.write(folder / "report.html", html(name, evidence, findings).encode())
-    io.write(folder / "report.json", as_json(name, evidence, findings, basis))
-
-
-def as_json(
-    name: str,
-    evidence: Evidence,
-    findings: Sequence[Finding],
-    basis: Mapping[str, str] | None = None,
-) -> bytes:
-    """Dataset, rows, and every finding; a figure that could not be measured is null. `basis` is
-    what the verdicts follow from, as the caller names it."""
-    listed = [
-        {
-            "gate": one.gate,
-            "what": one.what,
-            "value": None if math.isnan(one.value) else round(float(one.value), 6),
-            "limit": one.limit,
-            "verdict": one.verdict,
-            "advice": one.advice,
-        }
-        for one in findings
-    ]
-    counts = Counter(one.verdict for one in findings)
-    whole = {
-        "dataset": name,
-        "rows": evidence.rows.rows,
-        "basis": dict(basis or {}),
-        "reference_rows": evidence.reference.rows if evidence.reference else None,
-        "passed": not counts["fail"],
-        "verdicts": {verdict: counts[verdict] for verdict in _WORDS},
-        "not_looked_for": pii.NOT_LOOKED_FOR,
-        "findings": listed,
-    }
-    return orjson.dumps(whole, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
-
-
-def findings(report: Mapping[str, Any]) -> list[Finding]:
-    """The findings that `as_json` wrote down."""
-    return [
-        Finding(**{**one, "value": math.nan if one["value"] is None else one["value"]})
-        for one in report["findings"]
-    ]
+    report = report_file.of(name, evidence, findings, basis)
+    io.write(folder / report_file.NAME, report.to_json())
 
 
 def html(name: str, evidence: Evidence, findings: Sequence[Finding]) -> str:
-    """The page."""
-    style = (files("builder.quality") / "report.css").read_text("utf-8")
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
-    page = Template((files("builder.quality") / "report.html").read_text("utf-8"))
+    """The page over a dataset of this name."""
+    style, page = (
+        Template((files("builder.quality") / f"report.{ending}").read_text("utf-8"))
+        for ending in ("css", "html")
+    )
+    palette = " ".join(f"--{name}: {colour};" for name, colour in svg.PALETTE.items())
+    sheet = style.substitute(palette=palette)
+    digest = base64.b64encode(hashlib.sha256(sheet.encode()).digest()).decode()
     return page.substitute(
-        policy=policy,
-        style=style,
-        title=figures.shown(name, 120),
+        policy=f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'",
+        style=sheet,
+        title=_words(name, 120),
         summary=_summary(evidence),
         outcome=_outcome(findings),
         families="".join(_families(findings)),
         sections="\n".join(_sections(evidence, findings)),
-        footer=f"Personal data that is not looked for: {escape(pii.NOT_LOOKED_FOR)}.",
+        footer=f"Personal data that is not looked for: {svg.escape(pii.NOT_LOOKED_FOR)}.",
     )
 
 
+def _words(value: object, columns: int = 60) -> str:
+    """A text for the page: escaped, and cut to a width."""
+    return svg.escape(cut(str(value), columns))
+
+
 def _summary(evidence: Evidence) -> str:
-    rows = f"{evidence.rows.rows:,} rows"
+    rows = counted(evidence.rows.rows, "row")
     if evidence.scenarios:
         rows += f" from {len(evidence.scenarios)} scenarios"
     if evidence.reference:
-        rows += f", beside {evidence.reference.rows:,} rows of reference"
+        rows += f", compared with {counted(evidence.reference.rows, 'row')} of reference"
     return f"{rows}."
 
 
 def _outcome(findings: Sequence[Finding]) -> str:
     """Whether the dataset may be published, in one line."""
-    failed = sum(one.verdict == "fail" for one in findings)
-    few = sum(one.verdict == "too-few-rows" for one in findings)
-    verdict: Verdict = "fail" if failed else "pass"
-    told = f"{_many(failed, 'gate')} failed: not to be published" if failed else "Every gate holds"
+    verdicts = Counter(finding.verdict for finding in findings)
+    failed, few = verdicts["fail"], verdicts["too-few-rows"]
+    outcome = "No gate failed" if few else "Every gate holds"
+    if failed:
+        outcome = f"{counted(failed, 'gate')} failed: not to be published"
     if few:
-        told = told if failed else "No gate failed"
-        told += f"; {_many(few, 'gate')} had too few rows to tell"
-    return f'<p class="outcome {verdict}">{told}.</p>'
+        outcome += f"; {counted(few, 'gate')} had too few rows to tell"
+    return f'<p class="outcome {"fail" if failed else "pass"}">{outcome}.</p>'
 
 
 def _families(findings: Sequence[Finding]) -> Iterator[str]:
-    """A card for each family of gates, with its worst verdict."""
-    judged: dict[str, Counter[Verdict]] = {}
-    for one in findings:
-        if one.limit is not None or one.verdict != "pass":
-            judged.setdefault(one.gate.partition(".")[0], Counter())[one.verdict] += 1
-    for family, counts in judged.items():
-        worst = next(verdict for verdict in _WORDS if counts[verdict])
-        told = _WORDS[worst] if worst == "pass" else f"{counts[worst]} {_WORDS[worst]}"
+    """A card for each gate, with the worst verdict among its measures."""
+    verdicts: dict[str, Counter[Verdict]] = {}
+    for finding in findings:
+        if finding.limit is not None or finding.verdict != "pass":
+            verdicts.setdefault(finding.gate.partition(".")[0], Counter())[finding.verdict] += 1
+    for gate, counts in verdicts.items():
+        worst = next(verdict for verdict in WORST_FIRST if counts[verdict])
+        label = _LABELS[worst] if worst == "pass" else f"{counts[worst]} {_LABELS[worst]}"
         yield (
-            f'<li><b>{figures.shown(family).capitalize()}</b><span class="verdict {worst}">{told}'
-            f"</span><small>of {_many(counts.total(), 'gate')}</small></li>"
+            f'<li><b>{_words(gate).capitalize()}</b><span class="verdict {worst}">{label}'
+            f"</span><small>of {counted(counts.total(), 'gate')}</small></li>"
         )
-
-
-def _many(count: int, noun: str) -> str:
-    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def _sections(evidence: Evidence, findings: Sequence[Finding]) -> Iterator[str]:
     yield _section("Findings", "", _table(findings))
     if body := _marginals(evidence):
         known = evidence.reference or evidence.context.drawn
-        beside = ", over those of the reference" if known else ""
-        yield _section("Columns", f"Each column's values{beside}.", body)
+        yield _section(
+            "Columns", f"Each column's values{', over those of the reference' * bool(known)}.", body
+        )
     if body := _map(evidence):
         note = (
             "Each text is a point; near points are alike. Ringed points of the reference have no "
@@ -183,28 +149,28 @@ def _sections(evidence: Evidence, findings: Sequence[Finding]) -> Iterator[str]:
 
 
 def _section(title: str, note: str, body: str) -> str:
-    told = f'<p class="note">{escape(note)}</p>' if note else ""
-    return f"<section><h2>{escape(title)}</h2>{told}{body}</section>"
+    line = f'<p class="note">{svg.escape(note)}</p>' if note else ""
+    return f"<section><h2>{svg.escape(title)}</h2>{line}{body}</section>"
 
 
-def _wide(plot: str) -> str:
-    """A plot that keeps its size on a narrow screen and scrolls sideways there."""
-    return f'<div class="scroll">{plot}</div>'
+def _wide(picture: str) -> str:
+    """A picture that keeps its size on a narrow screen and scrolls sideways there."""
+    return f'<div class="scroll">{picture}</div>'
 
 
 def _table(findings: Sequence[Finding]) -> str:
     """What needs attention first; what passed and what is only shown, folded away."""
-    judged = [one for one in findings if one.limit is not None or one.verdict != "pass"]
-    order = list(_WORDS)
-    urgent = sorted(
-        (one for one in judged if one.verdict != "pass"), key=lambda one: order.index(one.verdict)
-    )
-    passed = [one for one in judged if one.verdict == "pass"]
-    figures = [one for one in findings if one.limit is None and one.verdict == "pass"]
+    groups: dict[str, list[Finding]] = {"": [], "passed": [], "further figures, not judged": []}
+    for finding in sorted(findings, key=lambda finding: WORST_FIRST.index(finding.verdict)):
+        passed = "further figures, not judged" if finding.limit is None else "passed"
+        groups[passed if finding.verdict == "pass" else ""].append(finding)
+    urgent = groups.pop("")
     parts = [_rows(urgent) if urgent else '<p class="note">Nothing needs attention.</p>']
-    for word, group in (("passed", passed), ("further figures, not judged", figures)):
-        if group:
-            parts.append(f"<details><summary>{len(group)} {word}</summary>{_rows(group)}</details>")
+    parts += [
+        f"<details><summary>{len(group)} {heading}</summary>{_rows(group)}</details>"
+        for heading, group in groups.items()
+        if group
+    ]
     return "".join(parts)
 
 
@@ -214,46 +180,49 @@ def _rows(findings: Sequence[Finding]) -> str:
         '<th class="figure">Limit</th><th>What to do</th></tr>'
     )
     body = "".join(
-        f'<tr><td class="state"><span class="verdict {one.verdict}">{_WORDS[one.verdict]}</span></td>'
-        f'<td class="name">{figures.shown(one.gate)}</td>'
-        f'<td class="where">{figures.shown(one.what) or "all rows"}</td>'
-        f'<td class="figure value">{figures.number(one.value)}</td>'
-        f'<td class="figure limit">{"" if one.limit is None else figures.number(one.limit)}</td>'
-        f'<td class="advice">{figures.shown(one.advice, 300)}</td></tr>'
-        for one in findings
+        f'<tr><td class="state"><span class="verdict {finding.verdict}">{_LABELS[finding.verdict]}</span></td>'
+        f'<td class="name">{_words(finding.gate)}</td>'
+        f'<td class="where">{_words(finding.what) or "all rows"}</td>'
+        f'<td class="figure value">{number(finding.value)}</td>'
+        f'<td class="figure limit">{"" if finding.limit is None else number(finding.limit)}</td>'
+        f'<td class="advice">{_words(finding.advice, 300)}</td></tr>'
+        for finding in findings
     )
     return f"<table>{head}{body}</table>"
 
 
-def _legend(*names: tuple[str, str]) -> str:
-    return (
-        '<ul class="legend">' + "".join(f'<li class="is-{c}">{t}</li>' for c, t in names) + "</ul>"
-    )
+def _legend(labels: Mapping[str, str]) -> str:
+    """A list of what each class of marks stands for."""
+    entries = "".join(f'<li class="is-{name}">{label}</li>' for name, label in labels.items())
+    return f'<ul class="legend">{entries}</ul>'
 
 
 def _marginals(evidence: Evidence) -> str:
-    parts = []
-    named = evidence.reference.columns if evidence.reference else {}
-    reference = {**evidence.context.drawn, **named}
-    for column in [*evidence.rows.of("number"), *evidence.rows.of("category")][:COLUMNS]:
-        other = reference.get(column.name)
-        if column.kind == "number":
-            known = other.values if other and other.kind == "number" else np.empty(0)
-            plot = figures.marginal(_present(column.values), _present(known))
-        else:
-            found = [
-                labels.shares([v for v in c.values if v is not None]) for c in (column, other) if c
-            ]
-            plot = figures.shares(found[0], found[1] if len(found) > 1 else {})
-        parts.append(f"<div><h3>{figures.shown(column.name)}</h3>{plot}</div>")
-    if not parts:
+    columns = [*evidence.rows.of("number"), *evidence.rows.of("category")][:COLUMNS]
+    reference = {
+        **evidence.context.drawn,
+        **(evidence.reference.columns if evidence.reference else {}),
+    }
+    if not columns:
         return ""
-    names = [("ours", "dataset"), *([("line", "reference")] if reference else [])]
-    return _legend(*names) + f'<div class="grid">{"".join(parts)}</div>'
+    parts = [
+        f"<div><h3>{_words(column.name)}</h3>{_marginal(column, reference.get(column.name))}</div>"
+        for column in columns
+    ]
+    legend = _legend({"ours": "dataset", **({"line": "reference"} if reference else {})})
+    return f'{legend}<div class="grid">{"".join(parts)}</div>'
 
 
-def _present(values: Any) -> Any:
-    return values[~np.isnan(values)]
+def _marginal(column: Column, reference: Column | None) -> str:
+    """A picture of one column over its reference."""
+    if column.kind == "number":
+        known = reference.values if reference and reference.kind == "number" else np.empty(0)
+        return figures.marginal(*(side[~np.isnan(side)] for side in (column.values, known)))
+    ours, theirs = (
+        labels.shares([cell for cell in side.values if cell is not None]) if side else {}
+        for side in (column, reference)
+    )
+    return figures.shares(ours, theirs)
 
 
 def _map(evidence: Evidence) -> str:
@@ -267,8 +236,10 @@ def _map(evidence: Evidence) -> str:
     ours = ours[rng.permutation(len(ours))[: coverage.MOST]]
     covered = coverage.reach(ours, theirs).covered
     flat, known = features.plane(ours, theirs)
-    names = (("ours", "dataset"), ("reference", "reference"), ("missing", "reference, not covered"))
-    return _legend(*names) + figures.plane(flat[:POINTS], known[:POINTS], covered[:POINTS])
+    legend = _legend(
+        {"ours": "dataset", "reference": "reference", "missing": "reference, not covered"}
+    )
+    return legend + figures.plane(flat[:POINTS], known[:POINTS], covered[:POINTS])
 
 
 def _combinations(evidence: Evidence) -> str:
@@ -278,16 +249,16 @@ def _combinations(evidence: Evidence) -> str:
         return ""
     values = [[str(cell) for cell in rows.column(axis).values] for axis in axes]
     planned = Counter[tuple[str, str]]()
-    for key, many in context.planned.items() if context.axes else ():
-        planned[str(key[0]), str(key[1])] += many
+    for key, count in context.planned.items() if context.axes else ():
+        planned[str(key[0]), str(key[1])] += count
     names = [
         [name for name, _ in Counter([*side, *(key[k] for key in planned)]).most_common(size)]
         for k, (side, size) in enumerate(zip(values, (14, 10), strict=True))
     ]
     counts = Counter(zip(*values, strict=True))
     grids = [
-        np.array([[count[a, b] for b in names[1]] for a in names[0]], dtype=np.float64)
-        for count in (counts, planned)
+        np.array([[grid[a, b] for b in names[1]] for a in names[0]], dtype=np.float64)
+        for grid in (counts, planned)
     ]
     return _wide(figures.heat(names[0], names[1], grids[0], grids[1] if planned else None))
 
@@ -297,11 +268,11 @@ def _by_scenario(evidence: Evidence, findings: Sequence[Finding]) -> str:
         return ""
     rows = evidence.rows
     names: Sequence[str] = rows.scenarios or ["all rows"] * rows.rows
-    found = {one.what: one.value for one in findings if one.gate == "diversity.distinct_2"}
-    if not evidence.scenarios and "" in found:
-        found[names[0]] = found[""]
+    distinct = {f.what: f.value for f in findings if f.gate == "diversity.distinct_2"}
+    if not evidence.scenarios and "" in distinct:
+        distinct[names[0]] = distinct[""]
     lengths = labels.lengths(names, evidence.texts)
-    return _wide(figures.boxes(dict(list(lengths.items())[:20]), found))
+    return _wide(figures.boxes(dict(list(lengths.items())[:SCENARIOS]), distinct))
 
 
 def _pairs(evidence: Evidence) -> str:
@@ -311,10 +282,10 @@ def _pairs(evidence: Evidence) -> str:
     parts = []
     for at in order.tolist():
         i, j = int(evidence.pairs.i[at]), int(evidence.pairs.j[at])
-        similar = evidence.pairs.similarity[at]
-        left, right = _marked(*(pii.mask(evidence.texts[k][:600]) for k in (i, j)))
+        similarity = evidence.pairs.similarity[at]
+        left, right = _marked(*(pii.mask(evidence.texts[k][:PAIR_LETTERS]) for k in (i, j)))
         parts.append(
-            f'<div class="pair"><h3>rows {i + 1} and {j + 1}, similarity {similar:.2f}</h3>'
+            f'<div class="pair"><h3>rows {i + 1} and {j + 1}, similarity {similarity:.2f}</h3>'
             f"<p>{left}</p><p>{right}</p></div>"
         )
     return "".join(parts)
@@ -322,10 +293,11 @@ def _pairs(evidence: Evidence) -> str:
 
 def _marked(a: str, b: str) -> tuple[str, str]:
     """Both texts escaped, the stretches in which they differ marked."""
-    found: tuple[list[str], list[str]] = ([], [])
+    left: list[str] = []
+    right: list[str] = []
     matcher = difflib.SequenceMatcher(None, a, b, autojunk=False)
     for kind, i, ii, j, jj in matcher.get_opcodes():
-        for parts, part in ((found[0], a[i:ii]), (found[1], b[j:jj])):
-            safe = figures.shown(part, 1000)
-            parts.append(safe if kind == "equal" or not part else f"<mark>{safe}</mark>")
-    return "".join(found[0]), "".join(found[1])
+        for parts, part in ((left, a[i:ii]), (right, b[j:jj])):
+            escaped = svg.escape(part)
+            parts.append(escaped if kind == "equal" or not part else f"<mark>{escaped}</mark>")
+    return "".join(left), "".join(right)

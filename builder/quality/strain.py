@@ -1,15 +1,12 @@
-"""What the gates of a report found, one line a gate: the figure that is nearest to its limit."""
+"""What the gates of a report found, one line a measure: the figure that is nearest to its limit."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from builder.project.expect import LIMITS
-
-_WORST_FIRST = ("fail", "warn", "pass")
+from builder.quality.findings import WORST_FIRST, Verdict
+from builder.quality.report_file import FindingEntry, Report
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,20 +17,15 @@ class Judged:
     what: str
     value: float
     limit: float
-    verdict: str
-
-    @property
-    def upper(self) -> bool:
-        """Whether the figure must stay at or under the limit."""
-        if self.gate in LIMITS:
-            return LIMITS[self.gate].upper
-        return (self.value <= self.limit) == (self.verdict == "pass")
+    verdict: Verdict
+    upper: bool
+    """Whether the figure must stay at or under the limit."""
 
     @property
     def bound(self) -> str:
         """The limit as people read it.
 
-        >>> Judged("drift.ks", "", 0.05, 0.1, "pass").bound
+        >>> Judged("drift.ks", "", 0.05, 0.1, "pass", upper=True).bound
         '≤0.1'
         """
         return f"{'≤' if self.upper else '≥'}{self.limit:.4g}"
@@ -42,7 +34,7 @@ class Judged:
     def strain(self) -> float:
         """How much of what the limit allows is used up: 1 at the limit, more beyond it.
 
-        >>> Judged("drift.ks", "", 0.05, 0.1, "pass").strain
+        >>> Judged("drift.ks", "", 0.05, 0.1, "pass", upper=True).strain
         0.5
         """
         used, allowed = (self.value, self.limit) if self.upper else (self.limit, self.value)
@@ -52,42 +44,45 @@ class Judged:
 
 
 @dataclass(frozen=True, slots=True)
-class Gate:
-    """A gate over all that it looked at."""
+class Summary:
+    """A measure over all that it looked at."""
 
     worst: Judged
     figures: int
 
 
-def each(findings: Iterable[Mapping[str, Any]]) -> list[Judged]:
+def each(report: Report) -> list[Judged]:
     """The findings with a figure and a limit."""
     return [
-        Judged(one["gate"], one["what"], float(one["value"]), float(one["limit"]), one["verdict"])
-        for one in findings
-        if one["limit"] is not None and one["value"] is not None
+        Judged(
+            entry.gate, entry.what, entry.value, entry.limit, entry.verdict,
+            upper=_upper(report, entry, entry.value, entry.limit),
+        )
+        for entry in report.findings
+        if entry.limit is not None and entry.value is not None
+    ]  # fmt: skip
+
+
+def by_measure(report: Report) -> list[Summary]:
+    """A summary of each measure, gates together, in the order in which they judged."""
+    figures: dict[str, dict[str, list[Judged]]] = {}
+    for judged in each(report):
+        gate = judged.gate.partition(".")[0]
+        figures.setdefault(gate, {}).setdefault(judged.gate, []).append(judged)
+    return [
+        Summary(max(group, key=_urgency), len(group))
+        for measures in figures.values()
+        for group in measures.values()
     ]
 
 
-def by_gate(findings: Iterable[Mapping[str, Any]]) -> list[Gate]:
-    """One line for each gate, families together, in the order in which they were measured."""
-    gates: dict[str, list[Judged]] = {}
-    for one in each(findings):
-        gates.setdefault(one.gate, []).append(one)
-    families = list(dict.fromkeys(family(gate) for gate in gates))
-    ordered = sorted(gates, key=lambda gate: families.index(family(gate)))
-    return [_gate(gates[name]) for name in ordered]
+def _upper(report: Report, entry: FindingEntry, value: float, limit: float) -> bool:
+    """Whether a limit is one from above; a report that does not say so shows it by its verdict."""
+    gate, _, measure = entry.gate.partition(".")
+    if gate in report.gates and measure in report.gates[gate].measures:
+        return report.gates[gate].measures[measure].upper
+    return (value <= limit) == (entry.verdict == "pass")
 
 
-def family(gate: str) -> str:
-    """
-    >>> family("drift.ks")
-    'drift'
-    """
-    return gate.partition(".")[0]
-
-
-def _gate(figures: Sequence[Judged]) -> Gate:
-    def order(one: Judged) -> tuple[int, float]:
-        return -_WORST_FIRST.index(one.verdict), one.strain
-
-    return Gate(max(figures, key=order), len(figures))
+def _urgency(judged: Judged) -> tuple[int, float]:
+    return -WORST_FIRST.index(judged.verdict), judged.strain

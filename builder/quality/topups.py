@@ -28,6 +28,8 @@ LEAST_TEXTS = 3
 """Reference texts that must hold a term: one that only a single text holds may name somebody."""
 RUN_WORDS, RUN_CJK = 5, 6
 """A focus holds no run of so many words, or CJK characters, of a reference text."""
+THIN = 0.1
+"""A cluster is thin when more than this share of it lacks a row that could be had."""
 GAIN = 0.01
 """Coverage that two rounds must gain for another one to be worth its cost."""
 
@@ -53,7 +55,7 @@ class Thin:
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """Where a dataset stands against its reference, and which clusters are thin."""
+    """The coverage of a dataset over its reference, and the clusters that are thin."""
 
     coverage: float
     ceiling: float
@@ -69,7 +71,7 @@ def propose(
     clusters: int = 0,
     semantic: features.Embed | None = None,
 ) -> Proposal:
-    """The thin clusters of the reference (at most `clusters`, by default one for 50 texts).
+    """The proposal of what to add: the thin clusters of the reference (at most `clusters`, by default one for 50 texts).
 
     One half of the reference is looked for in the dataset; the ceiling is what as many texts of
     the other half as the dataset has rows cover of it. Needs more than ten texts of the dataset
@@ -82,28 +84,28 @@ def propose(
     ours = ours[rng.permutation(len(ours))[: coverage.MOST]]
     if min(len(ours), half) <= 2 * coverage.K:
         raise ValueError(f"{len(ours)} texts and {len(points)} of reference are too few")
-    found = coverage.reach(ours, points[:half])
-    best = coverage.reach(points[half:][: len(ours)], points[:half]).coverage
-    many = clusters or max(2, min(12, len(points) // 50))
-    owner = kmeans.clusters(points, many, rng)
+    reach = coverage.reach(ours, points[:half])
+    ceiling = coverage.reach(points[half:][: len(ours)], points[:half]).coverage
+    count = clusters or max(2, min(12, len(points) // 50))
+    owner = kmeans.clusters(points, count, rng)
     thin = []
-    for cluster in range(many):
-        own = owner == cluster
-        if not own[:half].any():
+    for cluster in range(count):
+        members = owner == cluster
+        if not members[:half].any():
             continue
-        share = float(own.mean())
-        reached = float(found.covered[own[:half]].mean())
-        deficit = share * max(0.0, best - reached)
-        terms = distinguishing(known, own) if deficit > 0.1 * share else ()
+        share = float(members.mean())
+        covered = float(reach.covered[members[:half]].mean())
+        deficit = share * max(0.0, ceiling - covered)
+        terms = distinguishing(known, members) if deficit > THIN * share else ()
         if terms:
-            thin.append(Thin(terms, share, reached, deficit))
-    thin.sort(key=lambda one: (-one.deficit, one.terms))
-    return Proposal(found.coverage, best, _distinct(thin))
+            thin.append(Thin(terms, share, covered, deficit))
+    thin.sort(key=lambda region: (-region.deficit, region.terms))
+    return Proposal(reach.coverage, ceiling, _distinct(thin))
 
 
 def wanted(proposal: Proposal, rows: int) -> int:
     """Rows that would fill the deficits of a dataset of so many rows, at most as many again."""
-    lacking = sum(one.deficit for one in proposal.thin)
+    lacking = sum(region.deficit for region in proposal.thin)
     return max(len(proposal.thin), round(rows * min(1.0, lacking / max(1 - lacking, 0.01))))
 
 
@@ -120,12 +122,11 @@ def shares(
     thin: Sequence[Thin], rows: int, before: Mapping[str, int] | None = None
 ) -> dict[str, int]:
     """Rows of each focus: this round's by deficit, over those of the rounds before."""
-    total = sum(one.deficit for one in thin) or 1.0
-    found = dict(before or {})
-    for one in thin:
-        more = max(1, round(rows * one.deficit / total))
-        found[one.focus] = found.get(one.focus, 0) + more
-    return found
+    total = sum(region.deficit for region in thin) or 1.0
+    weights = Counter(before or {})
+    for region in thin:
+        weights[region.focus] += max(1, round(rows * region.deficit / total))
+    return dict(weights)
 
 
 def scenario(
@@ -140,7 +141,7 @@ def scenario(
 
     `base` is the scenario as plain values; the weight of a focus is the rows that it gets.
     """
-    told = {one.focus: one for one in thin}
+    regions = {region.focus: region for region in thin}
     lines = [
         "# Each focus is a cluster's telling terms; its weight is the rows that it gets.",
         "# `builder topup` writes this file again as long as nobody changes it.",
@@ -150,10 +151,10 @@ def scenario(
         if word == "vary":
             lines += ["vary:", "  focus:"]
             for focus, weight in weights.items():
-                one = told.get(focus)
+                region = regions.get(focus)
                 note = (
-                    f"{one.share:.0%} of the reference, {one.covered:.0%} of it covered"
-                    if one
+                    f"{region.share:.0%} of the reference, {region.covered:.0%} of it covered"
+                    if region
                     else "a round before"
                 )
                 lines.append(f"    {_plain(focus)}: {weight}  # {note}")
@@ -191,16 +192,16 @@ def _sign(body: str) -> str:
     return hashlib.blake2b(body.encode(), digest_size=6).hexdigest()
 
 
-def distinguishing(texts: Sequence[str], own: NDArray[np.bool_]) -> tuple[str, ...]:
+def distinguishing(texts: Sequence[str], members: NDArray[np.bool_]) -> tuple[str, ...]:
     """The terms that tell the texts of one cluster from the others, at most six.
 
     By the z-score of log-odds of holding the term (Monroe et al. 2008, documents counted).
     """
     inside: Counter[str] = Counter()
     outside: Counter[str] = Counter()
-    for text, member in zip(texts, own.tolist(), strict=True):
+    for text, member in zip(texts, members.tolist(), strict=True):
         (inside if member else outside).update(_terms(text))
-    n, m = int(own.sum()), int((~own).sum())
+    n, m = int(members.sum()), int((~members).sum())
     scored = []
     for term, many in inside.items():
         if many < LEAST_TEXTS:
@@ -214,7 +215,7 @@ def distinguishing(texts: Sequence[str], own: NDArray[np.bool_]) -> tuple[str, .
     for _, term in sorted(scored):
         if len(chosen) == TERMS:
             break
-        if any(term in held or held in term for held in chosen) or pii.find(term):
+        if any(term in other or other in term for other in chosen) or pii.find(term):
             continue
         if not quotes(", ".join([*chosen, term]), texts):
             chosen.append(term)
@@ -223,8 +224,8 @@ def distinguishing(texts: Sequence[str], own: NDArray[np.bool_]) -> tuple[str, .
 
 def quotes(text: str, reference: Sequence[str]) -> bool:
     """Whether a text holds a run of five words, or six CJK characters, of a reference text."""
-    own = _runs(text)
-    return bool(own) and any(not own.isdisjoint(_runs(other)) for other in reference)
+    runs = _runs(text)
+    return bool(runs) and any(not runs.isdisjoint(_runs(other)) for other in reference)
 
 
 def _runs(text: str) -> set[tuple[str, ...]]:
@@ -241,22 +242,23 @@ def _runs(text: str) -> set[tuple[str, ...]]:
 def _terms(text: str) -> set[str]:
     """Words of three letters and more, and pairs of CJK characters; nothing with a digit."""
     plain = shingles.normalise(text)
-    found = {word for word in re.findall(r"[^\W\d_]{3,24}", plain) if not shingles.is_cjk(word)}
+    terms = {word for word in re.findall(r"[^\W\d_]{3,24}", plain) if not shingles.is_cjk(word)}
     for run in re.findall(f"(?:{shingles.CJK})+", plain):
-        found.update(run[k : k + 2] for k in range(len(run) - 1))
-    return found
+        terms.update(run[k : k + 2] for k in range(len(run) - 1))
+    return terms
 
 
 def _distinct(thin: Sequence[Thin]) -> tuple[Thin, ...]:
-    """Clusters of one focus are one value of the axis: the larger deficit stands."""
-    return tuple({one.focus: one for one in reversed(thin)}.values())[::-1]
+    """The clusters, those of one focus as one value of the axis: the larger deficit stands."""
+    return tuple({region.focus: region for region in reversed(thin)}.values())[::-1]
 
 
-def _word(name: Any) -> str:
+def _word(name: object) -> str:
+    """A word of the file, quoted where YAML might read it as something else."""
     text = str(name)
     return text if re.fullmatch(r"[^\W\d]\w*", text) else json.dumps(text, ensure_ascii=False)
 
 
-def _plain(value: Any) -> str:
+def _plain(value: object) -> str:
     """A value in flow style; JSON is YAML."""
     return json.dumps(value, ensure_ascii=False, default=str)

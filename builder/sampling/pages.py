@@ -1,4 +1,4 @@
-"""One SVG page of a draw beside its reference: marginals, and scatters of pairs of columns.
+"""One SVG page of a draw over its reference: marginals, and scatters of pairs of columns.
 
 Self-contained: no script, no font, nothing fetched. Text is escaped. Opens in any browser and
 inside Markdown.
@@ -7,24 +7,25 @@ inside Markdown.
 from __future__ import annotations
 
 import datetime
-import html
-import unicodedata
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from builder import svg
 from builder.sampling import fidelity
 from builder.sampling.fidelity import Fidelity
 from builder.table.tables import Column, Table
+from builder.text import cut
 
 Floats = NDArray[np.float64]
-INK, FAINT, RULE, PAPER = "#1f2733", "#66707d", "#d5dae1", "#ffffff"
-REAL, DRAWN = "#7c8796", "#d9622b"
+INK, SOFT, RULE, PAPER = (svg.PALETTE[name] for name in ("ink", "soft", "line", "card"))
+REAL, DRAWN = svg.PALETTE["reference"], svg.PALETTE["ours"]
+MORE, LESS = svg.PALETTE["missing"], svg.PALETTE["ours"]
+"""Correlations above and below nothing."""
 MARGINALS, PAIRS, DOTS, BARS, NAMED = 24, 6, 700, 12, 16
 """The most panels of either kind, dots in a scatter, bars of a category, named rows of a square."""
 WIDTH, GAP, LEFT = 960.0, 24.0, 32.0
-FONT = "ui-sans-serif,system-ui,'Segoe UI','Noto Sans CJK SC','PingFang SC',sans-serif"
 
 
 def page(
@@ -39,38 +40,36 @@ def page(
     `found` adds its figures to the head and to every marginal; the rng picks the dots shown.
     """
     names = [name for name in reference.columns if name in drawn.columns]
-    shown = names[:MARGINALS]
+    visible = names[:MARGINALS]
     real, ours = associations(reference, names), associations(drawn, names)
-    pairs = _pairs(reference, names, real)
     dots = [table.take(np.sort(rng.permutation(len(table))[:DOTS])) for table in (reference, drawn)]
-    notes = {one.name: f"KS {one.ks:.3f}" for one in found.columns} if found else {}
+    notes = {column.name: f"KS {column.ks:.3f}" for column in found.columns} if found else {}
     parts = [_head(title, drawn, reference, found)]
-    columns = min(4, max(2, len(shown)))
-    wide = (WIDTH - 2 * LEFT - (columns - 1) * GAP) / columns
+    columns = min(4, max(2, len(visible)))
+    wide = _pitch(columns)
     panels = [
         _panel(
             wide, name, notes.get(name, ""),
             _marginal(drawn.columns[name], reference.columns[name], wide, 150),
         )
-        for name in shown
+        for name in visible
     ]  # fmt: skip
     body, top = _rows(panels, columns, wide, 150, 96)
     parts.append(body)
-    if len(shown) < len(names):
-        parts.append(_text(LEFT, top, f"and {len(names) - len(shown)} more columns", FAINT))
+    if len(visible) < len(names):
+        more = f"and {len(names) - len(visible)} more columns"
+        parts.append(svg.label(LEFT, top, more, fill=SOFT))
         top += 20
+    pairs = _pairs(reference, names, real)
     columns, high = (1, 330) if len(pairs) == 1 else (3, 210)
-    wide = (WIDTH - 2 * LEFT - (columns - 1) * GAP) / columns
-    panels = [
-        _panel(wide, f"{other} by {one}", "", _scatter(dots, one, other, wide, high))
-        for one, other in pairs
-    ]
+    wide = _pitch(columns)
+    panels = [_panel(wide, f"{y} by {x}", "", _scatter(dots, x, y, wide, high)) for x, y in pairs]
     body, top = _rows(panels, columns, wide, high, top)
     parts.append(body)
     if len(names) > 1:
         body, top = _matrices(names, real, ours, top)
         parts.append(body)
-    return _document(title, "".join(parts), top)
+    return svg.document(title, WIDTH, top, *parts)
 
 
 def associations(table: Table, names: Sequence[str]) -> Floats:
@@ -78,28 +77,14 @@ def associations(table: Table, names: Sequence[str]) -> Floats:
     return fidelity.associations(table.select(names))
 
 
-def _document(title: str, body: str, height: float) -> str:
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH:g} {height:g}" '
-        f'width="{WIDTH:g}" height="{height:g}" font-family="{FONT}" font-size="11" role="img">'
-        f"<title>{_safe(title)}</title>"
-        f'<rect width="100%" height="100%" fill="{PAPER}"/>{body}</svg>\n'
-    )
-
-
 def _head(title: str, drawn: Table, reference: Table, found: Fidelity | None) -> str:
-    lines = [
-        (
-            f'<text x="{LEFT}" y="38" font-size="20" font-weight="600" fill="{INK}">'
-            f"{_safe(_short(title, 80))}</text>"
-        ),
-        f'<rect x="{LEFT}" y="52" width="11" height="11" fill="{REAL}" fill-opacity=".55"/>',
-        _text(LEFT + 16, 61, f"reference, {len(reference):,} rows", FAINT),
-        (
-            f'<rect x="{LEFT + 150}" y="52" width="11" height="11" fill="none" '
-            f'stroke="{DRAWN}" stroke-width="2"/>'
-        ),
-        _text(LEFT + 166, 61, f"drawn, {len(drawn):,} rows", FAINT),
+    key = {"y": 52, "width": 11, "height": 11}
+    parts = [
+        svg.label(LEFT, 38, cut(title, 80), font_size=20, font_weight="600", fill=INK),
+        svg.rect(LEFT, **key, fill=REAL, fill_opacity=".55"),
+        svg.label(LEFT + 16, 61, f"reference, {len(reference):,} rows", fill=SOFT),
+        svg.rect(LEFT + 170, **key, fill="none", stroke=DRAWN, stroke_width=2),
+        svg.label(LEFT + 186, 61, f"drawn, {len(drawn):,} rows", fill=SOFT),
     ]
     if found:
         figures = [
@@ -111,8 +96,13 @@ def _head(title: str, drawn: Table, reference: Table, found: Fidelity | None) ->
         if found.closest is not None:
             figures.append(f"closest to the reference {found.closest:.2f} (0.5 best)")
         figures.append(f"copies {found.copies:.1%}")
-        lines.append(_text(LEFT, 82, " · ".join(figures), INK))
-    return "".join(lines)
+        parts.append(svg.label(LEFT, 82, " · ".join(figures), fill=INK))
+    return "".join(parts)
+
+
+def _pitch(columns: int) -> float:
+    """The width of one of so many panels side by side."""
+    return (WIDTH - 2 * LEFT - (columns - 1) * GAP) / columns
 
 
 def _rows(
@@ -120,101 +110,95 @@ def _rows(
 ) -> tuple[str, float]:
     """The panels in rows of so many from `top` down, and where they end."""
     placed = "".join(
-        _at(LEFT + i % columns * (wide + GAP), top + i // columns * (high + GAP), panel)
+        svg.at(LEFT + i % columns * (wide + GAP), top + i // columns * (high + GAP), panel)
         for i, panel in enumerate(panels)
     )
     return placed, top + -(-len(panels) // columns) * (high + GAP)
 
 
-def _at(x: float, y: float, body: str) -> str:
-    return f'<g transform="translate({x:.1f} {y:.1f})">{body}</g>'
-
-
 def _panel(wide: float, title: str, note: str, body: str) -> str:
-    return (
-        f'<text y="12" font-weight="600" fill="{INK}">{_safe(_short(title, wide / 8))}</text>'
-        f"{_text(wide, 12, note, FAINT, 'end')}{body}"
-    )
+    head = svg.label(0, 12, title, room=wide * 0.8, font_weight="600", fill=INK)
+    return head + svg.label(wide, 12, note, "end", fill=SOFT) + body
 
 
 def _marginal(drawn: Column, reference: Column, wide: float, high: float) -> str:
     """Bars of the reference, the outline of the draw over them."""
     if reference.kind == "category":
         labels, shares = _shares([reference, drawn])
-        ends = (_short(labels[0], 14), _short(labels[-1], 14)) if len(labels) > 4 else ("", "")
+        ends = (cut(labels[0], 14), cut(labels[-1], 14)) if len(labels) > 4 else ("", "")
         return _bars(shares, wide, high, labels if len(labels) <= 4 else [], ends)
     both = [c.values[~np.isnan(c.values)] for c in (reference, drawn)]
     known = np.concatenate(both)
     if not len(known):
-        return _text(0, 40, "all missing", FAINT)
+        return svg.label(0, 40, "all missing", fill=SOFT)
     low, top = float(known.min()), float(known.max())
-    distinct = np.unique(known)
-    if reference.kind != "float" and len(distinct) <= 30 and top - low <= 60:
+    if reference.kind != "float" and len(np.unique(known)) <= 30 and top - low <= 60:
         edges = np.arange(low - 0.5, top + 1.0)
     else:
         edges = np.linspace(low, top if top > low else low + 1, 31)
-    shares = np.array([np.histogram(one, edges)[0] / max(len(one), 1) for one in both])
-    return _bars(shares, wide, high, [], (_number(low, reference), _number(top, reference)))
+    shares = np.array([np.histogram(side, edges)[0] / max(len(side), 1) for side in both])
+    return _bars(shares, wide, high, [], (_value(low, reference), _value(top, reference)))
 
 
 def _bars(
     shares: Floats, wide: float, high: float, labels: Sequence[str], ends: tuple[str, str]
 ) -> str:
-    floor, tall = high - 16, high - 38
-    m = shares.shape[1]
-    pitch, peak = wide / m, float(shares.max()) or 1.0
-    heights = shares / peak * tall
+    """Shares (2, m): the first as bars, the second as an outline."""
+    floor, pitch, n = high - 16, wide / shares.shape[1], svg.coordinate
+    heights = shares / (float(shares.max()) or 1.0) * (high - 38)
     gap = 1.0 if pitch > 4 else 0.0
-    bars = "".join(
-        f'<rect x="{i * pitch:.1f}" y="{floor - h:.1f}" width="{pitch - gap:.1f}" '
-        f'height="{h:.1f}"/>'
-        for i, h in enumerate(heights[0])
+    bars = [
+        svg.rect(i * pitch, floor - height, pitch - gap, height)
+        for i, height in enumerate(heights[0].tolist())
+    ]
+    outline = "".join(
+        f"{'L' if i else 'M'}{n(i * pitch)} {n(floor - height)}H{n((i + 1) * pitch)}"
+        for i, height in enumerate(heights[1].tolist())
     )
-    line = "".join(
-        f"{'M' if i == 0 else 'L'}{i * pitch:.1f} {floor - h:.1f}H{(i + 1) * pitch:.1f}"
-        for i, h in enumerate(heights[1])
-    )
-    words = "".join(
-        _text((i + 0.5) * pitch, floor + 13, _short(label, pitch / 7), FAINT, "middle")
+    words = [
+        svg.label((i + 0.5) * pitch, floor + 13, label, "middle", room=pitch, fill=SOFT)
         for i, label in enumerate(labels)
-    )
-    return (
-        f'<g fill="{REAL}" fill-opacity=".55">{bars}</g>'
-        f'<path d="{line}" fill="none" stroke="{DRAWN}" stroke-width="1.6"/>'
-        f'<path d="M0 {floor:.1f}H{wide:.1f}" stroke="{RULE}"/>{words}'
-        f"{_text(0, floor + 13, ends[0], FAINT)}{_text(wide, floor + 13, ends[1], FAINT, 'end')}"
-    )
+    ]
+    return "".join([
+        svg.element("g", *bars, fill=REAL, fill_opacity=".55"),
+        svg.element("path", d=outline, fill="none", stroke=DRAWN, stroke_width="1.6"),
+        svg.line(0, floor, wide, floor, stroke=RULE),
+        *words,
+        svg.label(0, floor + 13, ends[0], fill=SOFT),
+        svg.label(wide, floor + 13, ends[1], "end", fill=SOFT),
+    ])  # fmt: skip
 
 
-def _scatter(dots: Sequence[Table], one: str, other: str, wide: float, high: float) -> str:
+def _scatter(dots: Sequence[Table], across: str, up: str, wide: float, high: float) -> str:
     """Reference left, draw right, on the same axes."""
-    margin, floor = 46.0, high - 16
+    margin, floor, n = 46.0, high - 16, svg.coordinate
     side, tall = (wide - margin - 10) / 2, floor - 20
-    scales = [_scale([table.columns[name] for table in dots]) for name in (one, other)]
+    xs, ys = (_scale([table.columns[name] for table in dots]) for name in (across, up))
     (low, top), (left_end, right_end) = (
-        _ends([table.columns[name] for table in dots]) for name in (other, one)
+        _ends([table.columns[name] for table in dots]) for name in (up, across)
     )
     parts = [
-        _text(margin - 5, floor, _short(low, 7), FAINT, "end"),
-        _text(margin - 5, 29, _short(top, 7), FAINT, "end"),
+        svg.label(margin - 5, floor, low, "end", room=margin, fill=SOFT),
+        svg.label(margin - 5, 29, top, "end", room=margin, fill=SOFT),
     ]
-    for i, colour in enumerate((REAL, DRAWN)):
+    for i, (x, y, colour) in enumerate(zip(xs, ys, (REAL, DRAWN), strict=True)):
         left = margin + i * (side + 10)
-        x, y = scales[0][i], scales[1][i]
         there = ~(np.isnan(x) | np.isnan(y))
         # Few dots, or few places that hold them all, are drawn larger.
         size = 5.0 if len(np.unique(x[there])) < 50 else 2.8
         marks = "".join(
-            f"M{left + 5 + a * (side - 10):.1f} {25 + (1 - b) * (tall - 10):.1f}h0"
-            for a, b in zip(x[there], y[there], strict=True)
+            f"M{n(left + 5 + a * (side - 10))} {n(25 + (1 - b) * (tall - 10))}h0"
+            for a, b in zip(x[there].tolist(), y[there].tolist(), strict=True)
         )
-        parts.append(
-            f'<rect x="{left:.1f}" y="20" width="{side:.1f}" height="{tall:.1f}" '
-            f'fill="none" stroke="{RULE}"/><path d="{marks}" stroke="{colour}" '
-            f'stroke-width="{size}" stroke-linecap="round" stroke-opacity=".75" fill="none"/>'
-            + _text(left, high - 2, _short(left_end, side / 15), FAINT)
-            + _text(left + side, high - 2, _short(right_end, side / 15), FAINT, "end")
-        )
+        parts += [
+            svg.rect(left, 20, side, tall, fill="none", stroke=RULE),
+            svg.element(
+                "path", d=marks, stroke=colour, stroke_width=size, stroke_linecap="round",
+                stroke_opacity=".75", fill="none",
+            ),
+            svg.label(left, high - 2, left_end, room=side / 2, fill=SOFT),
+            svg.label(left + side, high - 2, right_end, "end", room=side / 2, fill=SOFT),
+        ]  # fmt: skip
     return "".join(parts)
 
 
@@ -227,7 +211,7 @@ def _ends(columns: Sequence[Column]) -> tuple[str, str]:
     numbers = every[~np.isnan(every)]
     if not len(numbers):
         return "", ""
-    return _number(numbers.min(), columns[0]), _number(numbers.max(), columns[0])
+    return _value(numbers.min(), columns[0]), _value(numbers.max(), columns[0])
 
 
 def _scale(columns: Sequence[Column]) -> list[Floats]:
@@ -235,24 +219,22 @@ def _scale(columns: Sequence[Column]) -> list[Floats]:
     if columns[0].kind == "category":
         known = sorted({v for column in columns for v in column.values if v is not None})
         place = {text: (i + 0.5) / len(known) for i, text in enumerate(known)}
-        found = []
+        scaled = []
         for column in columns:
             # The golden ratio's multiples spread the dots of a category without chance.
             jitter = (np.arange(len(column.values)) * 0.6180339887498949 % 1 - 0.5) * 0.6
-            at = np.array([np.nan if v is None else place[v] for v in column.values])
-            found.append(at + jitter / max(len(known), 1))
-        return found
+            places = np.array([np.nan if v is None else place[v] for v in column.values])
+            scaled.append(places + jitter / max(len(known), 1))
+        return scaled
     every = np.concatenate([column.values for column in columns])
-    known_numbers = every[~np.isnan(every)]
-    low, top = (known_numbers.min(), known_numbers.max()) if len(known_numbers) else (0.0, 1.0)
+    numbers = every[~np.isnan(every)]
+    low, top = (numbers.min(), numbers.max()) if len(numbers) else (0.0, 1.0)
     return [(column.values - low) / ((top - low) or 1.0) for column in columns]
 
 
 def _pairs(table: Table, names: Sequence[str], r: Floats) -> list[tuple[str, str]]:
     """The pairs with a number in them that hang together most."""
-    ranked = sorted(
-        ((-abs(r[i, j]), j, i) for i in range(len(names)) for j in range(i)),
-    )
+    ranked = sorted((-abs(r[i, j]), j, i) for i in range(len(names)) for j in range(i))
     numeric = [table.columns[name].kind != "category" for name in names]
     return [(names[j], names[i]) for _, j, i in ranked if numeric[i] or numeric[j]][:PAIRS]
 
@@ -265,7 +247,9 @@ def _matrices(names: Sequence[str], real: Floats, ours: Floats, top: float) -> t
     size = min(pitch - GAP, 50.0 * len(names))
     cell = size / len(names)
     parts = [
-        _text(LEFT + margin - 8, top + 22 + (i + 0.5) * cell, _short(name, 13), INK, "end")
+        svg.label(
+            LEFT + margin - 8, top + 22 + (i + 0.5) * cell, name, "end", room=margin, fill=INK
+        )
         for i, name in enumerate(names if few else [])
     ]
     squares = [
@@ -279,72 +263,50 @@ def _matrices(names: Sequence[str], real: Floats, ours: Floats, top: float) -> t
             for i, row in enumerate(matrix.tolist())
             for j, value in enumerate(row)
         )
-        frame = f'<rect y="18" width="{size:.1f}" height="{size:.1f}" fill="none" stroke="{RULE}"/>'
-        x = LEFT + margin + k * pitch
-        parts.append(_at(x, top, _panel(pitch - GAP, title, "", body + frame)))
+        frame = svg.rect(0, 18, size, size, fill="none", stroke=RULE)
+        panel = _panel(pitch - GAP, title, "", body + frame)
+        parts.append(svg.at(LEFT + margin + k * pitch, top, panel))
     order = "columns as the rows" if few else "in order: " + ", ".join(names)
-    parts.append(_text(LEFT + margin, top + size + 34, _short(order, 150), FAINT))
+    parts.append(svg.label(LEFT + margin, top + size + 34, cut(order, 150), fill=SOFT))
     return "".join(parts), top + size + 34 + GAP
 
 
 def _cell(x: float, y: float, size: float, value: float, full: float, pair: str) -> str:
     """A square shaded by its value, which stands in it where there is room."""
-    shown = f"{round(value, 2) + 0.0:.2f}".replace("0.", ".", 1) if size >= 26 else ""
+    title = svg.element("title", svg.escape(f"{pair}: {value:.3f}"))
+    square = svg.rect(x, y, size, size, title, fill=_shade(value / full))
+    if size < 26:
+        return square
+    figure = f"{round(value, 2) + 0.0:.2f}".replace("0.", ".", 1)
     ink = PAPER if abs(value) > 0.8 * full else INK
-    return (
-        f'<rect x="{x:.1f}" y="{y:.1f}" width="{size:.2f}" height="{size:.2f}" '
-        f'fill="{_shade(value / full)}"><title>{_safe(pair)}: {value:.3f}</title></rect>'
-        + (_text(x + size / 2, y + size / 2 + 4, shown, ink, "middle") if shown else "")
-    )
+    return square + svg.label(x + size / 2, y + size / 2 + 4, figure, "middle", fill=ink)
 
 
 def _shade(value: float) -> str:
-    """White at 0, orange towards 1, blue towards -1."""
-    strength = min(1.0, abs(value))
-    end = (217, 98, 43) if value >= 0 else (47, 111, 176)
-    mixed = [round(255 + (channel - 255) * strength) for channel in end]
-    return "#{:02x}{:02x}{:02x}".format(*mixed)
+    """White at 0, one colour of the palette towards 1, another towards -1."""
+    end = bytes.fromhex((MORE if value >= 0 else LESS).removeprefix("#"))
+    mixed = [round(255 + (channel - 255) * min(1.0, abs(value))) for channel in end]
+    return "#" + bytes(mixed).hex()
 
 
 def _shares(columns: Sequence[Column]) -> tuple[list[str], Floats]:
-    """Labels and shares (2, m) of the commonest values; the rest is one bar."""
+    """Labels and shares (2, m) of the commonest values; those left over are one bar."""
     texts = [["(missing)" if v is None else str(v) for v in c.values] for c in columns]
     known, counts = np.unique(texts[0] + texts[1], return_counts=True)
-    kept = sorted(known[np.argsort(-counts, kind="stable")][:BARS].tolist())
-    labels = [*kept, "(others)"] if len(known) > len(kept) else kept
-    index = {text: i for i, text in enumerate(kept)}
+    common = sorted(known[np.argsort(-counts, kind="stable")][:BARS].tolist())
+    labels = [*common, "(others)"] if len(known) > len(common) else common
+    index = {text: i for i, text in enumerate(common)}
     shares = [
-        np.bincount([index.get(t, len(kept)) for t in one], minlength=len(labels))
-        / max(len(one), 1)
-        for one in texts
+        np.bincount([index.get(t, len(common)) for t in side], minlength=len(labels))
+        / max(len(side), 1)
+        for side in texts
     ]
     return labels, np.array(shares)
 
 
-def _number(value: float, column: Column) -> str:
+def _value(value: float, column: Column) -> str:
+    """A number or a date of a column as text."""
     if column.kind == "date":
         epoch = datetime.date(1970, 1, 1).toordinal()
         return datetime.date.fromordinal(epoch + round(value)).isoformat()
     return f"{value:,.0f}" if column.kind == "integer" else f"{value:.5g}"
-
-
-def _text(x: float, y: float, text: str, colour: str, anchor: str = "start") -> str:
-    return (
-        f'<text x="{x:.1f}" y="{y:.1f}" fill="{colour}" text-anchor="{anchor}">{_safe(text)}</text>'
-    )
-
-
-def _safe(text: str) -> str:
-    """Escaped; control characters, which no XML may hold, become the replacement character."""
-    kept = "".join("\ufffd" if unicodedata.category(c) in ("Cc", "Cs") else c for c in text)
-    return html.escape(kept)
-
-
-def _short(text: str, room: float) -> str:
-    """The text cut to so many Latin letters, CJK counted twice."""
-    used = 0.0
-    for i, letter in enumerate(text):
-        used += 2 if unicodedata.east_asian_width(letter) in "WF" else 1
-        if used > room:
-            return text[: max(i - 1, 1)] + "…"
-    return text

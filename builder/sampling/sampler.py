@@ -8,6 +8,7 @@ that chunking is free to change. A sampler holds no state: all of it is in the a
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar, Protocol
 
@@ -28,6 +29,7 @@ class Sampler(Protocol):
     False: declared on one column (`- wait: {poisson: 3}`); its `draw` gives one column, named ''."""
 
     @staticmethod
+    @abstractmethod
     def options(given: Any) -> dict[str, Any]:
         """The options in full from what stands after the sampler's name; ValueError says what is wrong.
 
@@ -35,6 +37,7 @@ class Sampler(Protocol):
         ...
 
     @staticmethod
+    @abstractmethod
     def fit(table: Table, options: Mapping[str, Any], rng: np.random.Generator) -> Arrays:
         """What is learned from the rows of a table (empty for a declared sampler).
 
@@ -42,11 +45,13 @@ class Sampler(Protocol):
         ...
 
     @staticmethod
+    @abstractmethod
     def width(arrays: Arrays) -> int:
         """How many uniform numbers one row takes."""
         ...
 
     @staticmethod
+    @abstractmethod
     def draw(arrays: Arrays, u: NDArray[np.float64]) -> dict[str, Column]:
         """n rows from `u` of shape (n, width), every number in (0, 1)."""
         ...

@@ -23,8 +23,7 @@ from builder.dataset.facts import report_of
 from builder.errors import InputError, Place, nearest
 from builder.plan.plans import DatasetPlan, Plan, ScenarioPlan
 from builder.project import scenarios
-from builder.project.expect import LIMITS
-from builder.quality import contexts, drawn, families, gates, reports
+from builder.quality import contexts, drawn, gates, reports
 from builder.quality.findings import (
     Context,
     Evidence,
@@ -82,7 +81,7 @@ def dataset(
     held, records = _gathered(one, store, named, semantic)
     expected = plan.project.dataset_settings(one.name).expect
     whole = _judged(held, _limits(one, expected))
-    own = {s.name: limits_of(s.scenario.words.expect).own for s in one.scenarios}
+    own = {s.name: limits_of(s.scenario.words.expect).chosen for s in one.scenarios}
     if len(one.scenarios) > 1:
         whole = [f for f in whole if f.gate not in own.get(f.what, {})]
         for scenario in one.scenarios:
@@ -104,9 +103,9 @@ def current(plan: Plan, one: DatasetPlan, folder: Path) -> list[Finding] | None:
     or were judged by other limits or references than those of now."""
     manifest = manifests.read(folder)
     report = report_of(folder, manifest) if manifest else None
-    if report is None or report["basis"]["judged_by"] != _judged_by(plan, one):
+    if report is None or report.basis.judged_by != _judged_by(plan, one):
         return None
-    return reports.findings(report)
+    return report.restored()
 
 
 def _judged_by(plan: Plan, one: DatasetPlan) -> str:
@@ -115,7 +114,7 @@ def _judged_by(plan: Plan, one: DatasetPlan) -> str:
     named = [_reference(plan, one), *(s.scenario.reference for s in one.scenarios)]
     tables = [files.digest(table.source) if table and table.source else "" for table in named]
     return digest_of([
-        version("text-dataset-builder"), list(families.found()), settings.expect, settings.text,
+        version("text-dataset-builder"), list(gates.installed()), settings.expect, settings.text,
         manifests.sources(plan, one), tables,
     ]).hex()  # fmt: skip
 
@@ -179,17 +178,20 @@ def _reference(plan: Plan, one: DatasetPlan) -> Table | None:
     return scenarios.dataset_reference(plan.project, one.name, loaded)
 
 
-def _limits(one: DatasetPlan, expected: Mapping[str, Any]) -> Limits:
-    """Of the whole dataset."""
-    if len(one.scenarios) == 1:
-        return limits_of(expected, one.scenarios[0].scenario.words.expect)
-    looser: dict[str, float] = {}
-    for scenario in one.scenarios:
-        for gate, bound in limits_of(scenario.scenario.words.expect).own.items():
-            limit, held = LIMITS[gate], looser.get(gate, LIMITS[gate].bound)
-            if limit.strict:
-                looser[gate] = max(bound, held) if limit.upper else min(bound, held)
-    return Limits({**looser, **limits_of(expected).own})
+def _limits(dataset: DatasetPlan, expected: Mapping[str, Any]) -> Limits:
+    """The limits of a whole dataset: the project's over its scenarios', and where one of several
+    scenarios loosens a strict limit, the loosest."""
+    limits = limits_of(expected)
+    if len(dataset.scenarios) == 1:
+        return limits_of(expected, dataset.scenarios[0].scenario.words.expect)
+    loosest: dict[str, float] = {}
+    for scenario in dataset.scenarios:
+        for name, bound in limits_of(scenario.scenario.words.expect).chosen.items():
+            measure = limits.measures[name]
+            if measure.strict:
+                loosen = max if measure.upper else min
+                loosest[name] = loosen(bound, loosest.get(name, measure.bound))
+    return replace(limits, chosen={**loosest, **limits.chosen})
 
 
 def _scenario(
@@ -205,7 +207,7 @@ def _scenario(
     held = Evidence(mine, named, contexts.of_scenario(one, scenario, whole.context))
     limits = limits_of(expected)
     found = _judged(held, limits, list(expected))
-    wanted = [f for f in found if f.gate in limits.own or f.verdict == "too-few-rows"]
+    wanted = [f for f in found if f.gate in limits.chosen or f.verdict == "too-few-rows"]
     return _under(scenario, wanted)
 
 
@@ -231,6 +233,6 @@ def _under(scenario: ScenarioPlan, found: Iterable[Finding]) -> list[Finding]:
 
 
 def _judged(held: Evidence, limits: Limits, names: Sequence[str] | None = None) -> list[Finding]:
-    known = families.found()
+    known = gates.installed()
     chosen = known if names is None else {name: known[name] for name in names}
     return gates.judge(held, limits, list(chosen.values()))

@@ -1,0 +1,163 @@
+"""report.json: what the gates found of a dataset, for programs, for the card and for comparisons."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import orjson
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from builder.project import expect
+from builder.quality import pii
+from builder.quality.findings import WORST_FIRST, Evidence, Finding, Verdict
+
+NAME = "report.json"
+VERSION = 2
+"""Files of version 1 name no version and no gates."""
+
+
+class Basis(BaseModel):
+    """What the verdicts follow from; empty where a caller chose what the rows were held against."""
+
+    model_config = ConfigDict(frozen=True, strict=True)
+
+    records: str = Field("", description="digest of the rows")
+    judged_by: str = Field("", description="digest of the limits, references and gates")
+
+
+class MeasureEntry(BaseModel):
+    """A measure as its gate declared it when the rows were judged."""
+
+    model_config = ConfigDict(frozen=True, strict=True)
+
+    upper: bool = Field(description="whether a value must stay at or under its limit, not over it")
+    meaning: str = Field(description="what is so where a value lies beyond its limit")
+
+
+class GateEntry(BaseModel):
+    """A gate as it declared itself when the rows were judged."""
+
+    model_config = ConfigDict(frozen=True, strict=True)
+
+    asks: str = Field(description="the question that its measures answer")
+    measures: dict[str, MeasureEntry]
+
+
+class FindingEntry(BaseModel):
+    """One finding as it is written."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+
+    gate: str = Field(description="gate.measure, as in the table of limits")
+    what: str = Field(description="column, scenario or label; empty for all rows")
+    value: float | None = Field(description="to six decimals; null where rows were too few")
+    limit: float | None = Field(description="null where the value is shown and not judged")
+    verdict: Verdict
+    advice: str = Field(description="one line: what the figure means and what to do")
+
+
+class Report(BaseModel):
+    """The findings over one dataset."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        strict=True,
+        title="report.json",
+        json_schema_serialization_defaults_required=True,
+    )
+
+    version: int = Field(1, ge=1, le=VERSION, description="of this format")
+    dataset: str = ""
+    rows: int = 0
+    basis: Basis = Basis(records="", judged_by="")
+    reference_rows: int | None = Field(None, description="null where there was no reference")
+    passed: bool = Field(True, description="whether no gate failed")
+    verdicts: dict[Verdict, int] = Field(default_factory=dict, description="findings of each")
+    not_looked_for: str = Field("", description="personal data that no recogniser finds")
+    gates: dict[str, GateEntry] = Field(
+        default_factory=dict, description="the gates that judged, by name"
+    )
+    findings: list[FindingEntry]
+
+    def restored(self) -> list[Finding]:
+        """The findings as the gates gave them, values to six decimals."""
+        return [
+            Finding(
+                entry.gate, entry.what, math.nan if entry.value is None else entry.value,
+                entry.limit, entry.verdict, entry.advice,
+            )
+            for entry in self.findings
+        ]  # fmt: skip
+
+    def to_json(self) -> bytes:
+        """The content of the file: the same findings give the same bytes."""
+        options = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
+        return orjson.dumps(self.model_dump(), option=options)
+
+
+def of(
+    name: str,
+    evidence: Evidence,
+    findings: Sequence[Finding],
+    basis: Mapping[str, str] | None = None,
+) -> Report:
+    """The report over a dataset of this name; `basis` holds the digests that verdicts follow from."""
+    verdicts = Counter(finding.verdict for finding in findings)
+    names = dict.fromkeys(finding.gate.partition(".")[0] for finding in findings)
+    declared = expect.gates()
+    return Report(
+        version=VERSION,
+        dataset=name,
+        rows=evidence.rows.rows,
+        basis=Basis(**(basis or {})),
+        reference_rows=evidence.reference.rows if evidence.reference else None,
+        passed=not verdicts["fail"],
+        verdicts={verdict: verdicts[verdict] for verdict in WORST_FIRST},
+        not_looked_for=pii.NOT_LOOKED_FOR,
+        gates={name: _gate_entry(declared[name]) for name in names if name in declared},
+        findings=[
+            FindingEntry(
+                gate=finding.gate,
+                what=finding.what,
+                value=None if math.isnan(finding.value) else round(float(finding.value), 6),
+                limit=finding.limit,
+                verdict=finding.verdict,
+                advice=finding.advice,
+            )
+            for finding in findings
+        ],
+    )
+
+
+def parse(content: bytes) -> Report | None:
+    """The report in the bytes of a file; None where they hold none that this version knows."""
+    try:
+        return Report.model_validate_json(content)
+    except ValidationError:
+        return None
+
+
+def read(folder: Path) -> Report | None:
+    """The report in a dataset's folder; None where there is none that can be read."""
+    try:
+        return parse((folder / NAME).read_bytes())
+    except OSError:
+        return None
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema of the file as it is written, which docs/report.schema.json holds."""
+    schema = Report.model_json_schema(mode="serialization")
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+
+
+def _gate_entry(gate: expect.Declaration) -> GateEntry:
+    entries = {
+        measure.name: MeasureEntry(upper=measure.upper, meaning=measure.meaning)
+        for measure in gate.measures
+    }
+    return GateEntry(asks=gate.asks, measures=entries)

@@ -1,0 +1,1 @@
+"""An engine, a sampler and a gate that another package brings."""
