@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from builder.text import cell
+
 _ESCAPES = str.maketrans(
     {mark: f"\\{mark}" for mark in "\\`*_{}[]#|~$"}
     | {"&": "&amp;", "<": "&lt;", ">": "&gt;", "@": "&#64;"}
@@ -57,9 +59,7 @@ def _number(value: Any) -> bool:
 def _cell(value: Any) -> str:
     if isinstance(value, Raw):
         return str(value)
-    if isinstance(value, int) and not isinstance(value, bool):
-        return f"{value:,}"
-    return f"{value:.4g}" if isinstance(value, float) else text(value)
+    return cell(value) if isinstance(value, int | float) else text(value)
 
 
 class Raw(str):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from builder.quality.findings import WORST_FIRST, Verdict
 from builder.quality.report_file import FindingEntry, Report
+from builder.text import number
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,7 @@ class Judged:
         >>> Judged("drift.ks", "", 0.05, 0.1, "pass", upper=True).bound
         '≤0.1'
         """
-        return f"{'≤' if self.upper else '≥'}{self.limit:.4g}"
+        return f"{'≤' if self.upper else '≥'}{number(self.limit)}"
 
     @property
     def strain(self) -> float:
