@@ -292,7 +292,7 @@ def test_a_limit_rings_again_for_who_swallows_it() -> None:
             try:
                 while True:
                     pass
-            except limits.TooLong:
+            except limits.TooLongError:
                 rung += 1
         alarm(0)
     assert rung == 2

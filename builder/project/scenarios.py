@@ -83,7 +83,7 @@ def names(project: Project) -> list[str]:
     return sorted(stems)
 
 
-def named(project: Project, word: str) -> str:
+def name_of(project: Project, word: str) -> str:
     """The scenario that a word of a command means: its name, or the path of its file."""
     file = Path(word)
     of_project = file.parent.resolve() == project.scenarios.resolve()
@@ -302,7 +302,7 @@ def _nearest_pair(names: Iterable[str], columns: Collection[str]) -> str:
     return next((near for name in names if (near := nearest(name, columns))), "")
 
 
-def shown_schema(schema: Schema) -> Text:
+def schema_text(schema: Schema) -> Text:
     """The JSON Schema as templates see it: prints as JSON, its parts as attributes."""
     text = Text(json.dumps(schema.asked, ensure_ascii=False, indent=2))
     text.attributes = schema.asked
