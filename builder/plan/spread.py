@@ -111,7 +111,8 @@ def source(grid: Grid, seed: int) -> Source:
 def share(source: Source, rows: Rows, mask: Mask | None = None) -> Shared:
     """The cases of a scenario: occurrence k of combination c has priority (k + u(c)) / w(c),
     and the plan is the N smallest, so every share is fair on average and one axis may be
-    edited without moving the cases of other combinations."""
+    edited without moving the cases of other combinations.
+    """
     if rows.each is not None:
         return _each(source, rows.each, mask)
     assert rows.total is not None

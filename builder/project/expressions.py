@@ -189,7 +189,8 @@ def _known_values(node: ast.Compare, names: Names, place: Place, source: str) ->
 
 class _Guards(ast.NodeTransformer):
     """`persona.age` looks up the attribute that the scenario gave, never one of Python's;
-    `*` and `%` take numbers alone, for on text they make strings of any length."""
+    `*` and `%` take numbers alone, for on text they make strings of any length.
+    """
 
     def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
         self.generic_visit(node)

@@ -114,7 +114,8 @@ def load(folder: Path, wanted: str, *, place: Place) -> Schema:
 
 def _declared(folder: Path) -> tuple[dict[str, list[tuple[Path, int]]], list[InputError]]:
     """Class names to the files and lines under `folder` that define them, and what is wrong with
-    files that cannot be read: no matter, as long as nothing is wanted from them."""
+    files that cannot be read: no matter, as long as nothing is wanted from them.
+    """
     classes: dict[str, list[tuple[Path, int]]] = {}
     broken = []
     for file in sorted(folder.glob("*.py")):
@@ -161,7 +162,8 @@ def _schema(model: type[BaseModel], name: str, file: Path, line: int) -> Schema:
 
 class _Untitled(GenerateJsonSchema):
     """Titles that Pydantic makes up from names are left out, fields stay as declared, and sets in
-    an order that does not depend on the process."""
+    an order that does not depend on the process.
+    """
 
     ignored_warning_kinds = {"skipped-choice", "non-serializable-default"}  # noqa: RUF012  (Pydantic's own interface)
 
@@ -223,7 +225,8 @@ def _model(folder: Path, file: Path, name: str, line: int) -> type[BaseModel]:
 
 class _Source(importlib.machinery.SourceFileLoader):
     """Compiles what the file holds now: a cache keyed by the second misses quick edits, and
-    leaves files in the user's folder."""
+    leaves files in the user's folder.
+    """
 
     def get_code(self, fullname: str) -> CodeType:
         return compile(_tree(Path(self.path)), self.path, "exec", dont_inherit=True)

@@ -79,7 +79,8 @@ def by_gate(findings: Iterable[Mapping[str, Any]]) -> list[Gate]:
 
 
 def family(gate: str) -> str:
-    """
+    """The gate that a measure is of.
+
     >>> family("drift.ks")
     'drift'
     """
