@@ -52,6 +52,11 @@ def test_a_scenario_of_one_word_has_defaults_for_the_others(tmp_path: Path) -> N
     assert (words.model, words.answer, words.vary, words.draw) == (None, "json", {}, [])
 
 
+def test_a_name_is_kept_as_it_is_written(tmp_path: Path) -> None:
+    words = read(tmp_path, "schema: Letter\nprompt: a-b_c\ndataset: 信\n")
+    assert (words.prompt, words.dataset) == ("a-b_c", "信")
+
+
 @pytest.mark.parametrize(
     ("model", "models"),
     [("fake:a", ("fake:a",)), ("[fake:a, my-lab.x:b c]", ("fake:a", "my-lab.x:b c"))],
