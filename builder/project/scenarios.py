@@ -92,7 +92,7 @@ def name_of(project: Project, word: str) -> str:
 
 def load_all(project: Project, samplers: Samplers, wanted: Sequence[str] = ()) -> list[Scenario]:
     """The wanted scenarios (all, when none is named) and those that share a dataset with them,
-    by name. Every broken file is in the one InputErrors that is raised.
+    by name. Every broken file is in the one InputError that is raised.
     """
     known = names(project)
     for name in wanted:
