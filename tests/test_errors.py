@@ -40,7 +40,7 @@ def test_the_nearest_word_is_offered_where_one_is_near() -> None:
 def test_trouble_carries_what_is_known_of_it() -> None:
     trouble = TransportError("slow", after=2.0, limited=True, at_most=3)
     assert (trouble.after, trouble.limited, trouble.at_most) == (2.0, True, 3)
-    assert not (trouble.late or trouble.free or trouble.absent)
+    assert (trouble.late, trouble.free, trouble.absent) == (False, False, False)
 
 
 @pytest.mark.parametrize(
