@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from collections.abc import Callable
 
 import pytest
@@ -33,6 +34,29 @@ def test_each_limit_begins_anew_and_none_is_left_behind() -> None:
         alarm(5)
     assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
     assert signal.getsignal(signal.SIGALRM) is before
+
+
+def test_a_limit_rings_again_for_who_swallows_it() -> None:
+    rung = 0
+    with limits.alarm() as alarm:
+        alarm(0.1)
+        while rung < 2:
+            try:
+                while True:
+                    pass
+            except limits.TooLongError:
+                rung += 1
+        alarm(0)
+    assert rung == 2
+
+
+def test_a_lifted_limit_rings_no_more() -> None:
+    with limits.alarm() as alarm:
+        alarm(0.05)
+        alarm(0)
+        time.sleep(0.1)
+        alarm(0.05)
+    time.sleep(0.1)
 
 
 def test_a_limit_that_was_lifted_does_not_ring() -> None:
