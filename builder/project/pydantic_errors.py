@@ -6,7 +6,7 @@ from pydantic_core import ErrorDetails
 
 
 def expected(problem: ErrorDetails, *, mapping: str) -> str:
-    """What should have stood there; `mapping` is what the file's format calls one."""
+    """Words for what should have stood there; `mapping` is what the file's format calls one."""
     limits = problem.get("ctx", {})
     kinds = {
         "int_type": "expected a whole number",

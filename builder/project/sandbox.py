@@ -61,7 +61,7 @@ class _Code(CodeGenerator):
 
 
 class Missing(StrictUndefined):
-    """What is not there; the error says what is."""
+    """A name or attribute that is not there; its error says what is."""
 
     @property
     def _undefined_message(self) -> str:

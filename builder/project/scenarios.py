@@ -24,7 +24,7 @@ from builder.table.tables import Table
 
 
 class Scenario(NamedTuple):
-    """One loaded file with all that it names."""
+    """A scenario file, loaded with all that it names."""
 
     name: str
     words: Words
@@ -47,6 +47,7 @@ class Scenario(NamedTuple):
 
     @property
     def place(self) -> Place:
+        """The beginning of its file."""
         return Place(self.document.file, 1, 1)
 
     @property

@@ -33,7 +33,7 @@ LIMIT = 60.0
 
 
 class Schema(NamedTuple):
-    """One class of the project, as a request needs it and as a row needs it."""
+    """A Pydantic class of the project, as a request needs it and as a row does."""
 
     name: str
     model: type[BaseModel]
@@ -55,6 +55,7 @@ class Schema(NamedTuple):
         return tuple(self.row.get("properties", {}))
 
     def place(self, name: str = "") -> Place:
+        """Where a field is declared; the class where none is named or it is inherited."""
         return self.places.get(name, Place(self.file, self.line, 1))
 
     def text_field(self) -> str:

@@ -63,7 +63,7 @@ class Prices(_Table):
 
 
 class Provider(BaseModel):
-    """One `[tool.builder.providers.NAME]`. Words that are not ours go to the engine as options."""
+    """A provider, `[tool.builder.providers.NAME]`. Words that are not ours go to the engine as options."""
 
     model_config = ConfigDict(extra="allow", frozen=True, strict=True, allow_inf_nan=False)
     base_url: str | None = None
@@ -78,7 +78,7 @@ class Provider(BaseModel):
 
 
 class ShapeSettings(_Table):
-    """One `shape = {as = …}`: the columns a dataset is written in, and the fields they take."""
+    """The shape of a dataset, `shape = {as = …}`: its columns, and the fields they take."""
 
     kind: Literal["columns", "messages", "prompt-completion", "text-label"] = Field(
         default="columns", alias="as"
@@ -101,7 +101,7 @@ class ShapeSettings(_Table):
 
 
 class DatasetSettings(_Table):
-    """One `[tool.builder.datasets.NAME]`."""
+    """A dataset, `[tool.builder.datasets.NAME]`."""
 
     text: list[str] | None = None
     title: str | None = None
@@ -187,9 +187,11 @@ class Project:
         return self.outputs / "store.sqlite"
 
     def dataset_settings(self, name: str) -> DatasetSettings:
+        """The settings of a dataset; the defaults where nobody wrote any."""
         return self.settings.datasets.get(name, DatasetSettings())
 
     def provider_settings(self, name: str) -> Provider:
+        """The settings of a provider; the defaults where nobody wrote any."""
         return self.settings.providers.get(name) or Provider.model_validate({})
 
     def environ(self) -> Mapping[str, str]:
