@@ -1,4 +1,4 @@
-"""All benchmarks, in about half an hour: python -m benchmarks > docs/performance.md
+"""All benchmarks, in about half an hour: python -m benchmarks > docs/performance.md.
 
 Ends with 1 where a figure leaves its limit.
 """

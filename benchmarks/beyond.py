@@ -31,9 +31,9 @@ def main() -> None:
     reading = 0.0
     handed_over = rows.Reading.batches
 
-    def timed(pass_: rows.Reading) -> Iterator[Batch | Reject]:
+    def timed(self: rows.Reading) -> Iterator[Batch | Reject]:
         nonlocal reading
-        batches = handed_over(pass_)
+        batches = handed_over(self)
         while True:
             began = process_time()
             batch = next(batches, None)
@@ -42,7 +42,7 @@ def main() -> None:
                 return
             yield batch
 
-    rows.Reading.batches = timed  # type: ignore[method-assign]
+    rows.Reading.batches = timed  # type: ignore[method-assign]  # the one place where the clock fits
     began = process_time()
     with store.reading(project.store) as held:
         for one in plan.datasets:

@@ -54,7 +54,8 @@ finally:
 
 def added(rows: int = ROWS, times: int = 3) -> Iterator[tuple[str, float, list[str]]]:
     """For each way to draw, the CPU seconds that it adds to a plan once fitted, and the heavy
-    packages that such a plan imports. The first line is the plan without any: its own seconds."""
+    packages that such a plan imports. The first line is the plan without any: its own seconds.
+    """
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         for name, text in FILES.items():

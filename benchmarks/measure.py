@@ -70,7 +70,8 @@ def child(
     **environ: str,
 ) -> Ran:
     """Runs a command to its end; RuntimeError where it fails in a way that no run should. With
-    `seen`, its CPU is that by the moment when this gives more than 0 (on Linux)."""
+    `seen`, its CPU is that by the moment when this gives more than 0 (on Linux).
+    """
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         began = monotonic()
         process = subprocess.Popen(

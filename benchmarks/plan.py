@@ -65,7 +65,8 @@ def nothing(rows: int, times: int) -> list[Any]:
 
 def sized(rows: int) -> tuple[list[list[Any]], list[float]]:
     """Lines of one size, and the seconds of plan, plan with all held, export, and of it beyond
-    reading the store."""
+    reading the store.
+    """
     with tempfile.TemporaryDirectory() as scratch:
         folder = measure.project(Path(scratch), NOWHERE, rows=rows)
         plan = measure.often(lambda: builder(folder, "plan"), 3 if rows <= 100_000 else 1)

@@ -71,7 +71,9 @@ def _response(status: str, body: bytes, *headers: str) -> bytes:
 class Provider:
     """What all connections share: counts, and who is let through."""
 
-    def __init__(self, latency: float, refuse: float, rate: float | None, retry_after: float):
+    def __init__(
+        self, latency: float, refuse: float, rate: float | None, retry_after: float
+    ) -> None:
         self.latency = latency
         self.refuse = refuse
         self.rate = rate

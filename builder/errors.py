@@ -18,7 +18,7 @@ refused is a `Completion` that is no answer.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -63,18 +63,11 @@ class InputError(BuilderError):
         return where + super().__str__()
 
 
-class InputErrors(InputError):
-    """Several wrong inputs at once, one message each."""
-
-    def __init__(self, errors: Iterable[InputError]) -> None:
-        # Two scenarios of one broken schema meet the same fault: once is enough.
-        self.errors = tuple({str(error): error for error in errors}.values())
-        super().__init__("\n".join(str(error) for error in self.errors))
-
-
-def combine(errors: Sequence[InputError]) -> InputError:
-    """The one of these errors, or an InputErrors of them all."""
-    return errors[0] if len(errors) == 1 else InputErrors(errors)
+def combine(errors: Iterable[InputError]) -> InputError:
+    """The one of these errors, or one that says them all; a fault that two of them share once."""
+    distinct = {str(error): error for error in errors}
+    only = next(iter(distinct.values()))
+    return only if len(distinct) == 1 else InputError("\n".join(distinct))
 
 
 class StoreError(BuilderError):

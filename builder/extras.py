@@ -13,10 +13,10 @@ DISTRIBUTION = "text-dataset-builder"
 
 
 @contextmanager
-def needed(extra: str) -> Iterator[None]:
+def importing(extra: str) -> Iterator[None]:
     """Imports inside that fail for a missing package raise InputError that names the extra.
 
-    >>> with needed("stats"):  # doctest: +ELLIPSIS
+    >>> with importing("stats"):  # doctest: +ELLIPSIS
     ...     import no_such_package
     Traceback (most recent call last):
     ...

@@ -9,13 +9,13 @@ from contextlib import contextmanager
 from types import FrameType
 
 
-class TooLong(BaseException):
+class TooLongError(BaseException):
     """The limit was reached. No `except Exception` of what runs within the limit catches it."""
 
 
 @contextmanager
 def alarm() -> Iterator[Callable[[float], None]]:
-    """A function that gives what follows so many seconds, after which TooLong is raised in it; 0 lifts the limit.
+    """A function that gives what follows so many seconds, after which TooLongError is raised in it; 0 lifts the limit.
 
     It rests on the interval timer, so it holds on the main thread of systems that have one;
     elsewhere nothing is limited. One alarm serves many short calls: setting it costs well under
@@ -32,7 +32,7 @@ def alarm() -> Iterator[Callable[[float], None]]:
     def ring(number: int, frame: FrameType | None) -> None:
         # A signal may arrive just after the limit was lifted.
         if running:
-            raise TooLong
+            raise TooLongError
 
     def limit(seconds: float) -> None:
         nonlocal running

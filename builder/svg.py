@@ -32,7 +32,8 @@ def escape(value: object) -> str:
 
 
 def coordinate(value: float) -> str:
-    """
+    """A number of a path with one decimal place, or none.
+
     >>> coordinate(3.14159), coordinate(2)
     ('3.1', '2')
     """

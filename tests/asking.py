@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import pytest
@@ -33,7 +34,9 @@ class Review(BaseModel):
     reply: str | None = None
 
 
-def request(who: str, schema: Any = Review, **params: Any) -> Request:
+def request(
+    who: str, schema: type[BaseModel] | Mapping[str, Any] | None = Review, **params: Any
+) -> Request:
     turns = (Message("system", "You write reviews."), Message("user", "Write one."))
     shape = schema.model_json_schema() if isinstance(schema, type) else schema
     return Request(MODELS[who], turns, params, shape)

@@ -13,14 +13,14 @@ MARK = "▸"
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """One slip."""
+    """A broken input: its files, the place that it marks, and what is said of it."""
 
     name: str
     files: Mapping[str, str | bytes]
     said: str
     """What the message must hold, in its own words."""
     model: bool = True
-    """False where the slip lies in the model, so that no flag may replace it."""
+    """False where the fault lies in the model, so that no flag may replace it."""
     at: str = ""
     """The place, where no mark can stand."""
 
@@ -44,23 +44,23 @@ class Broken:
 
 
 def scenario(name: str, text: str, said: str, *, model: bool = True, **more: str) -> Broken:
-    """A slip in the base project's scenario, whose class is named unless `text` names one."""
+    """A fault in the base project's scenario, whose class is named unless `text` names one."""
     whole = text if "schema" in text.replace(MARK, "") else f"schema: Letter\n{text}"
     return Broken(name, {"scenarios/letters.yaml": whole, **named(more)}, said, model)
 
 
 def prompt(name: str, text: str, said: str, **more: str) -> Broken:
-    """A slip in the base project's template."""
+    """A fault in the base project's template."""
     return Broken(name, {"prompts/letters.j2": text, **named(more)}, said)
 
 
 def schema(name: str, text: str, said: str, **more: str) -> Broken:
-    """A slip in the base project's schema."""
+    """A fault in the base project's schema."""
     return Broken(name, {"schemas/letters.py": text, **named(more)}, said)
 
 
 def settings(name: str, text: str, said: str, *, model: bool = True) -> Broken:
-    """A slip in the base project's settings."""
+    """A fault in the base project's settings."""
     return Broken(name, {"pyproject.toml": text}, said, model)
 
 

@@ -1,4 +1,4 @@
-"""Broken scenario files: YAML, Chinese typing slips, words, axes, rows, draws, keep."""
+"""Broken scenario files: YAML, Chinese typing typos, words, axes, rows, draws, keep."""
 
 from __future__ import annotations
 

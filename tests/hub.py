@@ -136,7 +136,7 @@ class Hub:
         self._loop.run_until_complete(runner.setup())
         site = web.TCPSite(runner, "127.0.0.1", 0)
         self._loop.run_until_complete(site.start())
-        port = site._server.sockets[0].getsockname()[1]
+        port = runner.addresses[0][1]
         self.url = f"http://127.0.0.1:{port}"
         ready.set()
         self._loop.run_forever()
@@ -272,7 +272,7 @@ class Hub:
         paths = form.getall("paths", []) if form is not None else (await request.json())["paths"]
         files = found[1].files
         entries = [files[path].entry(path) for path in paths if path in files]
-        for path in paths:
+        for path in map(str, paths):
             if any(name.startswith(f"{path}/") for name in files):
                 entries.append({"type": "directory", "path": path, "oid": "0" * 40, "size": 0})
         return web.json_response(entries)

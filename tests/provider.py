@@ -257,7 +257,9 @@ def asked_format(body: Mapping[str, Any]) -> str:
 def schema_of(body: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """The schema that the answer must obey: in the format, or told in the prompt."""
     wanted = body.get("response_format") or body.get("output_config", {}).get("format") or {}
-    schema = wanted.get("schema") or wanted.get("json_schema", {}).get("schema")
+    schema: Mapping[str, Any] | None = wanted.get("schema") or wanted.get("json_schema", {}).get(
+        "schema"
+    )
     if schema is None:
         for text in prompts(body):
             if "JSON Schema:\n" in text:

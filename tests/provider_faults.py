@@ -193,7 +193,7 @@ def _redirect(request: web.Request, made: bytes) -> web.Response:
 
 def _echo(request: web.Request, made: bytes) -> web.Response:
     """A refusal that repeats the key, as some servers do."""
-    key = request.headers.get("x-api-key") or request.headers.get("authorization", "")
+    key = request.headers.get("x-api-key", request.headers.get("authorization", ""))
     error = {"message": f"Key {key.removeprefix('Bearer ')} is not known.", "code": key}
     return _json(orjson.dumps({"error": error}), 401)
 

@@ -17,7 +17,7 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -166,14 +166,10 @@ class Process:
         timer.cancel()
         seconds = time.monotonic() - self._began
         self.child.returncode = code = os.waitstatus_to_exitcode(status)
-        texts = []
-        for stream in (self._out, self._err):
-            stream.seek(0)
-            texts.append(stream.read().decode("utf-8", "replace"))
-            stream.close()
+        out, err = _taken(self._out), _taken(self._err)
         calls = self.site.provider.calls - self._calls
         cpu = usage.ru_utime + usage.ru_stime
-        return Ran(code, *texts, calls, seconds, self.peak, self.files, cpu)
+        return Ran(code, out, err, calls, seconds, self.peak, self.files, cpu)
 
     def _watch(self) -> None:
         folder = Path(f"/proc/{self.child.pid}")
@@ -190,6 +186,14 @@ class Process:
             if os.waitid(os.P_PID, self.child.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT):
                 return
             time.sleep(0.002)
+
+
+def _taken(stream: BinaryIO) -> str:
+    """All that a process wrote; the stream is closed."""
+    stream.seek(0)
+    text = stream.read().decode("utf-8", "replace")
+    stream.close()
+    return text
 
 
 def _peak(status: str) -> float:
@@ -238,8 +242,10 @@ def tmpfs(folder: Path, size: str) -> Iterator[bool]:
     """A small file system at `folder`; yields whether this machine lets us have one."""
     folder.mkdir(parents=True, exist_ok=True)
     command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
-    done = shutil.which("mount") and subprocess.run(command, capture_output=True, check=False)
-    mounted = bool(done) and done.returncode == 0
+    mounted = (
+        shutil.which("mount") is not None
+        and subprocess.run(command, capture_output=True, check=False).returncode == 0
+    )
     try:
         yield mounted
     finally:

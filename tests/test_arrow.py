@@ -20,7 +20,7 @@ from builder.plan.columns import (
     Kind,
 )
 
-TEXT = st.text(st.characters(exclude_categories=("Cs",)), max_size=12)
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 PLAIN: dict[Kind, st.SearchStrategy[Any]] = {
     STRING: TEXT,
     JSON: TEXT,

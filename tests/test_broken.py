@@ -14,17 +14,17 @@ from tests.broken import Broken
 TABLE = [*broken_scenarios.TABLE, *broken_files.TABLE]
 
 
-@pytest.mark.parametrize("slip", [pytest.param(slip, id=slip.name) for slip in TABLE])
+@pytest.mark.parametrize("broken", [pytest.param(broken, id=broken.name) for broken in TABLE])
 def test_a_broken_input_is_named_with_its_place_before_anything_is_asked(
-    slip: Broken, tmp_path: Path
+    broken: Broken, tmp_path: Path
 ) -> None:
-    folder = projects.write(tmp_path, slip.written())
-    model = ["--model", "fake:any"] if slip.model else []
+    folder = projects.write(tmp_path, broken.written())
+    model = ["--model", "fake:any"] if broken.model else []
     for command in (["plan"], ["run", *model]):
         ran = projects.run(folder, *command)
         first = next((line for line in ran.err.split("\n") if line.startswith("error: ")), ran.err)
-        assert first.startswith(f"error: {slip.place()}: ")
-        assert slip.said in ran.err
+        assert first.startswith(f"error: {broken.place()}: ")
+        assert broken.said in ran.err
         assert ran.code == 2
         assert "Traceback" not in ran.err + ran.out
         assert not ran.out
@@ -32,7 +32,7 @@ def test_a_broken_input_is_named_with_its_place_before_anything_is_asked(
 
 
 def test_the_table_of_broken_inputs_is_long_and_names_each_once() -> None:
-    names = [slip.name for slip in TABLE]
+    names = [broken.name for broken in TABLE]
     assert len(names) > 300
     assert len(set(names)) == len(names)
 

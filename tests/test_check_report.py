@@ -3,6 +3,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 import orjson
@@ -24,7 +25,7 @@ def evidence() -> findings.Evidence:
     ]
     texts = [f"{base[k % 3]} {chr(97 + k % 26) * 9} {chr(97 + k // 26) * 7}" for k in range(120)]
     texts[4], texts[5] = f"{ATTACK} {texts[4]}", f"{ATTACK} {texts[4]} card 4111 1111 1111 1111"
-    ours = {
+    ours: dict[str, Sequence[str | float]] = {
         "text": texts,
         "amount": [float(k % 37) + 0.5 for k in range(120)],
         f"label {ATTACK}": [f"<b>{k % 3}</b>" for k in range(120)],

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+from typing import Any
 
 import numpy as np
 import pytest
@@ -94,7 +95,7 @@ def test_the_scenario_reads_back_as_the_base_with_a_focus() -> None:
         topups.Thin(("refund", "bank"), 0.5, 0.1, 0.3),
         topups.Thin(("退款", "到账"), 0.2, 0.0, 0.1),
     ]
-    base = {
+    base: dict[str, Any] = {
         "prompt": "support",
         "schema": "Support",
         "rows": 10,

@@ -21,7 +21,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from builder.plan import requests
-from builder.plan.plans import ScenarioPlan
+from builder.plan.plans import Overrides, ScenarioPlan
 from builder.project.settings import Project
 from builder.project.words import Rows
 from builder.records import Key, Message, Request
@@ -305,9 +305,9 @@ def test_a_value_added_and_taken_out_again_leaves_the_plan_as_it_was(
     scenario.write_text(text.replace("[1, 2]", "[1, 2, 3]"), "utf-8")
     grown = projects.keys(folder)
     assert before.keys() <= grown.keys()
-    new = [grown[key] for key in grown.keys() - before.keys()]
-    assert {case["combination"]["count"] for case in new} == {3}
-    assert len(new) == 4 * 2 * 2
+    added = [grown[key] for key in grown.keys() - before.keys()]
+    assert {case["combination"]["count"] for case in added} == {3}
+    assert len(added) == 4 * 2 * 2
     scenario.write_text(text, "utf-8")
     assert projects.keys(folder) == before
 
@@ -415,7 +415,7 @@ def test_a_seed_gives_other_cases_and_a_row_count_more_of_the_same(
     ]
     assert sum(draws) < 3
     project = Project.find(base)
-    more = requests.plan(project, [], requests.Overrides(rows=Rows(total=60)))
+    more = requests.plan(project, [], Overrides(rows=Rows(total=60)))
     letters = next(s for s in more.scenarios() if s.name == "letters")
     few = scenario_plan(base)
     assert np.array_equal(letters.cases.digests[:40], few.cases.digests)

@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import jsonschema
@@ -123,6 +124,24 @@ def test_imports_point_down(module: str) -> None:
             if (module, rest) in KNOWN:
                 continue
             assert layer(rest.split(".")[0]) <= own, f"{module} imports {name}"
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    graph = {
+        module: {file for name, _ in imports(module) if (file := _file(name))} for module in MODULES
+    }
+    TopologicalSorter(graph).prepare()
+
+
+def _file(name: str) -> str:
+    """The module of the package that an import of this name reads; empty for other packages."""
+    steps = name.split(".")
+    if steps[0] != "builder":
+        return ""
+    inner = steps[1:]
+    paths = ("/".join(inner[:end]) for end in range(len(inner), 0, -1))
+    files = (file for path in paths for file in (f"{path}.py", f"{path}/__init__.py"))
+    return next((file for file in files if file in MODULES), "__init__.py")
 
 
 @pytest.mark.parametrize("module", MODULES)

@@ -284,29 +284,6 @@ def test_rendering_is_cut_where_it_takes_too_long(folder: Path) -> None:
     assert found.place.line == 2
 
 
-def test_a_limit_rings_again_for_who_swallows_it() -> None:
-    rung = 0
-    with limits.alarm() as alarm:
-        alarm(0.1)
-        while rung < 2:
-            try:
-                while True:
-                    pass
-            except limits.TooLong:
-                rung += 1
-        alarm(0)
-    assert rung == 2
-
-
-def test_a_lifted_limit_rings_no_more() -> None:
-    with limits.alarm() as alarm:
-        alarm(0.05)
-        alarm(0)
-        time.sleep(0.1)
-        alarm(0.05)
-    time.sleep(0.1)
-
-
 def test_elsewhere_than_on_the_main_thread_nothing_is_limited(folder: Path) -> None:
     found: list[Turns] = []
 

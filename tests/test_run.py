@@ -230,7 +230,8 @@ def hard(site: Site) -> None:
 @pytest.mark.slow
 def test_exactly_n_rows_whatever_the_rejects_and_the_order_of_arrival(tmp_path: Path) -> None:
     contents, rows = [], []
-    for number, latency in enumerate([(0.0, 0.03), (0.0, 0.03), 0.0]):
+    latencies = [(0.0, 0.03), (0.0, 0.03), (0.0, 0.0)]
+    for number, latency in enumerate(latencies):
         folder = tmp_path / str(number)
         folder.mkdir()
         with Provider(latency=latency, seed=number) as provider:

@@ -176,7 +176,7 @@ def test_a_fitted_draw_does_not_depend_on_chunks(
 def test_a_fit_survives_npz_without_pickle(learnt: tuple[str, type[Sampler], Arrays]) -> None:
     _, sampler, arrays = learnt
     file = io.BytesIO()
-    np.savez(file, **arrays)
+    np.savez(file, allow_pickle=False, **arrays)
     file.seek(0)
     with np.load(file, allow_pickle=False) as kept:
         loaded = dict(kept)
@@ -331,7 +331,7 @@ def test_drawing_needs_numpy_alone(tmp_path: Any) -> None:
         "assert not {'scipy', 'sklearn', 'pandas'} & set(sys.modules), sorted(sys.modules)",
     ]
     for name in FITTED:
-        np.savez(tmp_path / f"{name}.npz", **fitted(name, mixed())[1])
+        np.savez(tmp_path / f"{name}.npz", allow_pickle=False, **fitted(name, mixed())[1])
     done = subprocess.run(
         [sys.executable, "-c", "\n".join(script), *FITTED],
         cwd=tmp_path,

@@ -118,9 +118,10 @@ def test_a_second_run_keeps_the_foci_of_the_first(site: Path) -> None:
 
 def topup_foci(site: Path) -> dict[str, int]:
     from builder.project import documents
+    from builder.project.words import Words
 
-    data = documents.read(site / "scenarios" / "letters_topup.yaml").data
-    return {str(k): int(v) for k, v in data["vary"]["focus"].items()}
+    words = Words.read(documents.read(site / "scenarios" / "letters_topup.yaml"))
+    return {str(k): int(v) for k, v in words.vary["focus"].items()}
 
 
 def test_a_budget_stops_all_rounds_and_running_again_goes_on(site: Path) -> None:

@@ -1,0 +1,1 @@
+"""The exported dataset: its files, shapes, manifest and card."""

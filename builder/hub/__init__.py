@@ -1,0 +1,1 @@
+"""The Hub: datasets published, compared and released."""

@@ -43,8 +43,8 @@ class Cases:
         return [Key(raw[16 * i : 16 * i + 16], repeat, 0) for i, repeat in enumerate(repeats)]
 
 
-def numbered(parts: Sequence[Cases], before: Sequence[Cases]) -> list[Cases]:
-    """The same cases with repeats: how many equal requests stand ahead, those `before` first."""
+def number_repeats(parts: Sequence[Cases], before: Sequence[Cases]) -> list[Cases]:
+    """Cases with their repeats: how many equal requests stand ahead of each, those `before` first."""
     lengths = [len(part) for part in parts]
     ahead = sum(len(part) for part in before)
     if not sum(lengths):
@@ -61,7 +61,9 @@ def numbered(parts: Sequence[Cases], before: Sequence[Cases]) -> list[Cases]:
     leaders = np.empty(len(order), np.int32)
     leaders[order] = order[starts]  # lexsort is stable: the first of equals stands first
     cuts = np.cumsum(lengths)[:-1]
-    numbered = zip(
-        parts, np.split(repeats[ahead:], cuts), np.split(leaders[ahead:], cuts), strict=True
-    )
-    return [replace(part, repeats=repeat, leaders=leader) for part, repeat, leader in numbered]
+    return [
+        replace(part, repeats=repeat, leaders=leader)
+        for part, repeat, leader in zip(
+            parts, np.split(repeats[ahead:], cuts), np.split(leaders[ahead:], cuts), strict=True
+        )
+    ]

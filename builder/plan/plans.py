@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from builder import limits
 from builder.errors import InputError, nearest
 from builder.plan import spread
-from builder.plan.cases import Cases, numbered
+from builder.plan.cases import Cases, number_repeats
 from builder.plan.drawer import Drawer
 from builder.plan.spread import Source
 from builder.project import prompts, scenarios
@@ -245,7 +245,7 @@ class DatasetPlan:
         fresh = [_addressed(part, index, k) for part, index, k in reserves]
         before = [part.cases for part in self.scenarios]
         before += [part for earlier in self._reserves for part in earlier]
-        return numbered(fresh, before)
+        return number_repeats(fresh, before)
 
 
 class Plan(NamedTuple):
@@ -293,7 +293,7 @@ def make(
     datasets = []
     for name in sorted(by_dataset):
         parts = by_dataset[name]
-        addressed = numbered([part.cases for part in parts], [])
+        addressed = number_repeats([part.cases for part in parts], [])
         for part, cases in zip(parts, addressed, strict=True):
             part.cases = cases
         datasets.append(DatasetPlan(name, parts, _text(project, name, parts)))
@@ -329,7 +329,7 @@ def _scenario(
     source = spread.source(scenario.grid, scenario.words.seed)
     shared = _shared(scenario, source, changed.rows or scenario.words.rows)
     drawer = Drawer(scenario.draws, source, project.outputs / "fits")
-    given = {**scenario.given, "schema": scenarios.shown_schema(scenario.schema)}
+    given = {**scenario.given, "schema": scenarios.schema_text(scenario.schema)}
     nothing = np.empty(0, np.int32)
     planned = ScenarioPlan(
         scenario=scenario,

@@ -27,14 +27,14 @@ def plan(project: Project, wanted: Sequence[str] = (), overrides: Overrides | No
     InputError for whatever is wrong in a file, a setting or a flag.
     """
     changed = overrides or Overrides()
-    wanted = [scenarios.named(project, name) for name in wanted]
+    wanted = [scenarios.name_of(project, name) for name in wanted]
     loaded = scenarios.load_all(project, samplers, wanted)
     for provider in project.settings.providers:
         try:
             registry.check_options(provider, project.provider_settings(provider))
         except InputError as error:
             raise _placed(project, provider, error, None) from None
-    ask = {scenario.name: _asked(project, scenario, changed) for scenario in loaded}
+    ask = {scenario.name: _asked_models(project, scenario, changed) for scenario in loaded}
     return plans.make(project, loaded, ask, wanted, changed)
 
 
@@ -65,7 +65,7 @@ def host(where: Endpoint) -> str:
     return urlsplit(where.base_url).netloc if where.base_url else where.protocol
 
 
-def _asked(project: Project, scenario: Scenario, changed: Overrides) -> tuple[Asked, ...]:
+def _asked_models(project: Project, scenario: Scenario, changed: Overrides) -> tuple[Asked, ...]:
     models: tuple[str, ...]
     places: list[Place | None]
     if changed.model:
@@ -82,11 +82,12 @@ def _asked(project: Project, scenario: Scenario, changed: Overrides) -> tuple[As
             hint='write `model: provider:model` here, or model = "…" under [tool.builder]',
         )
     return tuple(
-        _one(project, scenario, model, place) for model, place in zip(models, places, strict=True)
+        _asked_model(project, scenario, model, place)
+        for model, place in zip(models, places, strict=True)
     )
 
 
-def _one(project: Project, scenario: Scenario, model: str, place: Place | None) -> Asked:
+def _asked_model(project: Project, scenario: Scenario, model: str, place: Place | None) -> Asked:
     provider, colon, name = model.partition(":")
     if not colon or not provider or not name:
         known = f"provider:model; providers: {', '.join(registry.PRESETS)}"
@@ -106,9 +107,9 @@ def _one(project: Project, scenario: Scenario, model: str, place: Place | None) 
     asked = plans.asked(f"{provider}:{canonical}", params, scenario, written=written)
     probe = Request(model, (Message("user", "…"),), params, asked.schema)
     for problem in engine.problems(where, probe):
-        spot = _spot(project, scenario, provider, problem) or place
-        said = problem if repr(model) in problem else f"{model}: {problem}"
-        raise InputError(said, place=spot)
+        message = problem if repr(model) in problem else f"{model}: {problem}"
+        spot = _spot(project, scenario, provider, problem)
+        raise InputError(message, place=spot or place)
     return asked
 
 
@@ -121,10 +122,10 @@ def _placed(project: Project, provider: str, error: InputError, place: Place | N
 
 def _spot(project: Project, scenario: Scenario, provider: str, problem: str) -> Place | None:
     """Where the param or setting stands that an engine's complaint begins with."""
-    named = re.match(r"(\w+)\.(\w+):", problem)
-    if named is None:
+    setting = re.match(r"(\w+)\.(\w+):", problem)
+    if setting is None:
         return None
-    kind, word = named.groups()
+    kind, word = setting.groups()
     if kind != "params":
         return project.place(("providers", provider, kind, word))
     if word in scenario.words.params:

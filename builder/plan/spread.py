@@ -43,7 +43,7 @@ class Shared:
     """Combinations that `keep` left of the grid."""
 
 
-def word(*parts: Any) -> np.uint64:
+def word(*parts: object) -> np.uint64:
     """64 bits that stand for these parts."""
     digest = hashlib.blake2b(canonical(parts), digest_size=8).digest()
     return np.uint64(int.from_bytes(digest, "big"))
@@ -111,7 +111,8 @@ def source(grid: Grid, seed: int) -> Source:
 def share(source: Source, rows: Rows, mask: Mask | None = None) -> Shared:
     """The cases of a scenario: occurrence k of combination c has priority (k + u(c)) / w(c),
     and the plan is the N smallest, so every share is fair on average and one axis may be
-    edited without moving the cases of other combinations."""
+    edited without moving the cases of other combinations.
+    """
     if rows.each is not None:
         return _each(source, rows.each, mask)
     assert rows.total is not None
@@ -121,10 +122,10 @@ def share(source: Source, rows: Rows, mask: Mask | None = None) -> Shared:
     left = rows.total - len(floor.index)
     if left <= 0:
         return floor
-    rest = _smallest(source, left, mask, first=rows.least)
+    others = _smallest(source, left, mask, first=rows.least)
     return Shared(
-        np.concatenate([floor.index, rest.index]),
-        np.concatenate([floor.occurrence, rest.occurrence]),
+        np.concatenate([floor.index, others.index]),
+        np.concatenate([floor.occurrence, others.occurrence]),
         floor.kept,
     )
 
@@ -138,15 +139,15 @@ class Mask(NamedTuple):
 
     def __call__(self, index: NDArray[np.int64]) -> NDArray[np.bool_]:
         digits = self.grid.digits(index)
-        kept = np.ones(index.shape, dtype=bool)
+        is_kept = np.ones(index.shape, dtype=bool)
         for blocks, table in self.tables:
-            kept &= table[tuple(digits[block] for block in blocks)]
-        return kept
+            is_kept &= table[tuple(digits[block] for block in blocks)]
+        return is_kept
 
 
 def mask(grid: Grid, rules: Sequence[Expression], given: Mapping[str, Any]) -> Mask | None:
     """The truth tables of rules over axes (and what is given) alone; None where there is no rule."""
-    found = []
+    tables = []
     for rule in rules:
         blocks = tuple(i for i, block in enumerate(grid.blocks) if rule.names & set(block.names))
         shape = tuple(len(grid.blocks[i].choices) for i in blocks)
@@ -157,8 +158,8 @@ def mask(grid: Grid, rules: Sequence[Expression], given: Mapping[str, Any]) -> M
                 chosen = grid.blocks[block]
                 names.update(zip(chosen.names, chosen.choices[choice], strict=True))
             table[position] = rule.holds(names)
-        found.append((blocks, table))
-    return Mask(grid, tuple(found)) if found else None
+        tables.append((blocks, table))
+    return Mask(grid, tuple(tables)) if tables else None
 
 
 def kept(source: Source, mask: Mask | None) -> int:
@@ -191,7 +192,7 @@ def _chunks(
 def _each(source: Source, each: int, mask: Mask | None) -> Shared:
     parts = [(index, u, words) for index, u, _, words in _chunks(source, mask)]
     if not parts:
-        return _nothing()
+        return _no_cases()
     index = np.concatenate([part[0] for part in parts])
     order = np.lexsort(
         (
@@ -205,22 +206,21 @@ def _each(source: Source, each: int, mask: Mask | None) -> Shared:
 
 
 def _smallest(source: Source, total: int, mask: Mask | None, *, first: int) -> Shared:
-    weight_sum, kept = 0.0, 0
+    weight_sum, combinations = 0.0, 0
     for index, _, weights, _ in _chunks(source, mask):
         weight_sum += float(weights.sum())
-        kept += len(index)
-    if not kept:
-        return _nothing()
-    slack = 6.0 * np.sqrt(min(total, kept)) + 6.0
+        combinations += len(index)
+    if not combinations:
+        return _no_cases()
+    slack = 6.0 * np.sqrt(min(total, combinations)) + 6.0
     while True:
         limit = (total + slack) / weight_sum
-        found = _below(source, mask, limit)
-        if len(found[0]) > total:
+        priority, words, index, occurrence = _below(source, mask, limit)
+        if len(priority) > total:
             break
         slack *= 2.0
-    priority, words, index, occurrence = found
     order = np.lexsort((words, priority))[:total]
-    return Shared(index[order], (occurrence[order] + first).astype(np.int32), kept)
+    return Shared(index[order], (occurrence[order] + first).astype(np.int32), combinations)
 
 
 def _below(
@@ -243,5 +243,5 @@ def _below(
     )
 
 
-def _nothing() -> Shared:
+def _no_cases() -> Shared:
     return Shared(np.empty(0, np.int64), np.empty(0, np.int32), 0)

@@ -1,0 +1,1 @@
+"""The project: what a person wrote, read into values that know their places."""

@@ -44,7 +44,7 @@ JSON_SCHEMA: Mapping[str, Any] = {
 
 
 class Value(NamedTuple):
-    """One value of an axis and how much of the rows it gets."""
+    """A value of an axis, and its weight: how much of the rows it gets."""
 
     value: Any
     weight: float = 1.0
@@ -66,6 +66,7 @@ class Axis(NamedTuple):
 
     @property
     def weighted(self) -> bool:
+        """Whether any of its values has a weight other than 1."""
         return any(value.weight != 1.0 for value in self.every)
 
 
@@ -86,6 +87,7 @@ class Grid(NamedTuple):
 
     @property
     def size(self) -> int:
+        """The number of combinations."""
         size = 1
         for block in self.blocks:
             size *= len(block.choices)
@@ -101,7 +103,7 @@ class Grid(NamedTuple):
         return digits[::-1]
 
     def combinations(self, index: NDArray[np.int64]) -> list[dict[str, Any]]:
-        """One value per axis for each combination (n,), axes in the order of the file."""
+        """Mappings of axis to value, one for each combination (n,), axes in the order of the file."""
         chosen: dict[str, list[Any]] = {}
         for block, digit in zip(self.blocks, self.digits(index), strict=True):
             picked = [block.choices[i] for i in digit.tolist()]

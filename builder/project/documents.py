@@ -102,7 +102,8 @@ class _TooMuchError(MarkedYAMLError):
 
 class _Tabs(Scanner):
     """Takes tabs where YAML does: within a text, behind a colon, at the end of a line. Those that
-    indent are errors."""
+    indent are errors.
+    """
 
     def scan_to_next_token(self) -> object:
         reader = self.reader

@@ -20,7 +20,7 @@ JSON_SCHEMA: Mapping[str, Any] = {"type": "object", "minProperties": 1, "maxProp
 
 
 class Options(Protocol):
-    """What the reader asks of a sampler: its options in full, ValueError for wrong ones."""
+    """A sampler as the reader of `draw` knows it: by its options, ValueError for wrong ones."""
 
     @property
     def fitted(self) -> bool:
@@ -50,11 +50,11 @@ class Samplers(Protocol):
 
 
 class Draw(NamedTuple):
-    """One line of `draw`."""
+    """A line of `draw`: the sampler, its options, and the variables that it fills."""
 
     sampler: str
     names: tuple[str, ...]
-    """What the template sees: the columns, or the one name of the examples."""
+    """Variables of the template: the columns, or the one name of the examples."""
     options: Mapping[str, Any]
     place: Place
     table: Table | None = None
@@ -64,7 +64,7 @@ class Draw(NamedTuple):
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """What may become columns of the dataset: few-shot examples never do."""
+        """The names that may become columns of the dataset: few-shot examples never do."""
         return () if self.sampler == EXAMPLES else self.names
 
     def texts(self) -> Iterator[tuple[str, str]]:
@@ -281,7 +281,7 @@ class _Line(NamedTuple):
         return tuple(columns)
 
     def in_dataset(self, words: Mapping[str, Data]) -> bool:
-        """What `column` says: whether the drawn values become a column of the dataset."""
+        """Whether the drawn values become a column of the dataset, as `column` says."""
         column = words.get("column", True)
         if not isinstance(column, bool):
             raise self.error(f"column: expected true or false, found {describe(column)}", "column")

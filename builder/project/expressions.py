@@ -32,7 +32,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Expression:
-    """One compiled line of `keep`; `texts` says of names why they are no numbers."""
+    """A compiled line of `keep`; `texts` says of names why they are no numbers."""
 
     text: str
     names: frozenset[str]
@@ -61,7 +61,7 @@ class Expression:
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """What an expression may speak of, and what is known of it."""
+    """The names that an expression may use, and what is known of them."""
 
     known: Collection[str]
     values: Mapping[str, Sequence[Any]] = field(default_factory=dict)
@@ -108,7 +108,7 @@ def parse(text: object, names: Names, place: Place) -> Expression:
 
 
 def _quietly(make: Callable[[], T]) -> T:
-    """What `make` returns; what Python would only warn of is an error."""
+    """The result of `make`; what Python would only warn of is an error."""
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         return make()
@@ -189,7 +189,8 @@ def _known_values(node: ast.Compare, names: Names, place: Place, source: str) ->
 
 class _Guards(ast.NodeTransformer):
     """`persona.age` looks up the attribute that the scenario gave, never one of Python's;
-    `*` and `%` take numbers alone, for on text they make strings of any length."""
+    `*` and `%` take numbers alone, for on text they make strings of any length.
+    """
 
     def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
         self.generic_visit(node)

@@ -62,7 +62,10 @@ class _Folder(BaseLoader):
         self._trees: dict[str, nodes.Template] = {}
 
     def tree(self, environment: jinja2.Environment, name: str) -> nodes.Template:
-        """The template, parsed. TemplateNotFound, TemplateSyntaxError; InputError for a slip."""
+        """The template, parsed.
+
+        Raises TemplateNotFound, TemplateSyntaxError, or InputError for a typo.
+        """
         if name not in self._trees:
             file = self.folder / name
             inside = file.resolve().is_relative_to(self.folder.resolve())
@@ -102,7 +105,7 @@ class Prompt(NamedTuple):
             context = self.template.new_context({**self.globals, **variables}, shared=True)
             text = Environment.concat(self.template.root_render_func(context))
             text.encode()
-        except limits.TooLong as error:
+        except limits.TooLongError as error:
             raise self._error(error, f"rendering took over {LIMIT:g} s") from None
         except (InputError, KeyboardInterrupt):
             raise
@@ -118,17 +121,17 @@ class Prompt(NamedTuple):
         try:
             # Jinja's own: within an except block, frames of compiled code become the template's.
             self.template.environment.handle_exception()
-        except BaseException as told:  # noqa: BLE001  (the same error, its traceback rewritten)
-            frames = traceback.extract_tb(told.__traceback__)
+        except BaseException as rewritten:  # noqa: BLE001  (the same error, its traceback rewritten)
+            frames = traceback.extract_tb(rewritten.__traceback__)
         lines = [(frame.filename, frame.lineno) for frame in frames if frame.filename[-3:] == ".j2"]
         file, line = lines[-1] if lines else (str(self.file), 1)
         word = re.search(r"has no attribute '(\w+)'", message)
-        find = (
+        place = (
             template_errors.find(Path(file), word[1], line or 1)
             if word
             else template_errors.sign(Path(file), line or 1)
         )
-        return InputError(message, place=find)
+        return InputError(message, place=place)
 
     def _messages(self, text: str) -> tuple[Message, ...]:
         before, *parts = text.split(_MARK)
@@ -184,13 +187,13 @@ class Prompt(NamedTuple):
 
     def _block(self, role: str, *, last: bool = False) -> Place:
         """Where a block of this role begins, in whichever of the files."""
-        found = [
+        places = [
             Place(file, number, match.start() + 1)
             for file in (self.file, *self.files)
             for number, line in enumerate(read_text(file).split("\n"), 1)
             for match in re.finditer(rf"\{{%[-+]?\s*{role}\b", line)
         ]
-        return found[-1 if last else 0] if found else Place(self.file, 1, 1)
+        return places[-1 if last else 0] if places else Place(self.file, 1, 1)
 
     def _stray(self, text: str) -> Place:
         """Where a text of the templates stands; it may also be one that a variable holds."""
@@ -257,11 +260,11 @@ class Prompts:
             for node in tree.find_all(
                 (nodes.Extends, nodes.Include, nodes.Import, nodes.FromImport)
             ):
-                for found in meta.find_referenced_templates(nodes.Template([node])):
-                    if found is not None and not getattr(node, "ignore_missing", False):
-                        queue.append(
-                            (found, template_errors.find(self.folder / current, found, node.lineno))
-                        )
+                optional = isinstance(node, nodes.Include) and node.ignore_missing
+                for included in meta.find_referenced_templates(nodes.Template([node])):
+                    if included is not None and not optional:
+                        place = template_errors.find(self.folder / current, included, node.lineno)
+                        queue.append((included, place))
         return trees
 
     def _check(self, trees: Mapping[str, nodes.Template], available: Collection[str]) -> set[str]:
@@ -271,14 +274,14 @@ class Prompts:
         for name, tree in trees.items():
             file = self.folder / name
             every = list(tree.find_all(nodes.Node))
-            self._known(file, every)
-            _messages_apart(file, every, trees)
+            self._check_known(file, every)
+            _check_messages_apart(file, every, trees)
             tested |= {word for node in every if (word := _tested(node))}
             stored |= {word for node in every if (word := _stored(node))}
-            named = [node for node in every if isinstance(node, nodes.Name)]
+            looked = [node for node in every if isinstance(node, nodes.Name)]
             for word in _undeclared(tree, file):
                 if word not in looked_up:
-                    line = min((n.lineno for n in named if n.name == word), default=1)
+                    line = min((n.lineno for n in looked if n.name == word), default=1)
                     looked_up[word] = template_errors.find(file, word, line)
         known = {*available, *self.environment.globals}
         for word, place in sorted(looked_up.items()):
@@ -291,7 +294,7 @@ class Prompts:
                 )
         return set(looked_up)
 
-    def _known(self, file: Path, every: Sequence[nodes.Node]) -> None:
+    def _check_known(self, file: Path, every: Sequence[nodes.Node]) -> None:
         """Every filter and test of a template is one."""
         for node in every:
             if not isinstance(node, nodes.Filter | nodes.Test):
@@ -306,7 +309,7 @@ class Prompts:
                 )
 
 
-def _messages_apart(
+def _check_messages_apart(
     file: Path, every: Sequence[nodes.Node], trees: Mapping[str, nodes.Template]
 ) -> None:
     """Message blocks stand where their text goes straight into the prompt."""
@@ -351,7 +354,7 @@ def _undeclared(tree: nodes.Template, file: Path) -> list[str]:
 def _included(node: nodes.Node) -> list[str]:
     """The templates that a part of one includes by name."""
     return [
-        found.template.value
-        for found in node.find_all(nodes.Include)
-        if isinstance(found.template, nodes.Const) and isinstance(found.template.value, str)
+        include.template.value
+        for include in node.find_all(nodes.Include)
+        if isinstance(include.template, nodes.Const) and isinstance(include.template.value, str)
     ]

@@ -6,7 +6,7 @@ from pydantic_core import ErrorDetails
 
 
 def expected(problem: ErrorDetails, *, mapping: str) -> str:
-    """What should have stood there; `mapping` is what the file's format calls one."""
+    """Words for what should have stood there; `mapping` is what the file's format calls one."""
     limits = problem.get("ctx", {})
     kinds = {
         "int_type": "expected a whole number",
@@ -17,7 +17,7 @@ def expected(problem: ErrorDetails, *, mapping: str) -> str:
         "model_type": f"expected {mapping}",
         "finite_number": "expected a finite number",
         "literal_error": f"expected {limits.get('expected', '')}",
-        "greater_than": f"expected more than {limits.get('gt', '')}",
+        "greater_than": f"expected more than {limits.get('gt', 0):g}",
         "greater_than_equal": f"expected at least {limits.get('ge', '')}",
         "less_than_equal": f"expected at most {limits.get('le', '')}",
     }

@@ -61,7 +61,7 @@ class _Code(CodeGenerator):
 
 
 class Missing(StrictUndefined):
-    """What is not there; the error says what is."""
+    """A name or attribute that is not there; its error says what is."""
 
     @property
     def _undefined_message(self) -> str:
@@ -93,31 +93,31 @@ class Environment(ImmutableSandboxedEnvironment):
 
     @staticmethod
     def concat(parts: Iterable[str]) -> str:
-        """The parts as one text, no longer than a prompt may be."""
+        """The parts as one text; SecurityError where it is longer than a prompt may be."""
         stream = iter(parts)
-        kept = list(islice(stream, 100))
-        room = MAX_TEXT - sum(map(len, kept))
+        joined = list(islice(stream, 100))
+        room = MAX_TEXT - sum(map(len, joined))
         if room < 0:
             raise SecurityError(f"a text has at most {MAX_TEXT} characters")
         for part in stream:
             room -= len(part)
-            if room < 0 or len(kept) > MAX_TEXT:
+            if room < 0 or len(joined) > MAX_TEXT:
                 raise SecurityError(f"a text has at most {MAX_TEXT} characters")
-            kept.append(part)
-        return "".join(kept)
+            joined.append(part)
+        return "".join(joined)
 
-    def glued(self, values: Iterable[Any]) -> str:
-        """What `~` gives."""
+    def glued(self, values: Iterable[object]) -> str:
+        """The text that `~` makes of these values."""
         return self.concat(str(_printable(value)) for value in values)
 
-    def getattr(self, obj: Any, attribute: str) -> Any:
+    def getattr(self, obj: object, attribute: str) -> object:
         if isinstance(obj, Carrier) and attribute in obj.attributes:
             return obj.attributes[attribute]
         if isinstance(obj, dict) and attribute in obj:
             return obj[attribute]
         return super().getattr(obj, attribute)
 
-    def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
+    def is_safe_attribute(self, obj: object, attr: str, value: object) -> bool:
         if not super().is_safe_attribute(obj, attr, value):
             return False
         for kind, methods in _METHODS.items():
@@ -128,24 +128,24 @@ class Environment(ImmutableSandboxedEnvironment):
     def wrap_str_format(self, value: Any) -> Callable[..., str] | None:
         wrapped = super().wrap_str_format(value)
         if wrapped is not None:
-            _widths(value.__self__)
+            _check_widths(value.__self__)
         return wrapped
 
-    def call(__self, __context: Context, __obj: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N805  (Jinja's own spelling: no keyword may clash)
+    def call(__self, __context: Context, __obj: Any, *args: object, **kwargs: object) -> object:  # noqa: N805  (Jinja's own spelling: no keyword may clash)
         owner = getattr(__obj, "__self__", None)
         if isinstance(owner, str) and __obj.__name__ == "join":
             args = (_join(args[0], owner),)
         elif isinstance(owner, str) and __obj.__name__ == "replace":
-            _replace(owner, *args)
+            _check_replace(owner, *args)
         return super().call(__context, __obj, *args, **kwargs)
 
-    def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
+    def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> object:
         if operator == "**":
             raise SecurityError("'**' is not allowed in a template")
         numbers = isinstance(left, int | float) and isinstance(right, int | float)
         if operator == "+":
             if hasattr(left, "__len__") and hasattr(right, "__len__"):
-                _fits(len(left) + len(right))
+                _check_length(len(left) + len(right))
         elif not numbers:
             other = "; write '%d'|format(n), or join with ~" * (operator == "%")
             raise SecurityError(f"{operator!r} takes numbers{other}")
@@ -154,11 +154,11 @@ class Environment(ImmutableSandboxedEnvironment):
         return super().call_binop(context, operator, left, right)
 
 
-def _printable(value: Any) -> Any:
+def _printable(value: object) -> object:
     """The value, if what it prints is the same in every process."""
     if isinstance(value, _PLAIN):
         return value
-    inner: Iterable[Any] | None = None
+    inner: Iterable[object] | None = None
     if isinstance(value, list | tuple):
         inner = value
     elif isinstance(value, dict):
@@ -179,12 +179,12 @@ def _checked(filter_: Callable[..., Any], check: Callable[..., Any]) -> Callable
     """The filter behind a check of its arguments; what Jinja notes on a filter is kept."""
     passed = getattr(filter_, "jinja_pass_arg", None)
 
-    def checked(*args: Any, **kwargs: Any) -> Any:
-        own = args[1:] if passed else args
-        changed = check(*own, **kwargs)
+    def checked(*args: object, **kwargs: object) -> object:
+        context, values = (args[:1], args[1:]) if passed else ((), args)
+        changed = check(*values, **kwargs)
         if changed is not None:
-            args = (*args[: len(args) - len(own)], changed, *own[1:])
-        return filter_(*args, **kwargs)
+            values = (changed, *values[1:])
+        return filter_(*context, *values, **kwargs)
 
     if passed is not None:
         checked.__dict__["jinja_pass_arg"] = passed
@@ -195,12 +195,12 @@ def _bits(number: float) -> int:
     return number.bit_length() if isinstance(number, int) else 0
 
 
-def _fits(length: int) -> None:
+def _check_length(length: int) -> None:
     if length > MAX_TEXT:
         raise SecurityError(f"a text has at most {MAX_TEXT} characters")
 
 
-def _narrow(*values: Any) -> None:
+def _check_narrow(*values: object) -> None:
     for value in values:
         if isinstance(value, int | float) and abs(value) > WIDEST:
             raise SecurityError(f"a width is at most {WIDEST}, not {value}")
@@ -210,44 +210,44 @@ def _narrow(*values: Any) -> None:
             )
 
 
-def _widths(text: Any) -> None:
+def _check_widths(text: object) -> None:
     if re.search(r"%[-+ #0]*\d*\.?(\d{4}|\*)|\{[^{}]*:[^{}]*(\d{4}|\{)", str(text)):
         raise SecurityError(f"a width in {str(text)[:40]!r} is above {WIDEST} or not written out")
 
 
-def _join(value: Any, d: Any = "", attribute: Any = None) -> list[Any]:
+def _join(value: Any, d: object = "", attribute: object = None) -> list[object]:
     parts = list(value)
     for part in parts:
         _printable(part)
     if attribute is None:
-        _fits(sum(len(str(part)) for part in parts) + len(str(d)) * len(parts))
+        _check_length(sum(len(str(part)) for part in parts) + len(str(d)) * len(parts))
     else:
-        _narrow(d)
+        _check_narrow(d)
     return parts
 
 
-def _replace(s: Any, old: Any = "", new: Any = "", *_: Any, **__: Any) -> None:
-    text, old = str(s), str(old)
-    _fits(len(text) + (text.count(old) if old else len(text) + 1) * len(str(new)))
+def _check_replace(s: object, old: object = "", new: object = "", *_: object, **__: object) -> None:
+    text, part = str(s), str(old)
+    _check_length(len(text) + (text.count(part) if part else len(text) + 1) * len(str(new)))
 
 
-def _tojson(value: Any, indent: int | None = None) -> str:
+def _tojson(value: object, indent: int | None = None) -> str:
     """JSON as a model reads it best: Chinese left as it is, no HTML escapes."""
-    _narrow(indent)
+    _check_narrow(indent)
     return json.dumps(value, ensure_ascii=False, indent=indent)
 
 
 _CHECKS: Mapping[str, Callable[..., Any]] = {
-    "batch": lambda value, linecount, fill_with=None: _narrow(linecount),
-    "center": lambda value, width=80: _narrow(width),
-    "format": lambda value, *args, **kwargs: _widths(value),
-    "indent": lambda s, width=4, first=False, blank=False: _narrow(width),
+    "batch": lambda value, linecount, fill_with=None: _check_narrow(linecount),
+    "center": lambda value, width=80: _check_narrow(width),
+    "format": lambda value, *args, **kwargs: _check_widths(value),
+    "indent": lambda s, width=4, first=False, blank=False: _check_narrow(width),
     "join": _join,
-    "replace": _replace,
-    "round": lambda value, precision=0, method="common": _narrow(precision),
-    "slice": lambda value, slices, fill_with=None: _narrow(slices),
+    "replace": _check_replace,
+    "round": lambda value, precision=0, method="common": _check_narrow(precision),
+    "slice": lambda value, slices, fill_with=None: _check_narrow(slices),
     "wordwrap": lambda s, width=79, break_long_words=True, wrapstring=None, break_on_hyphens=True: (
-        _narrow(wrapstring)
+        _check_narrow(wrapstring)
     ),
 }
 """What each filter's arguments must be; a check may hand back the value that it used up."""

@@ -24,7 +24,7 @@ from builder.table.tables import Table
 
 
 class Scenario(NamedTuple):
-    """One loaded file with all that it names."""
+    """A scenario file, loaded with all that it names."""
 
     name: str
     words: Words
@@ -47,6 +47,7 @@ class Scenario(NamedTuple):
 
     @property
     def place(self) -> Place:
+        """The beginning of its file."""
         return Place(self.document.file, 1, 1)
 
     @property
@@ -83,7 +84,7 @@ def names(project: Project) -> list[str]:
     return sorted(stems)
 
 
-def named(project: Project, word: str) -> str:
+def name_of(project: Project, word: str) -> str:
     """The scenario that a word of a command means: its name, or the path of its file."""
     file = Path(word)
     of_project = file.parent.resolve() == project.scenarios.resolve()
@@ -92,7 +93,8 @@ def named(project: Project, word: str) -> str:
 
 def load_all(project: Project, samplers: Samplers, wanted: Sequence[str] = ()) -> list[Scenario]:
     """The wanted scenarios (all, when none is named) and those that share a dataset with them,
-    by name. Every broken file is in the one InputErrors that is raised."""
+    by name. Every broken file is in the one InputError that is raised.
+    """
     known = names(project)
     for name in wanted:
         if name not in known:
@@ -302,7 +304,7 @@ def _nearest_pair(names: Iterable[str], columns: Collection[str]) -> str:
     return next((near for name in names if (near := nearest(name, columns))), "")
 
 
-def shown_schema(schema: Schema) -> Text:
+def schema_text(schema: Schema) -> Text:
     """The JSON Schema as templates see it: prints as JSON, its parts as attributes."""
     text = Text(json.dumps(schema.asked, ensure_ascii=False, indent=2))
     text.attributes = schema.asked

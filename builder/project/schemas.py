@@ -15,12 +15,13 @@ import traceback
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import Any, NamedTuple
 
 from pydantic import BaseModel, RootModel
 from pydantic.errors import PydanticInvalidForJsonSchema, PydanticUserError
-from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, JsonSchemaValue
+from pydantic_core import CoreSchema, core_schema
 
 from builder import jsonschema, limits
 from builder.errors import InputError, Place, nearest
@@ -32,7 +33,7 @@ LIMIT = 60.0
 
 
 class Schema(NamedTuple):
-    """One class of the project, as a request needs it and as a row needs it."""
+    """A Pydantic class of the project, as a request needs it and as a row does."""
 
     name: str
     model: type[BaseModel]
@@ -54,6 +55,7 @@ class Schema(NamedTuple):
         return tuple(self.row.get("properties", {}))
 
     def place(self, name: str = "") -> Place:
+        """Where a field is declared; the class where none is named or it is inherited."""
         return self.places.get(name, Place(self.file, self.line, 1))
 
     def text_field(self) -> str:
@@ -78,22 +80,22 @@ def load(folder: Path, wanted: str, *, place: Place) -> Schema:
     """The schema of that name (`Class` or `module:Class`). InputError: where and what is wrong."""
     module, _, name = wanted.rpartition(":")
     classes, broken = _declared(folder)
-    found = [hit for hit in classes.get(name, []) if not module or hit[0].stem == module]
-    if not found:
+    hits = [hit for hit in classes.get(name, []) if not module or hit[0].stem == module]
+    if not hits:
         if broken:
             raise broken[0]
         known = [
             *classes,
-            *(f"{f.stem}:{c}" for c, hits in classes.items() for f, _ in hits),
+            *(f"{file.stem}:{name}" for name, hits in classes.items() for file, _ in hits),
         ]
         raise InputError(
             f"no class {wanted!r} in a module under {folder.name}/.{nearest(wanted, known)}",
             place=place,
             hint=f"classes there: {', '.join(sorted(classes)) or 'none'}",
         )
-    file, line = found[0]
-    if len(found) > 1:
-        other, again = found[1]
+    file, line = hits[0]
+    if len(hits) > 1:
+        other, again = hits[1]
         if other == file:
             raise InputError(
                 f"class {name!r} is defined twice: here and at line {line}",
@@ -113,8 +115,9 @@ def load(folder: Path, wanted: str, *, place: Place) -> Schema:
 
 def _declared(folder: Path) -> tuple[dict[str, list[tuple[Path, int]]], list[InputError]]:
     """Class names to the files and lines under `folder` that define them, and what is wrong with
-    files that cannot be read: no matter, as long as nothing is wanted from them."""
-    found: dict[str, list[tuple[Path, int]]] = {}
+    files that cannot be read: no matter, as long as nothing is wanted from them.
+    """
+    classes: dict[str, list[tuple[Path, int]]] = {}
     broken = []
     for file in sorted(folder.glob("*.py")):
         try:
@@ -124,8 +127,8 @@ def _declared(folder: Path) -> tuple[dict[str, list[tuple[Path, int]]], list[Inp
             continue
         for node in tree.body:
             if isinstance(node, ast.ClassDef):
-                found.setdefault(node.name, []).append((file, node.lineno))
-    return found, broken
+                classes.setdefault(node.name, []).append((file, node.lineno))
+    return classes, broken
 
 
 def _schema(model: type[BaseModel], name: str, file: Path, line: int) -> Schema:
@@ -148,62 +151,64 @@ def _schema(model: type[BaseModel], name: str, file: Path, line: int) -> Schema:
     for field, info in model.model_fields.items():
         if by_alias and info.serialization_alias and field in places:
             places[info.serialization_alias] = places[field]
-    found = Schema(name, model, asked, row, file, line, places, source, by_alias)
-    for column in found.columns:
+    schema = Schema(name, model, asked, row, file, line, places, source, by_alias)
+    for column in schema.columns:
         if column.startswith("_"):
             raise InputError(
                 f"the field {column!r} begins with an underscore, as the builder's own columns do",
-                place=found.place(column),
+                place=schema.place(column),
             )
-    return found
+    return schema
 
 
 class _Untitled(GenerateJsonSchema):
     """Titles that Pydantic makes up from names are left out, fields stay as declared, and sets in
-    an order that does not depend on the process."""
+    an order that does not depend on the process.
+    """
 
     ignored_warning_kinds = {"skipped-choice", "non-serializable-default"}  # noqa: RUF012  (Pydantic's own interface)
 
-    def field_title_should_be_set(self, schema: Any) -> bool:
+    def field_title_should_be_set(self, schema: object) -> bool:
         return False
 
-    def model_schema(self, schema: Any) -> Any:
-        made = super().model_schema(schema)
+    def model_schema(self, schema: core_schema.ModelSchema) -> JsonSchemaValue:
+        json_schema = super().model_schema(schema)
         cls = schema["cls"]
-        if made.get("title") == cls.__name__ and not cls.model_config.get("title"):
-            made.pop("title")
-        return made
+        if json_schema.get("title") == cls.__name__ and not cls.model_config.get("title"):
+            json_schema.pop("title")
+        return json_schema
 
-    def generate(self, schema: Any, mode: JsonSchemaMode = "validation") -> Any:
+    def generate(self, schema: CoreSchema, mode: JsonSchemaMode = "validation") -> JsonSchemaValue:
         # Pydantic adds the names of enums, dataclasses and the like behind the methods below.
         self._names: set[str] = set()
-        made = super().generate(schema, mode)
-        for part in made.get("$defs", {}).values():
+        json_schema = super().generate(schema, mode)
+        for part in json_schema.get("$defs", {}).values():
             if part.get("title") in self._names:
                 part.pop("title")
-        return made
+        return json_schema
 
-    def enum_schema(self, schema: Any) -> Any:
-        return self._noted(schema, super().enum_schema(schema))
+    def enum_schema(self, schema: core_schema.EnumSchema) -> JsonSchemaValue:
+        self._names.add(schema["cls"].__name__)
+        return super().enum_schema(schema)
 
-    def typed_dict_schema(self, schema: Any) -> Any:
-        return self._noted(schema, super().typed_dict_schema(schema))
+    def typed_dict_schema(self, schema: core_schema.TypedDictSchema) -> JsonSchemaValue:
+        self._note(schema["cls"], schema.get("config"))
+        return super().typed_dict_schema(schema)
 
-    def dataclass_schema(self, schema: Any) -> Any:
-        return self._noted(schema, super().dataclass_schema(schema))
+    def dataclass_schema(self, schema: core_schema.DataclassSchema) -> JsonSchemaValue:
+        self._note(schema["cls"], schema.get("config"))
+        return super().dataclass_schema(schema)
 
-    def _noted(self, schema: Any, made: Any) -> Any:
-        name = schema["cls"].__name__
-        if schema.get("config", {}).get("title") in (None, name):
-            self._names.add(name)
-        return made
+    def _note(self, cls: type, config: core_schema.CoreConfig | None) -> None:
+        if (config or {}).get("title") in (None, cls.__name__):
+            self._names.add(cls.__name__)
 
-    def encode_default(self, dft: Any) -> Any:
+    def encode_default(self, dft: object) -> object:
         return super().encode_default(
             sorted(dft, key=repr) if isinstance(dft, set | frozenset) else dft
         )
 
-    def sort(self, value: Any, parent_key: str | None = None) -> Any:
+    def sort(self, value: JsonSchemaValue, parent_key: str | None = None) -> JsonSchemaValue:
         return value
 
 
@@ -221,9 +226,10 @@ def _model(folder: Path, file: Path, name: str, line: int) -> type[BaseModel]:
 
 class _Source(importlib.machinery.SourceFileLoader):
     """Compiles what the file holds now: a cache keyed by the second misses quick edits, and
-    leaves files in the user's folder."""
+    leaves files in the user's folder.
+    """
 
-    def get_code(self, fullname: str) -> Any:
+    def get_code(self, fullname: str) -> CodeType:
         return compile(_tree(Path(self.path)), self.path, "exec", dont_inherit=True)
 
 
@@ -275,11 +281,11 @@ def _import_error(file: Path, error: BaseException) -> InputError:
     line = [*read_text(file).split("\n"), ""][number - 1]
     reason = " ".join(str(error).split())
     reason = reason if len(reason) <= 300 else reason[:299] + "…"
-    said = f"{type(error).__name__}: {reason}" if reason else type(error).__name__
-    if isinstance(error, limits.TooLong):
-        said = f"it took over {LIMIT:g} s"
+    problem = f"{type(error).__name__}: {reason}" if reason else type(error).__name__
+    if isinstance(error, limits.TooLongError):
+        problem = f"it took over {LIMIT:g} s"
     return InputError(
-        f"the module cannot be loaded: {said}",
+        f"the module cannot be loaded: {problem}",
         place=Place(file, number, len(line) - len(line.lstrip()) + 1),
     )
 
@@ -303,12 +309,12 @@ def _field_places(file: Path, source: str, name: str) -> dict[str, Place]:
     lines = source.split("\n")
     for node in _parsed(source, file).body:
         if isinstance(node, ast.ClassDef) and node.name == name:
-            found = {}
+            places = {}
             for part in node.body:
                 indent = len(lines[part.lineno - 1]) - len(lines[part.lineno - 1].lstrip())
                 if isinstance(part, ast.AnnAssign) and isinstance(part.target, ast.Name):
-                    found[part.target.id] = Place(file, part.lineno, indent + 1)
+                    places[part.target.id] = Place(file, part.lineno, indent + 1)
                 elif isinstance(part, ast.FunctionDef):
-                    found[part.name] = Place(file, part.lineno, indent + 1)
-            return found
+                    places[part.name] = Place(file, part.lineno, indent + 1)
+            return places
     return {}

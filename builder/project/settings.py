@@ -11,20 +11,16 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
 
-from builder.errors import (
-    InputError,
-    InputErrors,
-    Place,
-    nearest,
-)
-from builder.project import expect, typos
+from builder.errors import InputError, Place, combine, nearest
+from builder.project import expect, pydantic_errors, typos
 
 NAME = re.compile(r"(?!-)[\w-]{1,64}\Z")
 """Names that become paths: letters of any script, digits, _ and -, at most 64."""
 
 
-def _money(value: Any) -> Any:
+def _money(value: object) -> str:
     if not isinstance(value, str) or not re.fullmatch(r"\d+(\.\d+)?\s*(usd|tok)", value):
         raise ValueError('expected an amount such as "5usd" or "200000tok"')
     return value
@@ -67,7 +63,7 @@ class Prices(_Table):
 
 
 class Provider(BaseModel):
-    """One `[tool.builder.providers.NAME]`. Words that are not ours go to the engine as options."""
+    """A provider, `[tool.builder.providers.NAME]`. Words that are not ours go to the engine as options."""
 
     model_config = ConfigDict(extra="allow", frozen=True, strict=True, allow_inf_nan=False)
     base_url: str | None = None
@@ -82,7 +78,7 @@ class Provider(BaseModel):
 
 
 class ShapeSettings(_Table):
-    """One `shape = {as = …}`: the columns a dataset is written in, and the fields they take."""
+    """The shape of a dataset, `shape = {as = …}`: its columns, and the fields they take."""
 
     kind: Literal["columns", "messages", "prompt-completion", "text-label"] = Field(
         default="columns", alias="as"
@@ -105,7 +101,7 @@ class ShapeSettings(_Table):
 
 
 class DatasetSettings(_Table):
-    """One `[tool.builder.datasets.NAME]`."""
+    """A dataset, `[tool.builder.datasets.NAME]`."""
 
     text: list[str] | None = None
     title: str | None = None
@@ -191,9 +187,11 @@ class Project:
         return self.outputs / "store.sqlite"
 
     def dataset_settings(self, name: str) -> DatasetSettings:
+        """The settings of a dataset; the defaults where nobody wrote any."""
         return self.settings.datasets.get(name, DatasetSettings())
 
     def provider_settings(self, name: str) -> Provider:
+        """The settings of a provider; the defaults where nobody wrote any."""
         return self.settings.providers.get(name) or Provider.model_validate({})
 
     def environ(self) -> Mapping[str, str]:
@@ -218,12 +216,12 @@ def _read(file: Path) -> dict[str, Any] | None:
     return table
 
 
-def _syntax(file: Path, text: str, said: str) -> InputError:
-    found = re.search(r"\(at line (\d+), column (\d+)\)", said)
+def _syntax(file: Path, text: str, complaint: str) -> InputError:
+    at = re.search(r"\(at line (\d+), column (\d+)\)", complaint)
     lines = text.split("\n")
-    line, column = (int(found[1]), int(found[2])) if found else (len(lines), 1)
+    line, column = (int(at[1]), int(at[2])) if at else (len(lines), 1)
     here = lines[min(line, len(lines)) - 1]
-    message = re.sub(r"\s*\(at .*\)$", "", said)
+    message = re.sub(r"\s*\(at .*\)$", "", complaint)
     hint = typos.hint(here.split("#")[0].strip())
     if "Cannot overwrite" in message or "Cannot declare" in message:
         column, message = 1, f"{re.split('[=#]', here)[0].strip()} stands here again"
@@ -236,9 +234,9 @@ def _settings(file: Path, table: dict[str, Any]) -> Settings:
     try:
         settings = Settings.model_validate(table)
     except ValidationError as error:
-        raise _errors(file, error) from None
-    for kind in ("datasets", "providers"):
-        for name in getattr(settings, kind):
+        raise combine([_problem(file, problem) for problem in error.errors()]) from None
+    for kind, names in (("datasets", settings.datasets), ("providers", settings.providers)):
+        for name in names:
             if not NAME.match(name):
                 raise InputError(
                     f"{name!r} is no name",
@@ -246,13 +244,13 @@ def _settings(file: Path, table: dict[str, Any]) -> Settings:
                     hint="letters, digits, _ and -, at most 64, not beginning with -",
                 )
     for name, provider in settings.providers.items():
-        _no_key(file, name, provider)
+        _check_holds_no_key(file, name, provider)
     for name, dataset in settings.datasets.items():
-        _right_dataset(file, name, dataset)
+        _check_dataset(file, name, dataset)
     return settings
 
 
-def _right_dataset(file: Path, name: str, dataset: DatasetSettings) -> None:
+def _check_dataset(file: Path, name: str, dataset: DatasetSettings) -> None:
     for problem in expect.problems(dataset.expect):
         place = _locate(file, ("datasets", name, "expect", *problem.path))
         raise InputError(problem.message, place=place, hint=problem.hint)
@@ -270,42 +268,22 @@ def _right_dataset(file: Path, name: str, dataset: DatasetSettings) -> None:
             )
 
 
-def _errors(file: Path, error: ValidationError) -> InputErrors:
-    found = []
-    for problem in error.errors():
-        path = tuple(str(part) for part in problem["loc"])
-        hint = ""
-        if problem["type"] == "extra_forbidden":
-            known = _known(path[:-1])
-            message = f"unknown setting {path[-1]!r}.{nearest(path[-1], known)}"
-            hint = f"expected one of {', '.join(known)}"
-        elif problem["type"] == "missing":
-            message = f"{'.'.join(path[:-1])}: {path[-1]} is missing"
-        else:
-            message = f"{'.'.join(path)}: {_expected(problem)}, found {problem['input']!r}"
-        found.append(InputError(message, place=_locate(file, path), hint=hint))
-    return InputErrors(found)
+def _problem(file: Path, problem: ErrorDetails) -> InputError:
+    path = tuple(str(step) for step in problem["loc"])
+    hint = ""
+    if problem["type"] == "extra_forbidden":
+        known = _known(path[:-1])
+        message = f"unknown setting {path[-1]!r}.{nearest(path[-1], known)}"
+        hint = f"expected one of {', '.join(known)}"
+    elif problem["type"] == "missing":
+        message = f"{'.'.join(path[:-1])}: {path[-1]} is missing"
+    else:
+        expected = pydantic_errors.expected(problem, mapping="a table")
+        message = f"{'.'.join(path)}: {expected}, found {problem['input']!r}"
+    return InputError(message, place=_locate(file, path), hint=hint)
 
 
-def _expected(problem: Any) -> str:
-    context = problem.get("ctx", {})
-    kinds = {
-        "int_type": "expected a whole number",
-        "float_type": "expected a number",
-        "string_type": "expected text",
-        "list_type": "expected a list",
-        "dict_type": "expected a table",
-        "model_type": "expected a table",
-        "finite_number": "expected a finite number",
-        "literal_error": f"expected {context.get('expected', '')}",
-        "greater_than": f"expected more than {context.get('gt', '')}",
-        "greater_than_equal": f"expected at least {context.get('ge', '')}",
-        "less_than_equal": f"expected at most {context.get('le', '')}",
-    }
-    return kinds.get(problem["type"]) or str(problem["msg"]).removeprefix("Value error, ")
-
-
-def _no_key(file: Path, name: str, provider: Provider) -> None:
+def _check_holds_no_key(file: Path, name: str, provider: Provider) -> None:
     """Keys stand in the environment; what is written here ends in a repository."""
     for word in provider.model_extra or {}:
         if re.search(r"(?i)(^|_)(key|token|secret|password)$", word):
@@ -359,11 +337,11 @@ def _locate(file: Path, path: tuple[str, ...]) -> Place:
 def _dotenv(file: Path) -> dict[str, str]:
     if not file.is_file():
         return {}
-    found = {}
+    variables = {}
     for line in file.read_text("utf-8-sig", errors="replace").splitlines():
         match = re.match(r"\s*(?:export\s+)?([A-Za-z_]\w*)\s*=\s*(.*?)\s*$", line)
         if match:
             value = match[2]
             quoted = len(value) > 1 and value[0] == value[-1] and value[0] in "\"'"
-            found[match[1]] = value[1:-1] if quoted else value
-    return found
+            variables[match[1]] = value[1:-1] if quoted else value
+    return variables

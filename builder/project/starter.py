@@ -63,7 +63,7 @@ def _source() -> Path:
 
 def _tool(path: Path, text: str) -> dict[str, object]:
     try:
-        found: dict[str, object] = tomllib.loads(text).get("tool", {})
+        tables: dict[str, object] = tomllib.loads(text).get("tool", {})
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"not TOML: {error}", place=Place(path)) from None
-    return found
+    return tables

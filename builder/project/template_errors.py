@@ -14,17 +14,17 @@ from builder.table.tables import read_text
 
 def no_full_width(file: Path, source: str) -> None:
     """InputError for a sign of a template in full-width marks, comments and raw text aside."""
-    kept = re.compile(r"\{#.*?#\}|\{%[-+]?\s*raw\b.*?\bendraw\s*[-+]?%\}", re.DOTALL)
-    bare = kept.sub(lambda match: re.sub(r"[^\n]", "_", match[0]), source)
-    found = re.search(r"｛[｛{%％]|\{[｛％]|[｝}%％]｝", bare)
-    if found:
-        ahead = bare[: found.start()]
+    unread = re.compile(r"\{#.*?#\}|\{%[-+]?\s*raw\b.*?\bendraw\s*[-+]?%\}", re.DOTALL)
+    bare = unread.sub(lambda match: re.sub(r"[^\n]", "_", match[0]), source)
+    wide = re.search(r"｛[｛{%％]|\{[｛％]|[｝}%％]｝", bare)
+    if wide:
+        ahead = bare[: wide.start()]
         line = ahead.count("\n") + 1
-        meant = re.compile(r"[｛{][｛{%％].*?[｝}%％][｝}]").search(bare, found.start())
+        whole = re.compile(r"[｛{][｛{%％].*?[｝}%％][｝}]").search(bare, wide.start())
         raise InputError(
-            f"{found[0]!r} is no sign of a template, so it would be printed as it stands",
-            place=Place(file, line, found.start() - (ahead.rfind("\n") + 1) + 1),
-            hint=f"write {typos.narrow(meant[0] if meant else found[0])}",
+            f"{wide[0]!r} is no sign of a template, so it would be printed as it stands",
+            place=Place(file, line, wide.start() - (ahead.rfind("\n") + 1) + 1),
+            hint=f"write {typos.narrow(whole[0] if whole else wide[0])}",
         )
 
 
@@ -69,10 +69,11 @@ def find(file: Path, word: str, line: int = 1) -> Place:
         rf"(?<!\w){re.escape(word)}(?!\w)" if word[:1].isalnum() else re.escape(word)
     )
     for number, text in enumerate(read_text(file).split("\n"), 1):
-        found = list(pattern.finditer(text)) if number >= line else []
-        if found:
-            inner = [f for f in found if re.search(r"\{[{%](?:(?![%}]\}).)*$", text[: f.start()])]
-            return Place(file, number, (inner or found)[0].start() + 1)
+        matches = list(pattern.finditer(text)) if number >= line else []
+        if matches:
+            inside = re.compile(r"\{[{%](?:(?![%}]\}).)*$")
+            inner = [match for match in matches if inside.search(text[: match.start()])]
+            return Place(file, number, (inner or matches)[0].start() + 1)
     return sign(file, line)
 
 
@@ -80,5 +81,5 @@ def sign(file: Path, line: int) -> Place:
     """The first template sign of a line, where its trouble most likely is."""
     lines = read_text(file).split("\n") if file.is_file() else []
     text = lines[line - 1] if 0 < line <= len(lines) else ""
-    found = re.search(r"\{[{%#]", text)
-    return Place(file, line, found.start() + 1 if found else len(text) - len(text.lstrip()) + 1)
+    opening = re.search(r"\{[{%#]", text)
+    return Place(file, line, opening.start() + 1 if opening else len(text) - len(text.lstrip()) + 1)

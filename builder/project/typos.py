@@ -26,7 +26,7 @@ _BEGINNINGS = (
 
 
 class Typo(NamedTuple):
-    """What is wrong, how to repair it, and where it stands: line and column counted from 0."""
+    """A typo: what is wrong, how to repair it, and its line and column counted from 0."""
 
     problem: str
     hint: str

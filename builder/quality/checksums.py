@@ -51,6 +51,7 @@ _ISSUERS = (
 
 
 def card(value: str) -> bool:
+    """Whether these are the digits of a payment card: an issuer's range and length, the Luhn sum."""
     digits = digits_of(value)
     known = any(
         low <= int(digits[: len(str(low))]) <= high and len(digits) in lengths
@@ -83,6 +84,7 @@ _IBAN = {
 
 
 def iban(value: str) -> bool:
+    """Whether this is an IBAN: a country of that length, and a remainder of 1 by 97."""
     plain = value.replace(" ", "").upper()
     if plain[:2] not in _IBAN.get(len(plain), ""):
         return False
@@ -107,6 +109,7 @@ def chinese_id(value: str) -> bool:
 
 
 def ssn(value: str) -> bool:
+    """Whether this may be a social security number of the United States that was issued."""
     digits = digits_of(value)
     area, group, serial = digits[:3], digits[3:5], digits[5:]
     issued = area not in ("000", "666") and area < "900" and group != "00" and serial != "0000"
@@ -114,6 +117,7 @@ def ssn(value: str) -> bool:
 
 
 def email(value: str) -> bool:
+    """Whether this is an address whose domain can be one."""
     local, _, domain = value.rpartition("@")
     labels = domain.split(".")
     whole = ".." not in value and not local.startswith(".") and not local.endswith(".")
@@ -141,6 +145,7 @@ _COUNTRY = re.compile(
 
 
 def abroad(value: str) -> bool:
+    """Whether these digits are an international telephone number."""
     digits = digits_of(value.removeprefix("00") if value.startswith("00") else value)
     if digits.startswith("86"):
         return len(digits) in range(11, 15)
@@ -150,6 +155,7 @@ def abroad(value: str) -> bool:
 
 
 def north_american(value: str) -> bool:
+    """Whether these digits are a telephone number of North America."""
     digits = digits_of(value)
     area, exchange = digits[-10:-7], digits[-7:-4]
     return area[1:] != "11" and exchange[1:] != "11" and area not in ("400", "555")
@@ -162,10 +168,12 @@ def fictional(value: str) -> bool:
 
 
 def ipv4(value: str) -> bool:
+    """Whether this is an IPv4 address, its parts without leading zeros."""
     return all(part == str(int(part)) and int(part) <= 255 for part in value.split("."))
 
 
 def ipv6(value: str) -> bool:
+    """Whether this is an IPv6 address."""
     try:
         ipaddress.IPv6Address(value)
     except ValueError:
@@ -174,8 +182,10 @@ def ipv6(value: str) -> bool:
 
 
 def not_global(value: str) -> bool:
+    """Whether this address is of a private or reserved net."""
     return not ipaddress.ip_address(value).is_global
 
 
 def digits_of(value: str) -> str:
+    """The digits of a text, the rest left out."""
     return "".join(c for c in value if c.isdigit())

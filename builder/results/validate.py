@@ -50,7 +50,7 @@ def verdict(
     except extract.NoJsonError as error:
         alarm(0)
         return reject("parse", str(error))
-    except limits.TooLong:
+    except limits.TooLongError:
         return reject(
             "parse", f"not JSON: finding any in {len(answer.text)} characters took over {LIMIT:g} s"
         )
@@ -91,7 +91,7 @@ def _validated(
     except ValidationError as error:
         alarm(0)
         return reject(_reasons(error))
-    except limits.TooLong as error:
+    except limits.TooLongError as error:
         alarm(0)
         return reject(f"a validator took over {LIMIT:g} s", _fault(error, schema))
     except Exception as error:  # noqa: BLE001  (a validator is the user's code and may raise anything)

@@ -208,7 +208,7 @@ def _tree(
     seed: int,
 ) -> tuple[Any, Codes]:
     """A fitted tree on the rows in the bag, and the leaf (n,) of every row."""
-    with extras.needed("stats"):
+    with extras.importing("stats"):
         from sklearn.tree import DecisionTreeRegressor
 
     # On indicators the squared error is Gini's impurity, so one kind of tree serves all.

@@ -40,7 +40,7 @@ def place(low: Floats, high: Floats, rng: np.random.Generator) -> tuple[Floats, 
     leaves open is drawn given the rest of its row, so that ties and gaps do not weaken the
     correlations as numbers drawn at random would.
     """
-    with extras.needed("stats"):
+    with extras.importing("stats"):
         from scipy.special import ndtr, ndtri
 
     n, d = low.shape

@@ -82,7 +82,7 @@ def _held_out(
 
 def _model(z: Floats, k: int, seed: int, starts: int = 1) -> Any:
     """A fitted mixture of k components."""
-    with extras.needed("stats"):
+    with extras.importing("stats"):
         from sklearn.exceptions import ConvergenceWarning
         from sklearn.mixture import GaussianMixture
 
@@ -109,7 +109,7 @@ def _shrunk(model: Any, n: int, d: int) -> Any:
 
 def marginal(margin: Margin, model: Arrays, j: int) -> Margin:
     """The margin with its knots where the mixture's own dimension j has the same probabilities."""
-    with extras.needed("stats"):
+    with extras.importing("stats"):
         from scipy.special import ndtr
 
     weights = np.diff(model["cumulative"], prepend=0.0)

@@ -1,0 +1,1 @@
+"""Statistics: figures from arrays and texts, without a word about gates."""

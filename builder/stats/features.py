@@ -126,7 +126,7 @@ def _spaced(start: int, stop: int, most: int) -> NDArray[np.float64]:
 
 def _counts(texts: list[str]) -> Any:
     """(n, SLOTS) sparse 1 + log counts of hashed 2- to 4-grams."""
-    with extras.needed("stats"):
+    with extras.importing("stats"):
         from scipy.sparse import csr_matrix, vstack
 
     parts = []

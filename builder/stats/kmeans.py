@@ -15,7 +15,7 @@ def clusters(points: NDArray[np.floating], k: int, rng: np.random.Generator) -> 
 
     Lloyd 1982, seeded as k-means++ (Arthur and Vassilvitskii 2007).
     """
-    with extras.needed("stats"):
+    with extras.importing("stats"):
         from sklearn.cluster import KMeans
 
     distinct = np.unique(points, axis=0)

@@ -21,7 +21,7 @@ def ks_p(distance: float, n: int, m: int) -> float:
 
     Conservative where values repeat: a column of few values is better tested by its bins.
     """
-    with extras.needed("stats"):
+    with extras.importing("stats"):
         from scipy.special import kolmogorov
 
     root = math.sqrt(n * m / (n + m))
@@ -30,7 +30,7 @@ def ks_p(distance: float, n: int, m: int) -> float:
 
 def welch(x: Floats, y: Floats) -> float:
     """Two-sided p-value of x (n,) and y (m,) having one mean, variances free (Welch 1947)."""
-    with extras.needed("stats"):
+    with extras.importing("stats"):
         from scipy.special import stdtr
 
     a, b = x.var(ddof=1) / len(x), y.var(ddof=1) / len(y)
@@ -59,7 +59,7 @@ def chi_square(x: Floats, y: Floats) -> float:
 
 def chi_square_p(statistic: float, freedom: int) -> float:
     """The chance of at least this chi-square; 1 without a degree of freedom."""
-    with extras.needed("stats"):
+    with extras.importing("stats"):
         from scipy.special import chdtrc
 
     return float(chdtrc(freedom, statistic)) if freedom else 1.0
@@ -67,7 +67,7 @@ def chi_square_p(statistic: float, freedom: int) -> float:
 
 def binomial(hits: int, n: int, share: float) -> float:
     """p-value of at least so many hits in n trials of which each hits with this chance."""
-    with extras.needed("stats"):
+    with extras.importing("stats"):
         from scipy.special import bdtrc
 
     return float(bdtrc(hits - 1, n, share)) if hits else 1.0

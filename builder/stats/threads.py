@@ -16,7 +16,7 @@ def single() -> Iterator[None]:
     for tables this small, threads that wait for one another cost more than they save: several
     times the CPU where the cores are busy.
     """
-    with extras.needed("stats"):
+    with extras.importing("stats"):
         import sklearn  # noqa: F401  # only libraries that are loaded by now can be told
         from threadpoolctl import threadpool_limits
 

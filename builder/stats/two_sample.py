@@ -44,7 +44,7 @@ def auc_error(n: int, m: int) -> float:
 
 def separation(scores: Sequence[tuple[float, float]]) -> Separation:
     """The mean of independent AUCs, each with its standard error, and what chance says of them."""
-    with extras.needed("stats"):
+    with extras.importing("stats"):
         from scipy.special import ndtr
 
     z = sum((value - 0.5) / error for value, error in scores) / np.sqrt(len(scores))
@@ -64,7 +64,7 @@ def trees(
 
     A categorical column (d,) holds codes under 255.
     """
-    with extras.needed("stats"):
+    with extras.importing("stats"):
         from sklearn.ensemble import HistGradientBoostingClassifier
         from sklearn.model_selection import StratifiedKFold
 

@@ -1,0 +1,1 @@
+"""Tables: CSV, JSONL and Parquet read into columns."""

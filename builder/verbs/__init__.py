@@ -1,0 +1,1 @@
+"""The verbs: what the command line prints and notebooks call."""
