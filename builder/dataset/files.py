@@ -19,7 +19,7 @@ from io import StringIO
 from itertools import compress
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import orjson
 
@@ -27,12 +27,10 @@ from builder import io
 from builder.dataset import declared_features
 from builder.dataset.shapes import Shape
 from builder.plan.columns import Kind
-from builder.results.rows import (
-    REST,
-    Batch,
-    Columns,
-    records,
-)
+from builder.results.rows import REST, Batch, Columns, records
+
+if TYPE_CHECKING:
+    import pyarrow
 
 Format = Literal["parquet", "jsonl", "csv"]
 GROUP = 5000
@@ -82,7 +80,7 @@ class Opener(Protocol):
 class Parquet:
     """One Parquet file, its types fixed beforehand."""
 
-    def __init__(self, path: Path, kinds: Mapping[str, Kind], schema: Any) -> None:
+    def __init__(self, path: Path, kinds: Mapping[str, Kind], schema: pyarrow.Schema) -> None:
         self._path = path
         self._kinds = kinds
         self._schema = schema
@@ -186,7 +184,7 @@ class Table:
         self.flush()
 
 
-def plain(value: Any) -> Any:
+def plain(value: object) -> object:
     """A value as CSV holds it.
 
     >>> plain([{"role": "user"}])
@@ -199,14 +197,15 @@ def plain(value: Any) -> Any:
     return value
 
 
-def cell(value: Any) -> Any:
+def cell(value: object) -> object:
     """A value as CSV holds it, with an apostrophe before what a spreadsheet would take for a formula.
 
     >>> cell("=cmd()"), cell("plain"), cell(-3)
     ("'=cmd()", 'plain', -3)
     """
-    shown = plain(value)
-    return f"'{shown}" if isinstance(shown, str) and shown.startswith(FORMULA) else shown
+    content = plain(value)
+    risky = isinstance(content, str) and content.startswith(FORMULA)
+    return f"'{content}" if risky else content
 
 
 def opener(layout: Layout) -> Opener:
@@ -219,7 +218,7 @@ def opener(layout: Layout) -> Opener:
     return lambda path: Parquet(path, layout.shape.kinds, schema)
 
 
-def arrow_schema(shape: Shape) -> Any:
+def arrow_schema(shape: Shape) -> pyarrow.Schema:
     """The Arrow schema of a shape; class names stand in the metadata that `datasets` reads."""
     import pyarrow
 

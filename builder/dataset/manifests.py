@@ -282,7 +282,7 @@ def describe(paths: Mapping[str, Path]) -> dict[str, DataFile]:
     return described
 
 
-def shorten(value: Any) -> Any:
+def shorten(value: JsonValue) -> JsonValue:
     """A value as an example shows it: long texts and lists cut.
 
     >>> shorten({"a": ["b" * 400] * 9})["a"][7][-2:]
@@ -329,7 +329,7 @@ def _origins(dataset: DatasetPlan, shape: Shape) -> dict[str, str]:
             origins[axis.name] = "an axis"
         for draw in scenario.scenario.draws:
             origins.update(dict.fromkeys(draw.columns, f"drawn ({draw.sampler})"))
-    for name, fields in shape.taken.items():
+    for name, fields in shape.sources.items():
         origins[name] = ", ".join(
             f"{field}: {origins.get(field, 'the answer')}" for field in fields
         )
@@ -358,7 +358,7 @@ def _card(plan: Plan, dataset: DatasetPlan) -> CardSettings:
     )
 
 
-def _shown(value: Any) -> str:
+def _shown(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 

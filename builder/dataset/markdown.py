@@ -13,7 +13,7 @@ _ESCAPES = str.maketrans(
 _LINKS = re.compile(r"(?i)://|\bwww\.")
 
 
-def text(value: Any, most: int = 300) -> str:
+def text(value: object, most: int = 300) -> str:
     """One line of plain text.
 
     >>> text("a|b <script>\\n[x](http://y)")
@@ -44,17 +44,17 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     right = [all(_number(row[i]) for row in cells) for i in range(len(heads))]
     lines = [
         "| " + " | ".join(heads) + " |",
-        "| " + " | ".join("---:" if one else "---" for one in right) + " |",
+        "| " + " | ".join("---:" if numbers else "---" for numbers in right) + " |",
     ]
     lines += ["| " + " | ".join(_cell(value) for value in row) + " |" for row in cells]
     return "\n".join(lines)
 
 
-def _number(value: Any) -> bool:
+def _number(value: object) -> bool:
     return isinstance(value, int | float) or value in ("", "–")
 
 
-def _cell(value: Any) -> str:
+def _cell(value: object) -> str:
     if isinstance(value, Raw):
         return str(value)
     if isinstance(value, int) and not isinstance(value, bool):
