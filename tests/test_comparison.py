@@ -13,24 +13,16 @@ import pytest
 
 from builder.dataset import files
 from builder.dataset.history import Change
-from builder.dataset.manifests import AxisShares, Manifest
+from builder.dataset.manifests import AxisShares
 from builder.errors import InputError
 from builder.hub import comparison, remote
 from builder.hub.comparison import Shard, Side
 from builder.hub.remote import Entry
+from tests import bare
 from tests.shelf import Shelf
 
 LETTERS = "train-00000-of-00001-letters-00000.jsonl"
 NOTES = "train-00000-of-00001-notes-00000.jsonl"
-BARE: dict[str, Any] = {
-    "dataset": "letter", "content": "", "records": "r", "format": "jsonl", "raw": False,
-    "shape": "columns", "rows": 0, "splits": {}, "features": [], "scenarios": {}, "origins": {},
-    "card": {"title": None, "about": None, "languages": [], "license": None, "tasks": []},
-    "models": [], "answered_by": [], "usd": 0.0, "answers_without_price": 0, "output_tokens": 0,
-    "first_answer": None, "last_answer": None, "reject_reasons": [], "sources": {}, "versions": {},
-    "axes": {}, "example": {}, "files": {},
-}  # fmt: skip
-"""A manifest of nothing."""
 
 
 def row(case: int, text: str, scenario: str = "letters", key: str = "k") -> dict[str, str]:
@@ -130,7 +122,7 @@ def test_shares_of_values_stand_side_by_side_and_the_rest_is_others(tmp_path: Pa
         {"tone": AxisShares(values={"glad": 1, "calm": 1}, other=2, distinct=9)},
     ]
     for path, shares in zip((left, right), axes, strict=True):
-        manifest = Manifest.model_validate({**BARE, "axes": shares})
+        manifest = bare.manifest(axes=shares)
         (path / "manifest.json").write_text(manifest.as_json(), "utf-8")
     difference = comparison.between(comparison.folder(left), comparison.folder(right))
     assert difference.axes["tone"] == [
@@ -141,7 +133,7 @@ def test_shares_of_values_stand_side_by_side_and_the_rest_is_others(tmp_path: Pa
 def test_figures_of_gates_stand_side_by_side(tmp_path: Path) -> None:
     left, right = (folder(tmp_path / name, {LETTERS: [row(1, "a")]}) for name in "ab")
     for path, value in ((left, 0.5), (right, None)):
-        manifest = Manifest.model_validate(BARE)
+        manifest = bare.manifest()
         (path / "manifest.json").write_text(manifest.as_json(), "utf-8")
         finding = {
             "gate": "drift.ks", "what": "n", "value": value, "limit": 0.1, "verdict": "pass", "advice": "",
