@@ -24,8 +24,10 @@ def as_metadata(shape: Shape) -> dict[str, Any]:
 
 
 def as_card(shape: Shape, *, flat: bool = False) -> list[dict[str, Any]]:
-    """What stands under `dataset_info.features` in a card; `flat` where files hold nested values
-    as JSON text."""
+    """What stands under `dataset_info.features` in a card.
+
+    `flat` tells that files hold nested values as JSON text.
+    """
     return [
         {"name": name, "dtype": {"class_label": {"names": _numbered(shape.labels[name])}}}
         if name in shape.labels

@@ -61,20 +61,24 @@ class Writer(Protocol):
     """Takes rows of one file, column by column, and keeps some of them back."""
 
     def write(self, columns: Columns) -> int:
-        """Takes more rows; the bytes that wait because of them."""
+        """The bytes that wait because of these rows, which are taken."""
         ...
 
     def flush(self) -> None:
         """Writes what waits."""
         ...
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Writes what waits, and ends the file."""
+        ...
 
 
 class Opener(Protocol):
     """Begins files of one layout; they are opened when they are written to."""
 
-    def __call__(self, path: Path) -> Writer: ...
+    def __call__(self, path: Path) -> Writer:
+        """The writer of a new file."""
+        ...
 
 
 class Parquet:
@@ -89,6 +93,7 @@ class Parquet:
         self._rows = self._bytes = 0
 
     def write(self, columns: Columns) -> int:
+        """The bytes that wait because of these rows, which are taken."""
         from builder.dataset import arrow
 
         batch = arrow.batch(columns, self._kinds, self._schema)
@@ -100,6 +105,7 @@ class Parquet:
         return int(batch.nbytes)
 
     def flush(self) -> None:
+        """Writes what waits."""
         import pyarrow
         from pyarrow import parquet
 
@@ -125,6 +131,7 @@ class Parquet:
         self._waiting, self._rows, self._bytes = [], 0, 0
 
     def close(self) -> None:
+        """Writes what waits, and ends the file."""
         self.flush()
         if self._writer is not None:
             self._writer.close()
@@ -138,6 +145,7 @@ class Lines:
         self._lines = bytearray()
 
     def write(self, columns: Columns) -> int:
+        """The bytes that wait because of these rows, which are taken."""
         before = len(self._lines)
         for record in records(columns):
             self._lines += orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE)
@@ -147,11 +155,13 @@ class Lines:
         return after - before
 
     def flush(self) -> None:
+        """Writes what waits."""
         with self._path.open("ab") as stream:
             stream.write(self._lines)
         self._lines = bytearray()
 
     def close(self) -> None:
+        """Writes what waits, and ends the file."""
         self.flush()
 
 
@@ -166,6 +176,7 @@ class Table:
         self._writer.writerow([self._cell(name) for name in names])
 
     def write(self, columns: Columns) -> int:
+        """The bytes that wait because of these rows, which are taken."""
         before = self._stream.tell()
         for values in zip(*columns.values(), strict=True):
             self._writer.writerow(map(self._cell, values))
@@ -175,12 +186,14 @@ class Table:
         return after - before
 
     def flush(self) -> None:
+        """Writes what waits."""
         with self._path.open("a", encoding="utf-8", newline="") as stream:
             stream.write(self._stream.getvalue())
         self._stream.seek(0)
         self._stream.truncate()
 
     def close(self) -> None:
+        """Writes what waits, and ends the file."""
         self.flush()
 
 
@@ -257,9 +270,12 @@ def by_split(batch: Batch) -> Iterator[tuple[str, Columns]]:
 
 
 class Folder:
-    """A folder of shards being written: whole as partial files when `with` ends, in their places
-    after `publish`, gone again where writing fails. A shard that stands there already with just
-    these bytes is left alone; files of an earlier export that are no longer wanted go."""
+    """A folder of shards being written.
+
+    They are whole as partial files when `with` ends, in their places after `publish`, and gone
+    again where writing fails. A shard that stands there already with just
+    these bytes is left alone; files of an earlier export that are no longer wanted go.
+    """
 
     def __init__(self, folder: Path, layout: Layout) -> None:
         self.folder = folder
@@ -278,8 +294,11 @@ class Folder:
         return self
 
     def write(self, batch: Batch) -> None:
-        """Adds rows to the shards of their splits. Blocks come one after another; what comes when
-        its block is over goes to the rest of its scenario."""
+        """Adds rows to the shards of their splits.
+
+        Blocks come one after another; what comes when its block is over goes to the rest of its
+        scenario.
+        """
         for split, columns in by_split(batch):
             self._write((split, batch.scenario, batch.block), columns)
 

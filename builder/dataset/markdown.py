@@ -14,10 +14,10 @@ _LINKS = re.compile(r"(?i)://|\bwww\.")
 
 
 def text(value: object, most: int = 300) -> str:
-    """One line of plain text.
+    r"""One line of plain text.
 
-    >>> text("a|b <script>\\n[x](http://y)")
-    'a\\\\|b &lt;script&gt; \\\\[x\\\\](http&#58;//y)'
+    >>> text("a|b <script>\n[x](http://y)")
+    'a\\|b &lt;script&gt; \\[x\\](http&#58;//y)'
     """
     flat = " ".join("".join(c if c.isprintable() else " " for c in str(value)).split())
     flat = flat if len(flat) <= most else flat[: most - 1] + "…"

@@ -158,8 +158,10 @@ def prepare(
 
 
 def send(repository: Remote, planned: Publication) -> Published:
-    """Publishes what was prepared: at most one commit, and the tag. HubError where somebody else
-    was faster."""
+    """Publishes what was prepared: at most one commit, and the tag.
+
+    Raises HubError where somebody else was faster.
+    """
     commit = planned.parent
     if commit is None:
         repository.create(private=planned.private)

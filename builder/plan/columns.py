@@ -36,10 +36,10 @@ SIMPLE = {kind.name: kind for kind in (STRING, INTEGER, NUMBER, BOOLEAN)}
 
 
 def of_dataset(scenarios: Sequence[ScenarioPlan]) -> dict[str, Kind]:
-    """The union of the scenarios' columns in the order of the dataset: schema fields as declared,
-    variables in file order by scenario name, then the builder's own.
+    """The union of the scenarios' columns in the order of the dataset.
 
-    Raises InputError where one name means two kinds, integer and float excepted.
+    That is schema fields as declared, variables in file order by scenario name, then the builder's
+    own. Raises InputError where one name means two kinds, integer and float excepted.
     """
     fields: dict[str, Kind] = {}
     variables: dict[str, Kind] = {}
