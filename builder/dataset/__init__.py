@@ -1,1 +1,1 @@
-"""A dataset's folder: shapes, shards, manifest and card, written from accepted rows."""
+"""The exported dataset: its files, shapes, manifest and card."""

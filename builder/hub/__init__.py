@@ -1,1 +1,1 @@
-"""The Hub: publishing a dataset's folder, its releases, and what lies between two of them."""
+"""The Hub: datasets published, compared and released."""
