@@ -13,8 +13,10 @@ from builder.errors import StoreError
 
 
 def write(path: Path, content: bytes | str) -> None:
-    """Puts a file with this content there; after a kill or a power cut it holds this or what it
-    held before. Its folder must be there. Raises OSError, naming `path`, and leaves nothing behind.
+    """Puts a file with this content there, in a folder that is there.
+
+    After a kill or a power cut it holds this or what it held before. Raises OSError, naming
+    `path`, and leaves nothing behind.
 
     What is no file, /dev/stdout or a pipe, is written to as it is.
     """

@@ -54,10 +54,10 @@ def array(values: Sequence[Any], kind: Kind) -> pyarrow.Array:
     if kind.name == "list" and kind.of is not None:
         lists = [value or () for value in values]
         buffers.append(_offsets(lists))
-        children.append(array([part for one in lists for part in one], kind.of))
+        children.append(array([item for items in lists for item in items], kind.of))
     elif kind.name == "struct":
-        parts = [value or {} for value in values]
-        children += [array([one.get(name) for one in parts], inner) for name, inner in kind.fields]
+        structs = [value or {} for value in values]
+        children += [array([s.get(name) for s in structs], inner) for name, inner in kind.fields]
     elif kind.name == "boolean":
         buffers.append(_bits(np.fromiter(map(bool, values), np.bool_, len(values))))
     elif kind.name in _NUMPY:
@@ -77,7 +77,7 @@ def batch(
 
 
 def _text(values: Sequence[str]) -> list[pyarrow.Buffer]:
-    """Offsets and UTF-8."""
+    """The buffers of a text column: offsets, and the UTF-8 of all values."""
     whole = "".join(values)
     if whole.isascii():
         return [_offsets(values), pyarrow.py_buffer(whole.encode())]

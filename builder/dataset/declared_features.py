@@ -24,8 +24,10 @@ def as_metadata(shape: Shape) -> dict[str, Any]:
 
 
 def as_card(shape: Shape, *, flat: bool = False) -> list[dict[str, Any]]:
-    """What stands under `dataset_info.features` in a card; `flat` where files hold nested values
-    as JSON text."""
+    """What stands under `dataset_info.features` in a card.
+
+    `flat` tells that files hold nested values as JSON text.
+    """
     return [
         {"name": name, "dtype": {"class_label": {"names": _numbered(shape.labels[name])}}}
         if name in shape.labels
@@ -35,6 +37,7 @@ def as_card(shape: Shape, *, flat: bool = False) -> list[dict[str, Any]]:
 
 
 def _metadata(kind: Kind) -> dict[str, Any]:
+    """A column's feature in the metadata of a Parquet schema."""
     if kind.name == "list" and kind.of is not None:
         return {"feature": _metadata(kind.of), "_type": "List"}
     if kind.name == "struct":
@@ -43,17 +46,19 @@ def _metadata(kind: Kind) -> dict[str, Any]:
 
 
 def _card(kind: Kind) -> dict[str, Any]:
+    """A column's feature in a card."""
     if kind.name == "list" and kind.of is not None:
-        return {"list": _part(kind.of)}
+        return {"list": _item(kind.of)}
     if kind.name == "struct":
         return {"struct": [{"name": name, **_card(inner)} for name, inner in kind.fields]}
     return {"dtype": _TYPES.get(kind.name, "string")}
 
 
-def _part(kind: Kind) -> Any:
-    """What a list holds: a type, a list, or the fields of a struct."""
-    whole = _card(kind)
-    return whole.get("dtype") or whole.get("struct") or whole
+def _item(kind: Kind) -> str | list[dict[str, Any]] | dict[str, Any]:
+    """What the items of a list are: a type, the fields of a struct, or lists again."""
+    feature: dict[str, Any] = _card(kind)
+    item: str | list[dict[str, Any]] = feature.get("dtype") or feature.get("struct") or []
+    return item or feature
 
 
 def _numbered(labels: tuple[str, ...]) -> dict[str, str]:

@@ -96,8 +96,10 @@ class Export:
 
 
 def plain(reject: Reject) -> str:
-    """The reason of a reject without what differs from answer to answer: quotations of it, keys of
-    other rows, and numbers, which are shown as N."""
+    """The reason of a reject without what differs from answer to answer.
+
+    That is quotations of the answer, keys of other rows, and numbers, which are shown as N.
+    """
     raw = reject.raw.casefold()
 
     def generalise(match: re.Match[str]) -> str:
@@ -139,10 +141,9 @@ def read(plan: Plan, dataset: DatasetPlan, store: Store) -> Reading:
 
 
 def write(plan: Plan, dataset: DatasetPlan, store: Store, form: Form | None = None) -> Export:
-    """Writes data/, the card, rejects.jsonl and manifest.json of a dataset, or leaves them be
-    when they hold just that already.
+    """Writes data/, the card, rejects.jsonl and manifest.json of a dataset.
 
-    Some thousand rows are in memory. Raises InputError where the shape does not fit, and
+    They are left alone when they hold just that already. Some thousand rows are in memory. Raises InputError where the shape does not fit, and
     StoreError, naming the path, where the folder cannot be written; what stood there stays.
     """
     with io.writing(folder(plan, dataset), hint=REPAIR):
@@ -170,8 +171,10 @@ def write_rows(
 def compare(
     plan: Plan, dataset: DatasetPlan, reading: Reading, form: Form | None = None
 ) -> Export | None:
-    """What an export would hold by one pass over the rows, `changed` where the folder holds
-    something else. None, and no pass, where the folder holds no whole export."""
+    """What an export would hold by one pass over the rows, `changed` where the folder does not.
+
+    None, and no pass, where the folder holds no whole export.
+    """
     manifest = manifests.read(folder(plan, dataset))
     if manifest is None:
         return None
@@ -188,8 +191,10 @@ def compare(
 
 
 def stale_reasons(plan: Plan, dataset: DatasetPlan, store: Store) -> tuple[list[str], Tallies]:
-    """Why a dataset's folder is not what its files and answers would make now, nothing where it
-    is; and how the cases stand."""
+    """Why a dataset's folder is not what its files and answers would make now, none where it is.
+
+    Beside them the tallies of its scenarios, where rows were counted.
+    """
     where = folder(plan, dataset)
     if not (where / manifests.NAME).is_file():
         return [f"{dataset.name} was not exported"], {}

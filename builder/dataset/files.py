@@ -19,7 +19,7 @@ from io import StringIO
 from itertools import compress
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import orjson
 
@@ -27,12 +27,10 @@ from builder import io
 from builder.dataset import declared_features
 from builder.dataset.shapes import Shape
 from builder.plan.columns import Kind
-from builder.results.rows import (
-    REST,
-    Batch,
-    Columns,
-    records,
-)
+from builder.results.rows import REST, Batch, Columns, records
+
+if TYPE_CHECKING:
+    import pyarrow
 
 Format = Literal["parquet", "jsonl", "csv"]
 GROUP = 5000
@@ -63,26 +61,30 @@ class Writer(Protocol):
     """Takes rows of one file, column by column, and keeps some of them back."""
 
     def write(self, columns: Columns) -> int:
-        """Takes more rows; the bytes that wait because of them."""
+        """The bytes that wait because of these rows, which are taken."""
         ...
 
     def flush(self) -> None:
         """Writes what waits."""
         ...
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Writes what waits, and ends the file."""
+        ...
 
 
 class Opener(Protocol):
     """Begins files of one layout; they are opened when they are written to."""
 
-    def __call__(self, path: Path) -> Writer: ...
+    def __call__(self, path: Path) -> Writer:
+        """The writer of a new file."""
+        ...
 
 
 class Parquet:
     """One Parquet file, its types fixed beforehand."""
 
-    def __init__(self, path: Path, kinds: Mapping[str, Kind], schema: Any) -> None:
+    def __init__(self, path: Path, kinds: Mapping[str, Kind], schema: pyarrow.Schema) -> None:
         self._path = path
         self._kinds = kinds
         self._schema = schema
@@ -91,6 +93,7 @@ class Parquet:
         self._rows = self._bytes = 0
 
     def write(self, columns: Columns) -> int:
+        """The bytes that wait because of these rows, which are taken."""
         from builder.dataset import arrow
 
         batch = arrow.batch(columns, self._kinds, self._schema)
@@ -102,6 +105,7 @@ class Parquet:
         return int(batch.nbytes)
 
     def flush(self) -> None:
+        """Writes what waits."""
         import pyarrow
         from pyarrow import parquet
 
@@ -127,6 +131,7 @@ class Parquet:
         self._waiting, self._rows, self._bytes = [], 0, 0
 
     def close(self) -> None:
+        """Writes what waits, and ends the file."""
         self.flush()
         if self._writer is not None:
             self._writer.close()
@@ -140,6 +145,7 @@ class Lines:
         self._lines = bytearray()
 
     def write(self, columns: Columns) -> int:
+        """The bytes that wait because of these rows, which are taken."""
         before = len(self._lines)
         for record in records(columns):
             self._lines += orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE)
@@ -149,11 +155,13 @@ class Lines:
         return after - before
 
     def flush(self) -> None:
+        """Writes what waits."""
         with self._path.open("ab") as stream:
             stream.write(self._lines)
         self._lines = bytearray()
 
     def close(self) -> None:
+        """Writes what waits, and ends the file."""
         self.flush()
 
 
@@ -168,6 +176,7 @@ class Table:
         self._writer.writerow([self._cell(name) for name in names])
 
     def write(self, columns: Columns) -> int:
+        """The bytes that wait because of these rows, which are taken."""
         before = self._stream.tell()
         for values in zip(*columns.values(), strict=True):
             self._writer.writerow(map(self._cell, values))
@@ -177,16 +186,18 @@ class Table:
         return after - before
 
     def flush(self) -> None:
+        """Writes what waits."""
         with self._path.open("a", encoding="utf-8", newline="") as stream:
             stream.write(self._stream.getvalue())
         self._stream.seek(0)
         self._stream.truncate()
 
     def close(self) -> None:
+        """Writes what waits, and ends the file."""
         self.flush()
 
 
-def plain(value: Any) -> Any:
+def plain(value: object) -> object:
     """A value as CSV holds it.
 
     >>> plain([{"role": "user"}])
@@ -199,14 +210,15 @@ def plain(value: Any) -> Any:
     return value
 
 
-def cell(value: Any) -> Any:
+def cell(value: object) -> object:
     """A value as CSV holds it, with an apostrophe before what a spreadsheet would take for a formula.
 
     >>> cell("=cmd()"), cell("plain"), cell(-3)
     ("'=cmd()", 'plain', -3)
     """
-    shown = plain(value)
-    return f"'{shown}" if isinstance(shown, str) and shown.startswith(FORMULA) else shown
+    content = plain(value)
+    risky = isinstance(content, str) and content.startswith(FORMULA)
+    return f"'{content}" if risky else content
 
 
 def opener(layout: Layout) -> Opener:
@@ -219,7 +231,7 @@ def opener(layout: Layout) -> Opener:
     return lambda path: Parquet(path, layout.shape.kinds, schema)
 
 
-def arrow_schema(shape: Shape) -> Any:
+def arrow_schema(shape: Shape) -> pyarrow.Schema:
     """The Arrow schema of a shape; class names stand in the metadata that `datasets` reads."""
     import pyarrow
 
@@ -258,9 +270,12 @@ def by_split(batch: Batch) -> Iterator[tuple[str, Columns]]:
 
 
 class Folder:
-    """A folder of shards being written: whole as partial files when `with` ends, in their places
-    after `publish`, gone again where writing fails. A shard that stands there already with just
-    these bytes is left alone; files of an earlier export that are no longer wanted go."""
+    """A folder of shards being written.
+
+    They are whole as partial files when `with` ends, in their places after `publish`, and gone
+    again where writing fails. A shard that stands there already with just
+    these bytes is left alone; files of an earlier export that are no longer wanted go.
+    """
 
     def __init__(self, folder: Path, layout: Layout) -> None:
         self.folder = folder
@@ -279,8 +294,11 @@ class Folder:
         return self
 
     def write(self, batch: Batch) -> None:
-        """Adds rows to the shards of their splits. Blocks come one after another; what comes when
-        its block is over goes to the rest of its scenario."""
+        """Adds rows to the shards of their splits.
+
+        Blocks come one after another; what comes when its block is over goes to the rest of its
+        scenario.
+        """
         for split, columns in by_split(batch):
             self._write((split, batch.scenario, batch.block), columns)
 

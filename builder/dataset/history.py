@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Literal
 
-from pydantic import TypeAdapter
+from pydantic import Field, TypeAdapter
 
 from builder.dataset.manifests import FileModel
 
@@ -27,18 +27,21 @@ class Change(FileModel):
 class Release(FileModel):
     """One tag of a repository."""
 
-    version: Literal[1] = 1
-    """Of this entry's form; entries of the first do not say it."""
+    version: Literal[1] = Field(
+        default=1, description="Of this entry's form; entries of the first do not say it."
+    )
     tag: str
-    date: str
-    """The day of the last answer, ISO 8601; empty where there is none."""
+    date: str = Field(
+        description="The day of the last answer, ISO 8601; empty where there is none."
+    )
     rows: int
-    content: str = ""
-    """Digest of the rows, their splits and the form of the files."""
-    since: str | None = None
-    """The release that the changes are counted from."""
-    changes: dict[str, Change]
-    """By scenario; none for the first release."""
+    content: str = Field(
+        default="", description="Digest of the rows, their splits and the form of the files."
+    )
+    since: str | None = Field(
+        default=None, description="The release that the changes are counted from."
+    )
+    changes: dict[str, Change] = Field(description="By scenario; none for the first release.")
 
 
 RELEASES = TypeAdapter(list[Release])

@@ -11,7 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, JsonValue
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from builder.dataset import declared_features, files
 from builder.dataset.files import Format, Layout
@@ -32,24 +32,22 @@ ITEMS = 8
 class FileModel(BaseModel):
     """Part of a file that other versions and other programs read."""
 
-    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True)
 
 
 class ScenarioCounts(FileModel):
     """How one scenario of a dataset stands."""
 
-    about: str
-    """The comment that its file begins with."""
+    about: str = Field(description="The comment that its file begins with.")
     wanted: int
     accepted: int
     rejects: int
     answers: int
-    short_combinations: int
-    """Combinations that cannot be filled within the tries."""
-    short_rows: int
-    """Rows that these lack."""
-    open: int
-    """Rows that were not asked for yet."""
+    short_combinations: int = Field(
+        description="Combinations that cannot be filled within the tries."
+    )
+    short_rows: int = Field(description="Rows that these lack.")
+    open: int = Field(description="Rows that were not asked for yet.")
 
 
 class CardSettings(FileModel):
@@ -73,12 +71,9 @@ class RejectReason(FileModel):
 class AxisShares(FileModel):
     """How often an axis has which value."""
 
-    values: dict[str, int]
-    """Rows by value, the most frequent first."""
-    other: int
-    """Rows with values beyond those."""
-    distinct: int
-    """How many values there are."""
+    values: dict[str, int] = Field(description="Rows by value, the most frequent first.")
+    other: int = Field(description="Rows with values beyond those.")
+    distinct: int = Field(description="How many values there are.")
 
 
 class DataFile(FileModel):
@@ -86,8 +81,9 @@ class DataFile(FileModel):
 
     bytes: int
     sha256: str
-    unpacked: int | None = None
-    """Bytes of a Parquet file's columns before they were compressed."""
+    unpacked: int | None = Field(
+        default=None, description="Bytes of a Parquet file's columns before they were compressed."
+    )
 
     @property
     def loaded(self) -> int:
@@ -98,49 +94,49 @@ class DataFile(FileModel):
 class Manifest(FileModel):
     """manifest.json: what a dataset's folder holds and what it was made from."""
 
-    version: Literal[1] = 1
-    """Of this file's form; files of the first do not say it."""
+    version: Literal[1] = Field(
+        default=1, description="Of this file's form; files of the first do not say it."
+    )
     dataset: str
-    content: str
-    """Digest of the rows, their splits and the form of the files."""
-    records: str
-    """SHA-256 of the rows alone."""
+    content: str = Field(description="Digest of the rows, their splits and the form of the files.")
+    records: str = Field(description="SHA-256 of the rows alone.")
     format: Format
-    raw: bool
-    """Whether CSV cells stay as they are, also where a spreadsheet would run them."""
+    raw: bool = Field(
+        description="Whether CSV cells stay as they are, also where a spreadsheet would run them."
+    )
     shape: Name
     rows: int
-    splits: dict[str, int]
-    """Rows by split; splits without a row are left out."""
-    features: list[dict[str, JsonValue]]
-    """The columns, as `dataset_info.features` of a card holds them."""
+    splits: dict[str, int] = Field(description="Rows by split; splits without a row are left out.")
+    features: list[dict[str, JsonValue]] = Field(
+        description="The columns, as `dataset_info.features` of a card holds them."
+    )
     scenarios: dict[str, ScenarioCounts]
-    origins: dict[str, str]
-    """Where columns come from that are no part of an answer."""
+    origins: dict[str, str] = Field(
+        description="Where columns come from that are no part of an answer."
+    )
     card: CardSettings
-    models: list[str]
-    """Models that were asked, as `provider:model`."""
-    answered_by: list[str]
-    """Models as the providers named them in their answers."""
+    models: list[str] = Field(description="Models that were asked, as `provider:model`.")
+    answered_by: list[str] = Field(
+        description="Models as the providers named them in their answers."
+    )
     usd: float
     answers_without_price: int
     output_tokens: int
-    first_answer: str | None
-    """Time in ISO 8601, UTC."""
+    first_answer: str | None = Field(description="Time in ISO 8601, UTC.")
     last_answer: str | None
-    reject_reasons: list[RejectReason]
-    """The most frequent first."""
-    prompts: dict[str, str] = {}
-    """Templates by path, where the project wants them quoted."""
-    sources: dict[str, str]
-    """SHA-256 of every file that the dataset follows from, by its path in the project."""
-    versions: dict[str, str]
-    """Packages that made it."""
+    reject_reasons: list[RejectReason] = Field(description="The most frequent first.")
+    prompts: dict[str, str] = Field(
+        default={}, description="Templates by path, where the project wants them quoted."
+    )
+    sources: dict[str, str] = Field(
+        description="SHA-256 of every file that the dataset follows from, by its path in the project."
+    )
+    versions: dict[str, str] = Field(description="Packages that made it.")
     axes: dict[str, AxisShares]
-    example: dict[str, JsonValue]
-    """A row, long texts cut."""
-    files: dict[str, DataFile]
-    """The folder's files but for the card, the report and this one, by name."""
+    example: dict[str, JsonValue] = Field(description="A row, long texts cut.")
+    files: dict[str, DataFile] = Field(
+        description="The folder's files but for the card, the report and this one, by name."
+    )
 
     def as_json(self) -> str:
         """The content of the file; read and written again, it is the same."""
@@ -282,7 +278,7 @@ def describe(paths: Mapping[str, Path]) -> dict[str, DataFile]:
     return described
 
 
-def shorten(value: Any) -> Any:
+def shorten(value: JsonValue) -> JsonValue:
     """A value as an example shows it: long texts and lists cut.
 
     >>> shorten({"a": ["b" * 400] * 9})["a"][7][-2:]
@@ -329,7 +325,7 @@ def _origins(dataset: DatasetPlan, shape: Shape) -> dict[str, str]:
             origins[axis.name] = "an axis"
         for draw in scenario.scenario.draws:
             origins.update(dict.fromkeys(draw.columns, f"drawn ({draw.sampler})"))
-    for name, fields in shape.taken.items():
+    for name, fields in shape.sources.items():
         origins[name] = ", ".join(
             f"{field}: {origins.get(field, 'the answer')}" for field in fields
         )
@@ -358,7 +354,7 @@ def _card(plan: Plan, dataset: DatasetPlan) -> CardSettings:
     )
 
 
-def _shown(value: Any) -> str:
+def _shown(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 

@@ -15,11 +15,11 @@ _ESCAPES = str.maketrans(
 _LINKS = re.compile(r"(?i)://|\bwww\.")
 
 
-def text(value: Any, most: int = 300) -> str:
-    """One line of plain text.
+def text(value: object, most: int = 300) -> str:
+    r"""One line of plain text.
 
-    >>> text("a|b <script>\\n[x](http://y)")
-    'a\\\\|b &lt;script&gt; \\\\[x\\\\](http&#58;//y)'
+    >>> text("a|b <script>\n[x](http://y)")
+    'a\\|b &lt;script&gt; \\[x\\](http&#58;//y)'
     """
     flat = " ".join("".join(c if c.isprintable() else " " for c in str(value)).split())
     flat = flat if len(flat) <= most else flat[: most - 1] + "…"
@@ -46,17 +46,17 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     right = [all(_number(row[i]) for row in cells) for i in range(len(heads))]
     lines = [
         "| " + " | ".join(heads) + " |",
-        "| " + " | ".join("---:" if one else "---" for one in right) + " |",
+        "| " + " | ".join("---:" if numbers else "---" for numbers in right) + " |",
     ]
     lines += ["| " + " | ".join(_cell(value) for value in row) + " |" for row in cells]
     return "\n".join(lines)
 
 
-def _number(value: Any) -> bool:
+def _number(value: object) -> bool:
     return isinstance(value, int | float) or value in ("", "–")
 
 
-def _cell(value: Any) -> str:
+def _cell(value: object) -> str:
     if isinstance(value, Raw):
         return str(value)
     return cell(value) if isinstance(value, int | float) else text(value)

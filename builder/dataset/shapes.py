@@ -41,39 +41,39 @@ class Shape:
     """The columns it has, in order."""
     labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """The class names of a column that holds their numbers."""
-    made: Callable[[Record], Record] | None = None
-    """From a record to its new columns."""
-    taken: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    convert: Callable[[Record], Record] | None = None
+    """From a record to its new columns; None where every column stays as it is."""
+    sources: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """The fields that each new column is made of."""
-    kept: tuple[str, ...] = ()
+    unchanged: tuple[str, ...] = ()
     """The columns that stay, behind the new ones."""
-    said: Mapping[str, Any] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
     """What the project says of it."""
 
     def record(self, record: Record) -> Record:
         """A record in this shape."""
-        if self.made is None:
+        if self.convert is None:
             return record
-        shaped = self.made(record)
-        for name in self.kept:
+        shaped = self.convert(record)
+        for name in self.unchanged:
             shaped[name] = record[name]
         return shaped
 
     def columns(self, columns: Columns) -> Columns:
         """Columns of a dataset in this shape."""
-        if self.made is None:
+        if self.convert is None:
             return columns
         shaped = [self.record(record) for record in records(columns)]
-        return {name: [one[name] for one in shaped] for name in self.kinds}
+        return {name: [record[name] for record in shaped] for name in self.kinds}
 
     def about(self) -> list[Any]:
         """What the digest of the content holds of it."""
         kinds = [[name, str(kind)] for name, kind in self.kinds.items()]
         parts = [
             [[name, list(part)] for name, part in parts.items()]
-            for parts in (self.labels, self.taken)
+            for parts in (self.labels, self.sources)
         ]
-        return [self.name, kinds, *parts, self.said]
+        return [self.name, kinds, *parts, self.settings]
 
 
 def of(
@@ -90,9 +90,9 @@ def of(
     if chosen == "messages":
         return reader.messages()
     if chosen == "prompt-completion":
-        return reader.pair()
+        return reader.prompt_completion()
     if chosen == "text-label":
-        return reader.labelled()
+        return reader.text_label()
     return Shape("columns", kinds)
 
 
@@ -107,26 +107,26 @@ class _Reader:
     name: Name
 
     def messages(self) -> Shape:
+        """Conversations: of a field of turns, or of one message of each role."""
         settings = self.settings
-        named = {role: getattr(settings, role) for role in ("system", "user", "assistant")}
-        if settings.turns or not any(named.values()):
+        roles = {"system": settings.system, "user": settings.user, "assistant": settings.assistant}
+        if settings.turns or not any(roles.values()):
             return self._turns()
         if settings.user is None or settings.assistant is None:
             raise self.fail("messages takes both `user` and `assistant`, or `turns`")
         fields = {
-            role: self.field(role, of, STRING) for role, of in named.items() if of is not None
+            role: self.field(role, name, STRING) for role, name in roles.items() if name is not None
         }
 
-        def made(record: Record) -> Record:
+        def convert(record: Record) -> Record:
             turns = []
-            for role, of in fields.items():
-                content = record[of]
-                if content is None and role == "system":
+            for role, name in fields.items():
+                if record[name] is None and role == "system":
                     continue
-                turns.append({"role": role, "content": _present(record, of)})
+                turns.append({"role": role, "content": _present(record, name)})
             return {"messages": turns}
 
-        return self.shape({"messages": TURNS}, made, {"messages": [*fields.values()]})
+        return self.shape({"messages": TURNS}, convert, {"messages": [*fields.values()]})
 
     def _turns(self) -> Shape:
         settings = self.settings
@@ -141,28 +141,29 @@ class _Reader:
                 "the shape messages takes a field of turns, or the fields of one user and one assistant message",
                 hint=self.example('user = "…", assistant = "…"'),
             )
-        taken = settings.turns or self.only(able, "turns")
-        if taken not in able:
-            self.known("turns", taken)
+        source = settings.turns or self.only(able, "turns")
+        if source not in able:
+            self.check_known("turns", source)
             raise self.fail(
-                f"{taken!r} is {self.kinds[taken]}, not a list of turns with "
+                f"{source!r} is {self.kinds[source]}, not a list of turns with "
                 f"{settings.role!r} and {settings.content!r}",
                 "turns",
                 hint="`role` and `content` name the parts of a turn where they are called otherwise",
             )
         roles = {**{role: role for role in ROLES}, **settings.roles}
 
-        def made(record: Record) -> Record:
+        def convert(record: Record) -> Record:
             turns = []
-            for turn in _present(record, taken):
+            for turn in _present(record, source):
                 role = self.role(turn[inner[0]], roles, record)
                 turns.append({"role": role, "content": _content(record, turn, inner[1])})
             return {"messages": turns}
 
-        return self.shape({"messages": TURNS}, made, {"messages": [taken]})
+        return self.shape({"messages": TURNS}, convert, {"messages": [source]})
 
-    def role(self, speaker: Any, roles: Mapping[str, str], record: Record) -> str:
-        if speaker in roles:
+    def role(self, speaker: str | None, roles: Mapping[str, str], record: Record) -> str:
+        """The role of a turn's speaker. InputError for one that no trainer knows."""
+        if speaker is not None and speaker in roles:
             return roles[speaker]
         raise self.fail(
             f"a turn of row {record['_case']} is spoken by {str(speaker)[:60]!r}; a trainer knows {', '.join(ROLES)}",
@@ -170,31 +171,33 @@ class _Reader:
             hint="say what your speakers are: roles = {customer = \"user\", agent = \"assistant\"}",
         )  # fmt: skip
 
-    def pair(self) -> Shape:
+    def prompt_completion(self) -> Shape:
+        """A text that is asked, and the text that answers it."""
         settings, texts = self.settings, self.texts()
-        rest = [name for name in texts if name != settings.completion]
-        able = rest if settings.completion else rest[:-1]
+        others = [name for name in texts if name != settings.completion]
+        able = others if settings.completion else others[:-1]
         prompt = settings.prompt or self.only(able, "prompt", texts)
         able = [name for name in texts if name != prompt]
         completion = settings.completion or self.only(able, "completion", texts)
         self.field("prompt", prompt, STRING)
         self.field("completion", completion, STRING)
 
-        def made(record: Record) -> Record:
+        def convert(record: Record) -> Record:
             return {
                 "prompt": _present(record, prompt),
                 "completion": _present(record, completion),
             }
 
         columns = {"prompt": STRING, "completion": STRING}
-        return self.shape(columns, made, {"prompt": [prompt], "completion": [completion]})
+        return self.shape(columns, convert, {"prompt": [prompt], "completion": [completion]})
 
-    def labelled(self) -> Shape:
+    def text_label(self) -> Shape:
+        """A text and the number of its class."""
         classes = self.classes()
         text = self.settings.text or self.only(self.texts(), "text")
         label = self.settings.label or self.only(list(classes), "label")
         self.field("text", text, STRING)
-        self.known("label", label)
+        self.check_known("label", label)
         if label not in classes:
             raise self.fail(
                 f"{label!r} has no fixed set of values: a label is an axis or an enum",
@@ -204,44 +207,48 @@ class _Reader:
         names = classes[label]
         numbers = {name: number for number, name in enumerate(names)}
 
-        def made(record: Record) -> Record:
+        def convert(record: Record) -> Record:
             return {
                 "text": _present(record, text),
                 "label": numbers[_label(_present(record, label))],
             }
 
         columns = {"text": STRING, "label": INTEGER}
-        return self.shape(columns, made, {"text": [text], "label": [label]}, {"label": names})
+        return self.shape(columns, convert, {"text": [text], "label": [label]}, {"label": names})
 
     def classes(self) -> dict[str, tuple[str, ...]]:
         """The columns with a fixed set of values: axes in file order, and enums of the schemas."""
-        found: dict[str, dict[str, None]] = {}
+        classes: dict[str, dict[str, None]] = {}
         for scenario in self.dataset.scenarios:
             for axis in scenario.scenario.axes:
                 every = axis.values or tuple(
                     v for vs in (axis.by_parent or {}).values() for v in vs
                 )
-                found.setdefault(axis.name, {}).update({_label(v.value): None for v in every})
+                classes.setdefault(axis.name, {}).update({_label(v.value): None for v in every})
             row = scenario.scenario.schema.row
             for name, part in row.get("properties", {}).items():
                 values = jsonschema.resolve(part, row).get("enum", ())
                 if values:
                     labels = [_label(value) for value in values if value is not None]
-                    found.setdefault(name, {}).update(dict.fromkeys(labels))
-        return {name: tuple(values) for name, values in found.items() if len(values) > 1}
+                    classes.setdefault(name, {}).update(dict.fromkeys(labels))
+        return {name: tuple(values) for name, values in classes.items() if len(values) > 1}
 
     def shape(
         self,
         new: Mapping[str, Kind],
-        made: Callable[[Record], Record],
-        taken: Mapping[str, Sequence[str]],
+        convert: Callable[[Record], Record],
+        sources: Mapping[str, Sequence[str]],
         labels: Mapping[str, tuple[str, ...]] | None = None,
     ) -> Shape:
-        gone = {name for fields in taken.values() for name in fields}
-        stays = [name for name in self.kinds if name not in gone]
+        """The shape of these new columns and of those that stay beside them.
+
+        Raises InputError where one that stays would mislead a trainer.
+        """
+        used = {name for fields in sources.values() for name in fields}
+        stays = [name for name in self.kinds if name not in used]
         if self.settings.keep is not None and self.name == self.settings.kind:
             for name in self.settings.keep:
-                self.known("keep", name)
+                self.check_known("keep", name)
             stays = [name for name in stays if name in {*self.settings.keep, *OWN}]
         for name in stays:
             if name in new or (name in READ and self.name != "text-label"):
@@ -251,8 +258,8 @@ class _Reader:
                     hint="rename it, or leave it out: keep = […] lists the columns that stay",
                 )
         kinds = {**new, **{name: self.kinds[name] for name in stays}}
-        said = self.settings.model_dump()
-        return Shape(self.name, kinds, labels or {}, made, taken, tuple(stays), said)
+        settings = self.settings.model_dump()
+        return Shape(self.name, kinds, labels or {}, convert, sources, tuple(stays), settings)
 
     def texts(self) -> list[str]:
         """The fields of free text: no variables, no enums."""
@@ -262,12 +269,13 @@ class _Reader:
 
     def field(self, word: str, name: str, kind: Kind) -> str:
         """A column that there is, and of this kind."""
-        self.known(word, name)
+        self.check_known(word, name)
         if self.kinds[name] != kind:
             raise self.fail(f"{name!r} is {self.kinds[name]}, {word} takes {kind}", word)
         return name
 
-    def known(self, word: str, name: str) -> None:
+    def check_known(self, word: str, name: str) -> None:
+        """Raises InputError for a column that the dataset has not."""
         if name not in self.kinds:
             raise self.fail(
                 f"no column {name!r}.{nearest(name, self.kinds)}",
@@ -279,18 +287,20 @@ class _Reader:
         """The one column that can be meant."""
         if len(able) == 1:
             return able[0]
-        shown = ", ".join(listed or able) or "none"
+        names = ", ".join(listed or able) or "none"
         raise self.fail(
-            f"the shape {self.name} needs to know which field is its {word}; able: {shown}",
+            f"the shape {self.name} needs to know which field is its {word}; able: {names}",
             hint=self.example(f'{word} = "…"'),
         )
 
     def example(self, words: str) -> str:
+        """A line of settings that would do."""
         return (
             f'[tool.builder.datasets.{self.dataset.name}]  shape = {{as = "{self.name}", {words}}}'
         )
 
     def fail(self, message: str, word: str = "", hint: str = "") -> InputError:
+        """An error at the setting of that word, where the project has one."""
         where: tuple[str, ...] = ("datasets", self.dataset.name, "shape")
         place: Place | None = None
         if self.dataset.name in self.project.settings.datasets:
@@ -299,6 +309,7 @@ class _Reader:
 
 
 def _present(record: Record, name: str) -> Any:
+    """The value of a field. InputError where the row has none."""
     if record[name] is None or record[name] == []:
         raise InputError(
             f"row {record['_case']} of scenario {record['_scenario']!r} has no {name!r}, which the shape needs",
@@ -307,14 +318,17 @@ def _present(record: Record, name: str) -> Any:
     return record[name]
 
 
-def _content(record: Record, turn: Record, name: str) -> Any:
-    if turn[name] is None:
+def _content(record: Record, turn: Mapping[str, str | None], name: str) -> str:
+    """The text of a turn. InputError where it has none."""
+    content = turn[name]
+    if content is None:
         raise InputError(
             f"a turn of row {record['_case']} has no {name!r}, which a trainer reads",
             hint="a schema that requires it refuses such answers",
         )
-    return turn[name]
+    return content
 
 
-def _label(value: Any) -> str:
+def _label(value: object) -> str:
+    """The name of a class: true and false as JSON writes them."""
     return str(value).lower() if isinstance(value, bool) else str(value)

@@ -158,22 +158,25 @@ def prepare(
 
 
 def send(repository: Remote, planned: Publication) -> Published:
-    """The publication, done: at most one commit, and the tag."""
-    commit, made = planned.parent, not planned.empty
+    """Publishes what was prepared: at most one commit, and the tag.
+
+    Raises HubError where somebody else was faster.
+    """
+    commit = planned.parent
     if commit is None:
         repository.create(private=planned.private)
         head = repository.head()
         if head is None or head.private != planned.private:
             raise HubError(f"{planned.repository} was made by somebody else meanwhile")
         commit = head.commit
-    if made:
+    if not planned.empty:
         commit = repository.commit(
             planned.changed, planned.deleted, parent=commit, message=planned.message
         )
     tagged = bool(planned.tag) and not planned.tagged
     if tagged:
         repository.tag(planned.tag, commit)
-    return Published(commit, repository.url, made, tagged)
+    return Published(commit, repository.url, not planned.empty, tagged)
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,21 +36,20 @@ SIMPLE = {kind.name: kind for kind in (STRING, INTEGER, NUMBER, BOOLEAN)}
 
 
 def of_dataset(scenarios: Sequence[ScenarioPlan]) -> dict[str, Kind]:
-    """The union of the scenarios' columns in the order of the dataset: schema fields as declared,
-    variables in file order by scenario name, then the builder's own.
+    """The union of the scenarios' columns in the order of the dataset.
 
-    Raises InputError where one name means two kinds, integer and float excepted.
+    That is schema fields as declared, variables in file order by scenario name, then the builder's
+    own. Raises InputError where one name means two kinds, integer and float excepted.
     """
     fields: dict[str, Kind] = {}
     variables: dict[str, Kind] = {}
     first: dict[str, tuple[str, Place]] = {}
     for scenario in scenarios:
-        for target, found in ((fields, of_schema(scenario)), (variables, of_variables(scenario))):
-            for name, kind in found.items():
-                other = fields.get(name) or variables.get(name)
+        for new, kinds in ((fields, of_schema(scenario)), (variables, of_variables(scenario))):
+            for name, kind in kinds.items():
+                columns = fields if name in fields else variables if name in variables else new
                 place = _place(scenario, name)
-                target_ = fields if name in fields else variables if name in variables else target
-                target_[name] = _merged(name, other, kind, place, first)
+                columns[name] = _merge(name, columns.get(name), kind, place, first)
                 first.setdefault(name, (scenario.name, place))
     return {**fields, **variables, **dict.fromkeys(OWN, STRING)}
 
@@ -63,7 +62,7 @@ def of_schema(scenario: ScenarioPlan) -> dict[str, Kind]:
 
 def of_variables(scenario: ScenarioPlan) -> dict[str, Kind]:
     """The kinds of a scenario's axes and drawn columns."""
-    found: dict[str, Kind] = {}
+    columns: dict[str, Kind] = {}
     for axis in scenario.scenario.axes:
         kinds = {_scalar(value.value) for value in axis.every}
         if kinds == {INTEGER, NUMBER}:
@@ -74,11 +73,11 @@ def of_variables(scenario: ScenarioPlan) -> dict[str, Kind]:
                 place=axis.place,
                 hint="quote the numbers to make all of them text",
             )
-        found[axis.name] = kinds.pop()
+        columns[axis.name] = kinds.pop()
     drawn = scenario.drawn_kinds()
     names = {"integer": INTEGER, "float": NUMBER}
-    found.update((name, names.get(kind, STRING)) for name, kind in drawn.items())
-    return {name: found[name] for name in scenario.scenario.columns()}
+    columns.update((name, names.get(kind, STRING)) for name, kind in drawn.items())
+    return {name: columns[name] for name in scenario.scenario.columns()}
 
 
 def of_json_schema(part: jsonschema.Schema, root: jsonschema.Schema, depth: int = 0) -> Kind:
@@ -110,9 +109,10 @@ def of_json_schema(part: jsonschema.Schema, root: jsonschema.Schema, depth: int 
     return JSON
 
 
-def _merged(
+def _merge(
     name: str, other: Kind | None, kind: Kind, place: Place, first: Mapping[str, tuple[str, Place]]
 ) -> Kind:
+    """The kind of a column that two scenarios share. InputError where they disagree."""
     if other is None or other == kind:
         return kind
     if {other, kind} == {INTEGER, NUMBER}:
@@ -126,6 +126,7 @@ def _merged(
 
 
 def _place(scenario: ScenarioPlan, name: str) -> Place:
+    """Where a column is declared."""
     for axis in scenario.scenario.axes:
         if axis.name == name:
             return axis.place
@@ -135,7 +136,8 @@ def _place(scenario: ScenarioPlan, name: str) -> Place:
     return scenario.scenario.schema.place(name)
 
 
-def _scalar(value: Any) -> Kind:
+def _scalar(value: object) -> Kind:
+    """The kind of one value."""
     if isinstance(value, bool):
         return BOOLEAN
     if isinstance(value, int):
