@@ -309,6 +309,16 @@ class Product:
                     missing.answer(pending, reply)
         flush()
 
+    def out_after(self, key: Key, text: str) -> list[Key]:
+        """What a run has out at once when its first call, for this key, was answered so."""
+        with judgement.of_schemas() as judging:
+            missing = Missing(self._plan, self.store, judging)
+            first = missing.take()
+            assert first is not None
+            assert _key(first.call.key) == key
+            missing.answer(first, _completion(key, text))
+            return [_key(pending.call.key) for pending in iter(missing.take, None)]
+
     def usual(self, key: Key) -> str:
         """What the fake engine answers."""
         content = fake.answer(self._requests[key.request], _product_key(key))

@@ -228,3 +228,15 @@ def test_a_field_that_the_project_names_as_text_is_compared(tmp_path: Path) -> N
     run = projects.run(folder, "run", "letters", "--quiet")
     # One row and what was refused beside it, or the line of the setting that names no text.
     assert run.code == 5 or "pyproject.toml" in run.err
+
+
+@pytest.mark.xfail(strict=True, reason="a run that begins with open cases raises two at once")
+def test_further_tries_go_one_at_a_time_in_a_run_that_begins_with_open_cases() -> None:
+    toy = Toy("a", {"tea": 1}, each=1, tries=1)
+    with product([toy], TEXTS, harder=2) as site:
+        firsts = list(site.laws.keys().values())
+        held = dict.fromkeys(firsts[:3], TEXTS[0])
+        site.add(held.items())
+        assert list(site.missing()) == [firsts[3]]
+        # Its answer is refused as well: now the lowest occurrence is asked further, and it alone.
+        assert site.out_after(firsts[3], TEXTS[0]) == [firsts[0]._replace(attempt=1)]
