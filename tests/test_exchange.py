@@ -176,7 +176,8 @@ def test_anthropics_reply_is_its_text_blocks() -> None:
     assert completion.usage == Usage(5, None, None)
     assert completion.usd is None
     assert wire.sent[0][0] == "/messages"
-    for broken in ({"content": None}, {"content": []}):
+    nothing: list[dict[str, object]] = [{"content": None}, {"content": []}]
+    for broken in nothing:
         with pytest.raises(TransportError):
             ask(Listed(reply(broken)), anthropic.FORMAT)
 

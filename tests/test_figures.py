@@ -24,7 +24,9 @@ def marks(picture: str, name: str, attribute: str) -> list[float]:
 
 def words(picture: str) -> list[str]:
     nodes = minidom.parseString(picture).getElementsByTagName("text")
-    return ["".join(child.data for child in node.childNodes) for node in nodes]
+    return [
+        "".join(c.data for c in node.childNodes if isinstance(c, minidom.Text)) for node in nodes
+    ]
 
 
 def test_whole_numbers_get_a_bar_each() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,7 +16,7 @@ from builder.results.rows import REST, Batch
 
 TAGS = Kind("list", of=STRING)
 SHAPE = Shape("columns", {"text": STRING, "n": INTEGER, "tags": TAGS, "_key": STRING})
-COLUMNS = {
+COLUMNS: dict[str, list[Any]] = {
     "text": ["=1+1", "四", None],
     "n": [-1, None, 3],
     "tags": [["a", "b"], [], None],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -89,9 +90,7 @@ def test_only_a_failure_blocks(verdicts: list[str], passed: bool) -> None:
     assert gates.passed(findings) == passed
 
 
-def evidence(
-    ours: dict[str, list[object]], theirs: dict[str, list[object]] | None = None
-) -> Evidence:
+def evidence(ours: dict[str, list[Any]], theirs: dict[str, list[Any]] | None = None) -> Evidence:
     reference = None if theirs is None else frame.build(theirs)
     return Evidence(frame.build(ours), reference, Context())
 
@@ -100,7 +99,7 @@ def judged(gate: Gate, seen: Evidence) -> dict[tuple[str, str], Finding]:
     return {(f.gate, f.what): f for f in gate(seen, limits_of())}
 
 
-def numbers(n: int, shift: float = 0.0) -> list[object]:
+def numbers(n: int, shift: float = 0.0) -> list[Any]:
     return [float(value) for value in np.random.default_rng(n).normal(shift, 1, n).round(6)]
 
 

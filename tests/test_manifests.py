@@ -181,9 +181,16 @@ def test_shares_beyond_the_most_frequent_are_summed_up() -> None:
 
 
 def test_an_example_is_cut_where_it_is_long() -> None:
-    whole = {"a": "x" * manifests.TEXT, "b": list(range(manifests.ITEMS)), "c": None}
+    whole: dict[str, Any] = {
+        "a": "x" * manifests.TEXT,
+        "b": list(range(manifests.ITEMS)),
+        "c": None,
+    }
     assert manifests.shorten(whole) == whole
-    longer = {"a": "x" * (manifests.TEXT + 1), "b": list(range(manifests.ITEMS + 1))}
+    longer: dict[str, Any] = {
+        "a": "x" * (manifests.TEXT + 1),
+        "b": list(range(manifests.ITEMS + 1)),
+    }
     assert manifests.shorten(longer) == {"a": "x" * (manifests.TEXT - 1) + "…", "b": whole["b"]}
 
 

@@ -230,7 +230,6 @@ def test_a_field_that_the_project_names_as_text_is_compared(tmp_path: Path) -> N
     assert run.code == 5 or "pyproject.toml" in run.err
 
 
-@pytest.mark.xfail(strict=True, reason="a run that begins with open cases raises two at once")
 def test_further_tries_go_one_at_a_time_in_a_run_that_begins_with_open_cases() -> None:
     toy = Toy("a", {"tea": 1}, each=1, tries=1)
     with product([toy], TEXTS, harder=2) as site:

@@ -73,7 +73,7 @@ def test_the_projects_address_wins_over_the_environments() -> None:
 
 
 def test_azure_without_an_api_version_is_asked_at_its_newer_address() -> None:
-    at = {"base_url": "https://x.example.com"}
+    at: dict[str, Any] = {"base_url": "https://x.example.com"}
     assert where("azure", **at).base_url == "https://x.example.com/openai/v1"
     assert where("azure", **at, api_version="2026-01-01").base_url == "https://x.example.com"
     assert where("azure", base_url="https://x/openai/v1").base_url == "https://x/openai/v1"
@@ -172,7 +172,8 @@ def test_the_embedded_model_gets_as_many_calls_as_it_has_slots() -> None:
 
 def problems(model: str, **given: Any) -> list[str]:
     provider = model.partition(":")[0]
-    endpoint = where(provider, **({"base_url": "http://x/v1"} if provider == "mine" else {}))
+    table: dict[str, Any] = {"base_url": "http://x/v1"} if provider == "mine" else {}
+    endpoint = where(provider, **table)
     request = Request(model, TURNS, given)
     return registry.engine_class(endpoint.protocol).problems(endpoint, request)
 

@@ -26,7 +26,13 @@ def head(*datasets: Facts) -> dict[str, Any]:
 def test_a_dataset_without_a_title_goes_by_its_name() -> None:
     assert "\n# some letters\n" in rendered()
     assert Facts(bare.manifest()).title == "some letters"
-    settings = {"title": "A", "about": None, "languages": [], "license": None, "tasks": []}
+    settings: dict[str, Any] = {
+        "title": "A",
+        "about": None,
+        "languages": [],
+        "license": None,
+        "tasks": [],
+    }
     assert Facts(bare.manifest(card=settings)).title == "A"
 
 
@@ -153,7 +159,13 @@ def test_limits_are_told_where_they_hold() -> None:
     assert "One model wrote all of it" in text
     assert "No licence was given" in text
     assert "were not measured" in text
-    settings = {"title": None, "about": None, "languages": [], "license": "mit", "tasks": []}
+    settings: dict[str, Any] = {
+        "title": None,
+        "about": None,
+        "languages": [],
+        "license": "mit",
+        "tasks": [],
+    }
     other = rendered(answered_by=["one", "two"], card=settings)
     assert "One model wrote all of it" not in other
     assert "No licence was given" not in other
@@ -189,7 +201,13 @@ def test_the_hub_is_told_what_it_is_for() -> None:
     assert label["tags"] == ["synthetic", "text-dataset-builder"]
     messages = head(Facts(bare.manifest(shape="messages")))
     assert messages["tags"][2:] == ["conversational", "sft"]
-    settings = {"title": None, "about": None, "languages": ["en"], "license": "mit", "tasks": ["x"]}
+    settings: dict[str, Any] = {
+        "title": None,
+        "about": None,
+        "languages": ["en"],
+        "license": "mit",
+        "tasks": ["x"],
+    }
     own = head(Facts(bare.manifest(card=settings)))
     assert own["task_categories"] == ["x"]
     assert own["license"] == "mit"
@@ -197,7 +215,13 @@ def test_the_hub_is_told_what_it_is_for() -> None:
 
 
 def test_several_datasets_are_configs_and_the_first_is_the_default() -> None:
-    settings = {"title": None, "about": None, "languages": ["en"], "license": "mit", "tasks": []}
+    settings: dict[str, Any] = {
+        "title": None,
+        "about": None,
+        "languages": ["en"],
+        "license": "mit",
+        "tasks": [],
+    }
     other = {"title": "B!", "about": None, "languages": ["zh"], "license": "cc0-1.0", "tasks": []}
     first = Facts(bare.manifest(card=settings, splits={"train": 1}), prefix="a/", repository="o/r")
     second = Facts(bare.manifest(dataset="b", card=other, rows=5), prefix="b/", repository="o/r")

@@ -150,14 +150,19 @@ class Missing:
 
     def _cases(self, settlement: Settlement) -> Iterator[Standing]:
         """The cases of a settlement that want an answer and need not wait for others."""
+        # Chosen before anything is out: what is closed from then on raises its followers itself.
+        raised = [
+            case
+            for further in settlement.further
+            if further.part.name in self._plan.wanted
+            for case in map(further.next, list(further.spent))
+            if case is not None
+        ]
         for number, cases in settlement.open_cases():
             part = settlement.dataset.scenarios[number]
             if part.name in self._plan.wanted:
                 yield from settle.judged(part, cases, self._store, self._judging)
-        for further in settlement.further:
-            if further.part.name in self._plan.wanted:
-                cases_by_combination = (further.next(number) for number in list(further.spent))
-                yield from (case for case in cases_by_combination if case is not None)
+        yield from raised
 
     def _rounds(self, dataset: DatasetPlan) -> Iterator[Pending | None]:
         """Round after round, until one lacks nothing that can be had."""
