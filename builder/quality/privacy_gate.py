@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from builder.project.expect import Measure
-from builder.quality import coverage, drift, pii, privacy
+from builder.quality import coverage, drift, privacy
 from builder.quality.findings import LEAST_POINTS, Evidence, Finding, Limits, names_of
 from builder.stats import features
 from builder.table import frame
@@ -122,6 +122,8 @@ def _too_near(evidence: Evidence, limits: Limits, reference: frame.Frame) -> Ite
 
 def _personal_data(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
     """Findings about personal data and placeholders in any column of strings."""
+    from builder.quality import pii  # its patterns take long to compile, and a plan needs none
+
     strings = _strings(evidence.rows)
     if not strings:
         return
