@@ -50,21 +50,21 @@ class Shape:
     settings: Mapping[str, Any] = field(default_factory=dict)
     """What the project says of it."""
 
-    def record(self, record: Record) -> Record:
+    def record(self, row: Record) -> Record:
         """A record in this shape."""
         if self.convert is None:
-            return record
-        shaped = self.convert(record)
+            return row
+        shaped = self.convert(row)
         for name in self.unchanged:
-            shaped[name] = record[name]
+            shaped[name] = row[name]
         return shaped
 
     def columns(self, columns: Columns) -> Columns:
         """Columns of a dataset in this shape."""
         if self.convert is None:
             return columns
-        shaped = [self.record(record) for record in records(columns)]
-        return {name: [record[name] for record in shaped] for name in self.kinds}
+        shaped = [self.record(row) for row in records(columns)]
+        return {name: [row[name] for row in shaped] for name in self.kinds}
 
     def about(self) -> list[Any]:
         """What the digest of the content holds of it."""
@@ -118,12 +118,12 @@ class _Reader:
             role: self.field(role, name, STRING) for role, name in roles.items() if name is not None
         }
 
-        def convert(record: Record) -> Record:
+        def convert(row: Record) -> Record:
             turns = []
             for role, name in fields.items():
-                if record[name] is None and role == "system":
+                if row[name] is None and role == "system":
                     continue
-                turns.append({"role": role, "content": _present(record, name)})
+                turns.append({"role": role, "content": _present(row, name)})
             return {"messages": turns}
 
         return self.shape({"messages": TURNS}, convert, {"messages": [*fields.values()]})
@@ -152,21 +152,21 @@ class _Reader:
             )
         roles = {**{role: role for role in ROLES}, **settings.roles}
 
-        def convert(record: Record) -> Record:
+        def convert(row: Record) -> Record:
             turns = []
-            for turn in _present(record, source):
-                role = self.role(turn[inner[0]], roles, record)
-                turns.append({"role": role, "content": _content(record, turn, inner[1])})
+            for turn in _present(row, source):
+                role = self.role(turn[inner[0]], roles, row)
+                turns.append({"role": role, "content": _content(row, turn, inner[1])})
             return {"messages": turns}
 
         return self.shape({"messages": TURNS}, convert, {"messages": [source]})
 
-    def role(self, speaker: str | None, roles: Mapping[str, str], record: Record) -> str:
+    def role(self, speaker: str | None, roles: Mapping[str, str], row: Record) -> str:
         """The role of a turn's speaker. InputError for one that no trainer knows."""
         if speaker is not None and speaker in roles:
             return roles[speaker]
         raise self.fail(
-            f"a turn of row {record['_case']} is spoken by {str(speaker)[:60]!r}; a trainer knows {', '.join(ROLES)}",
+            f"a turn of row {row['_case']} is spoken by {str(speaker)[:60]!r}; a trainer knows {', '.join(ROLES)}",
             "roles",
             hint="say what your speakers are: roles = {customer = \"user\", agent = \"assistant\"}",
         )  # fmt: skip
@@ -182,10 +182,10 @@ class _Reader:
         self.field("prompt", prompt, STRING)
         self.field("completion", completion, STRING)
 
-        def convert(record: Record) -> Record:
+        def convert(row: Record) -> Record:
             return {
-                "prompt": _present(record, prompt),
-                "completion": _present(record, completion),
+                "prompt": _present(row, prompt),
+                "completion": _present(row, completion),
             }
 
         columns = {"prompt": STRING, "completion": STRING}
@@ -207,10 +207,10 @@ class _Reader:
         names = classes[label]
         numbers = {name: number for number, name in enumerate(names)}
 
-        def convert(record: Record) -> Record:
+        def convert(row: Record) -> Record:
             return {
-                "text": _present(record, text),
-                "label": numbers[_label(_present(record, label))],
+                "text": _present(row, text),
+                "label": numbers[_label(_present(row, label))],
             }
 
         columns = {"text": STRING, "label": INTEGER}
@@ -308,22 +308,22 @@ class _Reader:
         return InputError(message, place=place, hint=hint)
 
 
-def _present(record: Record, name: str) -> Any:
+def _present(row: Record, name: str) -> Any:
     """The value of a field. InputError where the row has none."""
-    if record[name] is None or record[name] == []:
+    if row[name] is None or row[name] == []:
         raise InputError(
-            f"row {record['_case']} of scenario {record['_scenario']!r} has no {name!r}, which the shape needs",
+            f"row {row['_case']} of scenario {row['_scenario']!r} has no {name!r}, which the shape needs",
             hint="take a field that every scenario of the dataset has",
         )
-    return record[name]
+    return row[name]
 
 
-def _content(record: Record, turn: Mapping[str, str | None], name: str) -> str:
+def _content(row: Record, turn: Mapping[str, str | None], name: str) -> str:
     """The text of a turn. InputError where it has none."""
     content = turn[name]
     if content is None:
         raise InputError(
-            f"a turn of row {record['_case']} has no {name!r}, which a trainer reads",
+            f"a turn of row {row['_case']} has no {name!r}, which a trainer reads",
             hint="a schema that requires it refuses such answers",
         )
     return content
