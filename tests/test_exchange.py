@@ -174,6 +174,7 @@ def test_anthropics_reply_is_its_text_blocks() -> None:
     completion = ask(wire, anthropic.FORMAT)
     assert (completion.text, completion.stop, completion.answered_by) == ("one two", "end", "c-1")
     assert completion.usage == Usage(5, None, None)
+    assert completion.reasoning == "hm"
     assert completion.usd is None
     assert wire.sent[0][0] == "/messages"
     nothing: list[dict[str, object]] = [{"content": None}, {"content": []}]
@@ -268,3 +269,12 @@ def test_trouble_is_worth_another_try(status: int) -> None:
     assert isinstance(error, TransportError)
     assert (error.free, error.after, error.limited) == (True, 3.0, status in (429, 529))
     assert str(error) == f"lab answered {status}: busy"
+
+
+@pytest.mark.parametrize("field", ["reasoning", "reasoning_content"])
+def test_reasoning_beside_the_answer_is_kept(field: str) -> None:
+    message = {"content": "fine", field: f"first this, then {KEY}"}
+    payload = {"choices": [{"message": message, "finish_reason": "stop"}]}
+    completion = ask(Listed(reply(payload)))
+    assert (completion.text, completion.reasoning) == ("fine", "first this, then [key]")
+    assert ask(Listed(answer())).reasoning == ""

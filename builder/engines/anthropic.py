@@ -125,6 +125,11 @@ def read(payload: Mapping[str, Any]) -> Content:
         usage=_usage(counted),
         answered_by=str(payload.get("model") or ""),
         cache_written=tokens(counted.get("cache_creation_input_tokens")) or 0,
+        reasoning="\n".join(
+            block["thinking"]
+            for block in blocks
+            if isinstance(block, dict) and isinstance(block.get("thinking"), str)
+        ),
     )
 
 

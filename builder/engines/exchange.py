@@ -26,6 +26,8 @@ class Content(NamedTuple):
     usage: Usage
     answered_by: str
     cache_written: int = 0
+    reasoning: str = ""
+    """What the model thought before it answered, where the provider shows it."""
 
 
 class Format(NamedTuple):
@@ -114,6 +116,7 @@ class Exchange:
             time=time.time(),
             sent=call.turns,
             usd=self._usd(request, content),
+            reasoning=self._redact(content.reasoning),
         )
 
     def _read(self, request: Request, reply: failures.Reply) -> Content:

@@ -132,7 +132,12 @@ def read(payload: Mapping[str, Any]) -> Content:
             raise TransportError("The reply holds no text")
         text = ""
     return Content(
-        text, stop, reason, _usage(payload.get("usage")), str(payload.get("model") or "")
+        text=text,
+        stop=stop,
+        stop_reason=reason,
+        usage=_usage(payload.get("usage")),
+        answered_by=str(payload.get("model") or ""),
+        reasoning=_text(message.get("reasoning_content") or message.get("reasoning")) or "",
     )
 
 
