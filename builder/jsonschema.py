@@ -84,7 +84,7 @@ def is_free_text(part: Schema, root: Schema, depth: int = 0) -> bool:
     )
 
 
-def texts(value: Any, part: Schema, root: Schema) -> list[str]:
+def texts(value: object, part: Schema, root: Schema) -> list[str]:
     """The free texts within a value, in its order; of a choice, those of the first option."""
     if value is None:
         return []

@@ -207,12 +207,12 @@ class Reject(NamedTuple):
     """Where the schema's own code failed, which is no fault of the answer."""
 
 
-def canonical(value: Any) -> bytes:
+def canonical(value: object) -> bytes:
     """The bytes under every digest: JSON without white space, mapping order as given."""
     return orjson.dumps(value, option=orjson.OPT_PASSTHROUGH_SUBCLASS, default=_plain)
 
 
-def digest_of(value: Any) -> bytes:
+def digest_of(value: object) -> bytes:
     """16 bytes of BLAKE2b over the canonical JSON of `value`.
 
     >>> digest_of({"a": 1}).hex()[:8]
@@ -246,7 +246,7 @@ def request_digest(head: hashlib.blake2b, messages: bytes) -> bytes:
     return whole.digest()
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> object:
     """Subclasses as their base: an axis value that carries attributes counts by its text."""
     kinds: tuple[type[Any], ...] = (str, bool, int, float, dict, list, tuple)
     for base in kinds:

@@ -170,14 +170,14 @@ class Exchange:
         return price.usd(said.usage, written=said.cache_written) if price else None
 
 
-def tokens(value: Any) -> int | None:
+def tokens(value: object) -> int | None:
     """A count of tokens, or None for what cannot be one."""
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MOST_TOKENS:
         return value
     return None
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> object:
     """Mappings and subclasses of plain types as themselves."""
     if isinstance(value, Mapping):
         return dict(value)

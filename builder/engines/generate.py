@@ -14,6 +14,7 @@ from functools import lru_cache
 from typing import Any
 
 import orjson
+from pydantic import JsonValue
 
 from builder import jsonschema
 from builder.engines import lexicon
@@ -30,7 +31,7 @@ PRINTABLE = string.ascii_letters + string.digits + " "
 DAY = datetime.date(2020, 1, 1)
 
 
-def value(schema: Schema, rng: random.Random, *, chinese: bool = False) -> Any:
+def value(schema: Schema, rng: random.Random, *, chinese: bool = False) -> JsonValue:
     """A JSON value that `schema` accepts; `chinese` decides the language of free text."""
     return _Draw(schema, rng, chinese).any(schema, 0)
 
@@ -43,13 +44,15 @@ class _Draw:
         self._rng = rng
         self._chinese = chinese
 
-    def any(self, schema: Any, depth: int) -> Any:
+    def any(self, schema: object, depth: int) -> JsonValue:
         if not isinstance(schema, Mapping):
             return None if schema is False else lexicon.phrase(self._rng, chinese=self._chinese)
         if "const" in schema:
-            return schema["const"]
+            const: JsonValue = schema["const"]
+            return const
         if "enum" in schema:
-            return self._rng.choice(schema["enum"])
+            values: list[JsonValue] = schema["enum"]
+            return self._rng.choice(values)
         if "$ref" in schema:
             siblings = {key: item for key, item in schema.items() if key != "$ref"}
             return self.any({**jsonschema.target(schema["$ref"], self._root), **siblings}, depth)
@@ -60,7 +63,7 @@ class _Draw:
             return self.any(self._merged(schema), depth)
         return self._typed(schema, depth)
 
-    def _typed(self, schema: Schema, depth: int) -> Any:
+    def _typed(self, schema: Schema, depth: int) -> JsonValue:
         kind = schema.get("type")
         if isinstance(kind, list):
             kind = self._rng.choice(kind)
@@ -80,14 +83,14 @@ class _Draw:
             return self._number(schema, whole=False)
         return self._rng.random() < 0.5 if kind == "boolean" else None
 
-    def _branch(self, branches: list[Any], depth: int) -> Any:
+    def _branch(self, branches: list[Schema], depth: int) -> Schema:
         """One of the branches; beyond the depth, one that ends soon if there is any."""
         if depth > DEEPEST:
             flat = [branch for branch in branches if not self._deep(branch)]
             branches = flat or branches
         return self._rng.choice(branches)
 
-    def _deep(self, branch: Any) -> bool:
+    def _deep(self, branch: object) -> bool:
         return isinstance(branch, Mapping) and (
             "$ref" in branch or branch.get("type") in ("object", "array") or "anyOf" in branch
         )
@@ -106,7 +109,7 @@ class _Draw:
                     out[key] = item
         return out
 
-    def _object(self, schema: Schema, depth: int) -> dict[str, Any]:
+    def _object(self, schema: Schema, depth: int) -> dict[str, JsonValue]:
         properties = schema.get("properties", {})
         required = set(schema.get("required", ()))
         share = OPTIONAL if depth <= DEEPEST else 0.0
@@ -128,7 +131,7 @@ class _Draw:
                 out[name] = self.any(more if isinstance(more, Mapping) else {}, depth + 1)
         return out
 
-    def _array(self, schema: Schema, depth: int) -> list[Any]:
+    def _array(self, schema: Schema, depth: int) -> list[JsonValue]:
         places = schema.get("prefixItems", [])
         out = [self.any(place, depth + 1) for place in places]
         items = schema.get("items", not places)

@@ -141,7 +141,7 @@ def read(payload: Mapping[str, Any]) -> Content:
     )
 
 
-def _text(content: Any) -> str | None:
+def _text(content: object) -> str | None:
     if isinstance(content, str):
         return content
     if isinstance(content, list):
@@ -150,7 +150,7 @@ def _text(content: Any) -> str | None:
     return None
 
 
-def _usage(usage: Any) -> Usage:
+def _usage(usage: object) -> Usage:
     if not isinstance(usage, dict):
         return Usage()
     sent = tokens(usage.get("prompt_tokens"))

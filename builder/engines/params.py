@@ -23,9 +23,10 @@ def number(low: float = -math.inf, high: float = math.inf) -> Check:
     bounds = f" from {low:g} to {high:g}" if math.isfinite(high) else ""
     bounds = bounds or (f" of at least {low:g}" if math.isfinite(low) else "")
 
-    def check(value: Any) -> str:
-        good = isinstance(value, int | float) and not isinstance(value, bool)
-        return "" if good and math.isfinite(value) and low <= value <= high else f"a number{bounds}"
+    def check(value: object) -> str:
+        if not isinstance(value, int | float) or isinstance(value, bool):
+            return f"a number{bounds}"
+        return "" if math.isfinite(value) and low <= value <= high else f"a number{bounds}"
 
     return check
 
@@ -34,9 +35,10 @@ def integer(low: int, high: int | None = None) -> Check:
     """A check for a whole number within the bounds."""
     bounds = f"of at least {low}" if high is None else f"from {low} to {high}"
 
-    def check(value: Any) -> str:
-        good = isinstance(value, int) and not isinstance(value, bool)
-        good = good and low <= value and (high is None or value <= high)
+    def check(value: object) -> str:
+        if not isinstance(value, int) or isinstance(value, bool):
+            return f"a whole number {bounds}"
+        good = low <= value and (high is None or value <= high)
         return "" if good else f"a whole number {bounds}"
 
     return check
@@ -46,30 +48,30 @@ def word(*known: str) -> Check:
     """A check for a text, one of `known` if any are given."""
     expected = "one of " + ", ".join(known) if known else "a text"
 
-    def check(value: Any) -> str:
+    def check(value: object) -> str:
         return "" if isinstance(value, str) and (not known or value in known) else expected
 
     return check
 
 
-def flag(value: Any) -> str:
+def flag(value: object) -> str:
     """A check for true or false."""
     return "" if isinstance(value, bool) else "true or false"
 
 
-def table(value: Any) -> str:
+def table(value: object) -> str:
     """A check for a table of names and values."""
     return "" if isinstance(value, Mapping) else "a table"
 
 
-def words(value: Any) -> str:
+def words(value: object) -> str:
     """A check for a text or a list of texts."""
     items = [value] if isinstance(value, str) else value
     good = isinstance(items, list | tuple) and all(isinstance(item, str) for item in items)
     return "" if good else "a text or a list of texts"
 
 
-def output_config(value: Any) -> str:
+def output_config(value: object) -> str:
     """A check for Anthropic's output_config without the format, which the engine sets."""
     good = isinstance(value, Mapping) and "format" not in value
     return "" if good else 'a table such as {effort = "low"}, without format'

@@ -174,7 +174,7 @@ def _rooted(schema: Schema, turn: Callable[[Schema], Schema]) -> Schema:
     return root
 
 
-def _nodes(value: Any) -> Iterable[Schema]:
+def _nodes(value: object) -> Iterable[Schema]:
     if isinstance(value, dict):
         yield value
         for child in value.values():
@@ -184,12 +184,12 @@ def _nodes(value: Any) -> Iterable[Schema]:
             yield from _nodes(child)
 
 
-def _tidy(source: Any, keys: frozenset[str], formats: frozenset[str], *, every: bool) -> Schema:
+def _tidy(source: object, keys: frozenset[str], formats: frozenset[str], *, every: bool) -> Schema:
     """One node with only the given keywords; what else it says goes into its description, as JSON."""
     if not isinstance(source, dict):
         return {}
 
-    def turn(child: Any) -> Schema:
+    def turn(child: object) -> Schema:
         return _tidy(child, keys, formats, every=every)
 
     node = _merged(source)
@@ -215,19 +215,19 @@ def _tidy(source: Any, keys: frozenset[str], formats: frozenset[str], *, every: 
     return out
 
 
-def _each(value: Any, turn: Callable[[Any], Schema]) -> Any:
+def _each(value: list[object], turn: Callable[[object], Schema]) -> object:
     return [turn(child) for child in value]
 
 
-def _named(value: Any, turn: Callable[[Any], Schema]) -> Any:
+def _named(value: dict[str, object], turn: Callable[[object], Schema]) -> object:
     return {name: turn(child) for name, child in value.items()}
 
 
-def _one(value: Any, turn: Callable[[Any], Schema]) -> Any:
+def _one(value: object, turn: Callable[[object], Schema]) -> object:
     return turn(value) if isinstance(value, dict) else value
 
 
-PARTS: Mapping[str, Callable[[Any, Callable[[Any], Schema]], Any]] = {
+PARTS: Mapping[str, Callable[..., object]] = {
     "anyOf": _each,
     "oneOf": _each,
     "allOf": _each,
@@ -238,14 +238,14 @@ PARTS: Mapping[str, Callable[[Any, Callable[[Any], Schema]], Any]] = {
 """Keywords that hold schemas, and how those are reached."""
 
 
-def _is_kept(key: str, value: Any, keys: frozenset[str], formats: frozenset[str]) -> bool:
+def _is_kept(key: str, value: object, keys: frozenset[str], formats: frozenset[str]) -> bool:
     """Whether the provider takes this keyword with this value."""
     if key in ("$ref", "required") or (key == "minItems" and value in (0, 1)):
         return True
     return key in keys and not _refused(key, value, formats)
 
 
-def _refused(key: str, value: Any, formats: frozenset[str]) -> bool:
+def _refused(key: str, value: object, formats: frozenset[str]) -> bool:
     if key == "format":
         return value not in formats
     return key == "pattern" and LOOKAROUND.search(str(value)) is not None
@@ -264,7 +264,7 @@ def _merged(node: Schema) -> Schema:
     return node
 
 
-def _shrink(node: Any) -> Schema:
+def _shrink(node: object) -> Schema:
     if not isinstance(node, dict):
         return {}
     out = {key: value for key, value in _merged(node).items() if key not in SILENT}

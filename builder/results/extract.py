@@ -12,7 +12,6 @@ import json
 import re
 from collections.abc import Iterator
 from itertools import islice
-from typing import Any
 
 from pydantic_core import from_json
 
@@ -244,7 +243,7 @@ def _unescaped(match: re.Match[str]) -> str:
     return " " if code in "ntrbf" else code
 
 
-def _leaves(value: Any) -> Iterator[str]:
+def _leaves(value: object) -> Iterator[str]:
     """The keys and scalars of a value in their order, as they are written."""
     if isinstance(value, dict):
         for name, part in value.items():

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import NoneType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 
@@ -164,18 +164,19 @@ def records(columns: Columns) -> Iterator[dict[str, Any]]:
         yield dict(zip(columns, values, strict=True))
 
 
-def converted(value: Any, kind: Kind) -> Any:
+def converted(value: object, kind: Kind) -> object:
     """A value as its column holds it."""
     if value is None:
         return None
     if kind.name == "json":
         return json.dumps(value, ensure_ascii=False)
     if kind.name == "list" and kind.of is not None:
-        return [converted(part, kind.of) for part in value]
+        return [converted(part, kind.of) for part in cast("list[object]", value)]
     if kind.name == "struct":
-        return {name: converted(value.get(name), inner) for name, inner in kind.fields}
+        fields = cast("dict[str, object]", value)
+        return {name: converted(fields.get(name), inner) for name, inner in kind.fields}
     if kind.name == "number":
-        return float(value)
+        return float(cast("float", value))
     return str(value) if kind.name == "string" else value
 
 
@@ -197,7 +198,7 @@ class ContentDigest:
         """Of the rows alone, whatever form they get."""
         return self._rows.hexdigest()
 
-    def whole(self, *about: Any) -> str:
+    def whole(self, *about: object) -> str:
         """Of the rows, their splits, and what else the files follow from."""
         parts = [self.rows(), self._splits.hexdigest(), *about]
         return hashlib.blake2b(canonical(parts), digest_size=16).hexdigest()

@@ -122,7 +122,7 @@ def _fault(error: BaseException, schema: Schema) -> Place:
     return places[-1] if places else schema.place()
 
 
-def unfit(value: Any, where: str = "") -> str:
+def unfit(value: object, where: str = "") -> str:
     """Why no column can hold this value: the first such part of it; empty where all can."""
     if isinstance(value, str):
         return _unwritable(value, where)

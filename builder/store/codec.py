@@ -74,15 +74,15 @@ def record_of(completion: Completion) -> tuple[Any, ...]:
         completion.stop, completion.stop_reason, usage.input, usage.output, usage.cached,
         completion.mode, completion.host, completion.latency, completion.time, completion.usd,
     )  # fmt: skip
-    fields = tuple(map(_encodable, values))
-    turns = tuple(Message(turn.role, _encodable(turn.content)) for turn in completion.sent)
+    fields: tuple[Any, ...] = tuple(map(_encodable, values))
+    turns = tuple(Message(turn.role, str(_encodable(turn.content))) for turn in completion.sent)
     sent = message_bytes(turns)
     details = (completion.kind, completion.door, completion.ticket, completion.reasoning)
     if details == _PLAIN:
         return (*fields, _checksum(fields), _digest(sent) + sent, *_PLAIN, None)
-    details = tuple(map(_encodable, details))
-    seal = _digest(bytes(fields[0]) + orjson.dumps(details))
-    return (*fields, _checksum(fields), _digest(sent) + sent, *details, seal)
+    written = tuple(map(_encodable, details))
+    seal = _digest(bytes(fields[0]) + orjson.dumps(written))
+    return (*fields, _checksum(fields), _digest(sent) + sent, *written, seal)
 
 
 def completion_of(record: Sequence[Any]) -> Completion:
@@ -124,7 +124,7 @@ def whole_completion_of(record: Sequence[Any]) -> Completion:
     )
 
 
-def _encodable(value: Any) -> Any:
+def _encodable(value: object) -> object:
     """The value; of a text, halves of surrogate pairs are replaced, as no encoding can write them."""
     if isinstance(value, str) and not value.isascii():
         return value.encode("utf-8", "replace").decode()
