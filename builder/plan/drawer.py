@@ -21,6 +21,7 @@ from builder.project import documents
 from builder.project.draws import EXAMPLES, Draw
 from builder.sampling import packed, samplers
 from builder.sampling.sampler import Arrays, Sampler
+from builder.table.kinds import Kind
 from builder.table.tables import Table
 
 SHOWN = 20
@@ -64,9 +65,9 @@ class Drawer:
         index: NDArray[np.int64],
         occurrence: NDArray[np.int32],
         combinations: Sequence[Mapping[str, Any]],
-    ) -> dict[str, str]:
+    ) -> dict[str, Kind]:
         """What each drawn column holds, seen on one case."""
-        found: dict[str, str] = {}
+        found: dict[str, Kind] = {}
         for number, draw in enumerate(self.draws):
             if draw.table is not None:
                 found.update((name, draw.table.columns[name].kind) for name in draw.columns)

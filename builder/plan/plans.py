@@ -40,6 +40,7 @@ from builder.records import (
     request_digest,
     request_head,
 )
+from builder.table.kinds import Kind
 
 CHUNK = 2048
 """Cases made together."""
@@ -120,7 +121,7 @@ class ScenarioPlan:
             ]
         return planned
 
-    def drawn_kinds(self) -> dict[str, str]:
+    def drawn_kinds(self) -> dict[str, Kind]:
         """The kind of each drawn column: integer, float, date or category."""
         index, occurrence = self.cases.index[:1], self.cases.occurrence[:1]
         return self.drawer.kinds(index, occurrence, self.scenario.grid.combinations(index))

@@ -15,7 +15,7 @@ from builder.project.draws import Draw
 from builder.sampling import fidelity, fit, samplers
 from builder.sampling.fidelity import Fidelity
 from builder.table import tables
-from builder.table.tables import Table, typed
+from builder.table.tables import Table
 
 FEWEST = 20
 """Rows of a table that can be halved for an honest comparison."""
@@ -110,9 +110,3 @@ def _drawn(draw: Draw, groups: Sequence[Table], n: int, rng: np.random.Generator
         u = rng.random((max(1, round(n * len(group) / total)), sampler.width(arrays)))
         parts.append(Table(sampler.draw(arrays, u)))
     return tables.stacked(parts)
-
-
-def table_of(records: list[dict[str, Any]]) -> Table:
-    """Drawn rows as a table."""
-    names = list(records[0]) if records else []
-    return Table({name: typed(name, [record[name] for record in records]) for name in names})

@@ -18,9 +18,10 @@ from numpy.typing import NDArray
 from builder import extras
 from builder.sampling import arguments, normal, packed
 from builder.sampling.packed import Codes
-from builder.sampling.sampler import Arrays
+from builder.sampling.sampler import Arrays, Options
 from builder.stats import threads
-from builder.table.tables import Column, Table
+from builder.table.column import Column
+from builder.table.tables import Table
 
 LEAF = 5
 """The fewest rows in a leaf, as synthpop has it."""
@@ -35,7 +36,7 @@ class Cart:
     fitted: ClassVar[bool] = True
 
     @staticmethod
-    def options(given: Any) -> dict[str, Any]:
+    def options(given: object) -> dict[str, Any]:
         """leaf: the fewest rows from which a value is drawn; trees: how many a column has.
 
         Without trees, 10, or 30 under 2,000 rows; 1 is the classic method.
@@ -48,7 +49,7 @@ class Cart:
         return {"leaf": LEAF} | found
 
     @staticmethod
-    def fit(table: Table, options: Mapping[str, Any], rng: np.random.Generator) -> Arrays:
+    def fit(table: Table, options: Options, rng: np.random.Generator) -> Arrays:
         """The packed table and the trees of every column. ValueError under two leaves' rows."""
         leaf = options["leaf"]
         if len(table) < 2 * leaf:
@@ -103,7 +104,7 @@ def _codes(table: Table) -> NDArray[np.int32]:
     """(n, d): the rank of every value in its column, missing ones last."""
     found = []
     for column in table.columns.values():
-        if column.kind == "category":
+        if not column.numeric:
             codes, texts = packed.coded(column)
             found.append(np.where(codes < 0, len(texts), codes))
         else:
@@ -117,7 +118,7 @@ def _target(column: Column, codes: NDArray[np.int32]) -> NDArray[np.float64]:
     Numbers of which some are missing have two: the score, and whether there is one, which
     counts less, so that values missing by chance do not hide what the others depend on.
     """
-    if column.kind == "category":
+    if not column.numeric:
         return np.eye(int(codes.max()) + 1)[codes]
     known = ~np.isnan(column.values)
     place = codes[known]
@@ -145,7 +146,7 @@ def _places(
         line = centred @ (axis * np.sign(axis[np.argmax(np.abs(axis))]))
     found = {}
     for c, column in enumerate(list(table.columns.values())[:j]):
-        if column.kind == "category":
+        if not column.numeric:
             mean = np.bincount(codes[:, c], line) / np.maximum(np.bincount(codes[:, c]), 1)
             place = np.empty(len(mean), dtype=np.int32)
             place[np.argsort(mean, kind="stable")] = np.arange(len(mean))

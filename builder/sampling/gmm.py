@@ -8,7 +8,6 @@ bounds in either: raw rows that fall out are drawn again from the same component
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
@@ -25,9 +24,10 @@ from builder.sampling import (
 )
 from builder.sampling.margins import Margin
 from builder.sampling.normal import Floats
-from builder.sampling.sampler import Arrays
+from builder.sampling.sampler import Arrays, Options
 from builder.stats import threads
-from builder.table.tables import Column, Table
+from builder.table.column import Column
+from builder.table.tables import Table
 
 FEWEST = 20
 """Rows below which a mixture is noise."""
@@ -43,7 +43,7 @@ class Mixture:
     fitted: ClassVar[bool] = True
 
     @staticmethod
-    def options(given: Any) -> dict[str, Any]:
+    def options(given: object) -> dict[str, Any]:
         """components and space where given."""
         options = arguments.named("gmm", given, (), ("components", "space"))
         if "components" in options:
@@ -55,7 +55,7 @@ class Mixture:
         return options
 
     @staticmethod
-    def fit(table: Table, options: Mapping[str, Any], rng: np.random.Generator) -> Arrays:
+    def fit(table: Table, options: Options, rng: np.random.Generator) -> Arrays:
         """Weights, means and triangles of the components. ValueError under 20 rows.
 
         The space, where it is not given, is the one whose draws a classifier tells less well
@@ -68,7 +68,7 @@ class Mixture:
                 f" here are {len(table)}"
             )
         ordered = packed.canonical(table)
-        numbers = any(column.kind != "category" for column in ordered.columns.values())
+        numbers = any(column.numeric for column in ordered.columns.values())
         if "space" in options or not numbers:
             return _fit(ordered, options.get("space", "scores"), components, rng)
         ways = {space: (Mixture, {**options, "space": space}) for space in ("raw", "scores")}

@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from builder.sampling import normal, packed
 from builder.sampling.normal import Floats
 from builder.sampling.sampler import Arrays
-from builder.table.tables import Column, Table
+from builder.table.column import Column
+from builder.table.tables import Table
 
 Role = Literal["label", "present", "value"]
 
@@ -111,7 +112,7 @@ def store(table: Table, margins: Sequence[Margin]) -> Arrays:
     """Everything that `load` and `columns` need, as arrays."""
     arrays = packed.header(table)
     for i, column in enumerate(table.columns.values()):
-        if column.kind == "category":
+        if not column.numeric:
             arrays[f"texts{i}"] = packed.coded(column)[1]
     arrays["margin_columns"] = np.array([m.column for m in margins])
     arrays["margin_roles"] = np.array([m.role for m in margins])
@@ -169,7 +170,7 @@ def grid(x: Floats) -> Grid:
 
 def _dimensions(column: Column) -> list[tuple[Role, Floats]]:
     """Roles and values (n,) of a column's dimensions."""
-    if column.kind == "category":
+    if not column.numeric:
         codes, texts = packed.coded(column)
         return [("label", np.where(codes < 0, len(texts), codes).astype(np.float64))]
     missing = np.isnan(column.values)
