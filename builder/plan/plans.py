@@ -32,14 +32,7 @@ from builder.project.prompts import Prompt
 from builder.project.scenarios import Scenario
 from builder.project.settings import Project
 from builder.project.words import Rows
-from builder.records import (
-    Case,
-    Message,
-    Request,
-    message_bytes,
-    request_digest,
-    request_head,
-)
+from builder.records import Case, Message, Request, message_bytes, request_digest, request_head
 from builder.table.kinds import Kind
 
 CHUNK = 2048
