@@ -42,9 +42,9 @@ class Copula:
         if len(table) < FEWEST:
             raise ValueError(f"copula needs at least {FEWEST} rows; here are {len(table)}")
         ordered = packed.canonical(table)
-        found, low, high = margins.learn(ordered)
+        dimensions, low, high = margins.learn(ordered)
         _, r = latent.place(low, high, rng)
-        return margins.store(ordered, found) | {"factor": np.linalg.cholesky(r)}
+        return margins.store(ordered, dimensions) | {"factor": np.linalg.cholesky(r)}
 
     @staticmethod
     def width(arrays: Arrays) -> int:

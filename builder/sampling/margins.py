@@ -63,8 +63,8 @@ class Margin:
     def invert(self, z: Floats) -> Floats:
         """Values (n,) of latent numbers (n,); codes for labels."""
         if self.stepped:
-            found = np.searchsorted(self.knots, z, side="left")
-            return self.levels[np.minimum(found, len(self.levels) - 1)]
+            steps = np.searchsorted(self.knots, z, side="left")
+            return self.levels[np.minimum(steps, len(self.levels) - 1)]
         values = self.grid.snap(np.interp(z, self.knots, self.levels))
         return np.clip(values, self.levels[0], self.levels[-1])
 
@@ -90,22 +90,24 @@ def columns(
     arrays: Arrays, margins: Sequence[Margin], values: Sequence[Floats]
 ) -> dict[str, Column]:
     """Columns from the values (n,) of every dimension, as `Margin.invert` gives them."""
-    found: dict[str, Column] = {}
+    columns_by_name: dict[str, Column] = {}
     headed = packed.headed(arrays)
-    gone: NDArray[np.bool_] | None = None
+    missing: NDArray[np.bool_] | None = None
     for margin, drawn in zip(margins, values, strict=True):
         name, kind = headed[margin.column]
         if margin.role == "present":
-            gone = drawn < 0.5
+            missing = drawn < 0.5
             continue
         if margin.role == "label":
             texts = arrays[f"texts{margin.column}"]
-            found[name] = Column(name, kind, packed.decoded(drawn.astype(np.int64), texts))
+            columns_by_name[name] = Column(
+                name, kind, packed.decoded(drawn.astype(np.int64), texts)
+            )
         else:
-            filled = drawn if gone is None else np.where(gone, np.nan, drawn)
-            found[name] = Column(name, kind, filled)
-        gone = None
-    return found
+            filled = drawn if missing is None else np.where(missing, np.nan, drawn)
+            columns_by_name[name] = Column(name, kind, filled)
+        missing = None
+    return columns_by_name
 
 
 def store(table: Table, margins: Sequence[Margin]) -> Arrays:

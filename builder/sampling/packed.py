@@ -75,8 +75,8 @@ def unpack(arrays: Arrays, rows: Codes) -> dict[str, Column]:
 
 def values(arrays: Arrays, i: int, rows: Codes) -> NDArray[Any]:
     """Column i of a packed table at these rows (n,): floats, or text objects and None."""
-    found = arrays[f"values{i}"][rows]
-    return decoded(found, arrays[f"texts{i}"]) if f"texts{i}" in arrays else found
+    column = arrays[f"values{i}"][rows]
+    return decoded(column, arrays[f"texts{i}"]) if f"texts{i}" in arrays else column
 
 
 def decoded(codes: Codes, texts: NDArray[np.str_]) -> NDArray[Any]:

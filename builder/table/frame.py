@@ -190,7 +190,7 @@ def _counts_rows(numbers: NDArray[np.float64]) -> bool:
     return bool(whole and (np.sort(numbers) == np.arange(first, last + 1)).all())
 
 
-def _moment(value: Any) -> Any:
+def _moment(value: object) -> object:
     """A value, a moment as the days since 1970: time drifts as numbers do."""
     if not isinstance(value, datetime.datetime):
         return value
