@@ -26,7 +26,9 @@ import numpy as np
 
 from benchmarks import fitted
 from builder.sampling import fidelity, fit, samplers
-from builder.table.tables import Table, typed
+from builder.table.column import typed
+from builder.table.kinds import INTEGER
+from builder.table.tables import Table
 
 ROWS = 100_000
 AUC = {"diamonds": 0.60, "diabetes": 0.68, "breast_cancer": 0.66}
@@ -146,7 +148,7 @@ def _line(drawn: Table, ours: Table, theirs: Table) -> dict[str, Any]:
         "outside": max(column.outside for column in found.columns),
         "broken": sum(
             drawn.columns[name].kind != column.kind
-            or (column.kind == "integer" and bool(np.any(drawn.columns[name].values % 1 != 0)))
+            or (column.kind == INTEGER and bool(np.any(drawn.columns[name].values % 1 != 0)))
             for name, column in ours.columns.items()
         ),
     }

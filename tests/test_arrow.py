@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from builder.dataset import arrow
-from builder.plan.columns import (
+from builder.table.kinds import (
     BOOLEAN,
     INTEGER,
     JSON,
@@ -64,7 +64,7 @@ def test_files_are_written_without_pandas() -> None:
     code = (
         "import sys, pathlib, tempfile\n"
         "from builder.dataset import files, shapes\n"
-        "from builder.plan.columns import STRING\n"
+        "from builder.table.kinds import STRING\n"
         "shape = shapes.Shape('columns', {'a': STRING})\n"
         "with tempfile.TemporaryDirectory() as folder:\n"
         "    one = files.opener(files.Layout('parquet', shape))(pathlib.Path(folder, 'a.parquet'))\n"

@@ -15,8 +15,6 @@ from builder.quality import (
 )
 from builder.stats import diversity, features, shingles, two_sample
 
-pytestmark = pytest.mark.slow
-
 LIMITS = {"mean_shift": 0.1, "ks": 0.1, "js": 0.1, "psi": 0.2, "cramer": 0.1}
 
 
@@ -26,6 +24,7 @@ def sentences(n: int, seed: int, letters: str = "abcdefghijklmnop", words: int =
     return [" ".join(rng.choice(known, words)) for _ in range(n)]
 
 
+@pytest.mark.slow
 def test_a_shifted_normal_has_its_known_distances() -> None:
     rng = np.random.default_rng(0)
     shift = drift.numbers("x", rng.normal(0, 1, 200_000), rng.normal(0.5, 1, 200_000))
@@ -37,6 +36,7 @@ def test_a_shifted_normal_has_its_known_distances() -> None:
     assert max(shift.p.values()) < 1e-9
 
 
+@pytest.mark.slow
 def test_null_columns_raise_few_false_alarms() -> None:
     rng = np.random.default_rng(1)
     none = dict.fromkeys(LIMITS, 0.0)
@@ -55,6 +55,7 @@ def test_null_columns_raise_few_false_alarms() -> None:
     assert np.mean(failed) <= 0.15
 
 
+@pytest.mark.slow
 def test_a_shift_of_a_fifth_of_a_deviation_is_caught() -> None:
     rng = np.random.default_rng(2)
     caught = 0
@@ -67,6 +68,7 @@ def test_a_shift_of_a_fifth_of_a_deviation_is_caught() -> None:
     assert caught >= 38
 
 
+@pytest.mark.slow
 def test_a_tiny_shift_of_many_rows_is_significant_but_no_drift() -> None:
     rng = np.random.default_rng(3)
     shift = drift.numbers("x", rng.normal(0.02, 1, 300_000), rng.normal(size=300_000))
@@ -83,6 +85,7 @@ def test_psi_of_small_samples_of_one_distribution_is_near_zero() -> None:
     assert np.mean(found) < 0.12
 
 
+@pytest.mark.slow
 def test_many_rare_categories_drift_when_none_is_shared_and_by_chance_only_by_chance() -> None:
     ours, theirs = ([f"{side}{k % 150}" for k in range(400)] for side in ("here ", "there "))
     shift = drift.categories("city", ours, theirs)
@@ -116,6 +119,7 @@ def test_vendi_counts_what_differs() -> None:
     assert diversity.vendi(np.repeat(np.eye(7), 30, axis=0)) == pytest.approx(7)
 
 
+@pytest.mark.slow
 def test_distinct_n_does_not_fall_with_the_number_of_texts() -> None:
     texts = sentences(4000, 5)
     few, many = (diversity.distinct(texts[:n], 2, np.random.default_rng(0)) for n in (400, 4000))
@@ -148,6 +152,7 @@ def test_combinations_lack_what_was_not_filled() -> None:
     assert (share, lacking) == (0.5, {("a", "x"): 1})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("letters", ["abcdefghijklmnop", "退款发货到破损客服延迟与描述不符"])
 def test_vectors_bring_like_texts_together(letters: str) -> None:
     kinds = [sentences(100, seed, letters[: 8 * (1 + seed)], words=20) for seed in (0, 1)]

@@ -381,7 +381,7 @@ def test_a_dataset_without_rows_fails_and_says_what_is_short(tmp_path: Path) -> 
         (
             ["rows.jsonl", "--reference", "other.csv"],
             b"a,b\n1\n",
-            "other.csv:2:1: 1 cells in a row",
+            "other.csv:2:1: this row has 1 cells, the heading 2",
         ),
         (
             ["rows.jsonl", "--reference", "other.csv"],

@@ -9,8 +9,8 @@ import pytest
 
 from builder.errors import InputError
 from builder.plan import columns
-from builder.plan.columns import STRING, Kind
 from builder.plan.plans import DatasetPlan
+from builder.table.kinds import STRING, Kind
 from tests import projects
 
 SCHEMA = """\

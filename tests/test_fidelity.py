@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from builder.sampling import fidelity
-from builder.table.tables import Column, Table
+from builder.table.column import Column
+from builder.table.kinds import CATEGORY, NUMBER
+from builder.table.tables import Table
 
 pytestmark = pytest.mark.slow
 
@@ -19,9 +21,9 @@ def rows(n: int, seed: int, *, shift: float = 0.0) -> Table:
     label = np.array(["武汉", "上海", None], dtype=object)[np.digitize(x, [-0.5, 1.0])]
     return Table(
         {
-            "x": Column("x", "float", x + shift),
-            "y": Column("y", "float", x + 0.1 * rng.normal(size=n)),
-            "city": Column("city", "category", label),
+            "x": Column("x", NUMBER, x + shift),
+            "y": Column("y", NUMBER, x + 0.1 * rng.normal(size=n)),
+            "city": Column("city", CATEGORY, label),
         }
     )
 
@@ -73,13 +75,13 @@ def test_columns_drawn_apart_lose_their_correlation() -> None:
 
 
 def test_unknown_categories_and_missing_shares_count() -> None:
-    reference = Table({"c": Column("c", "category", np.array(["a", "b"] * 50, dtype=object))})
-    drawn = Table({"c": Column("c", "category", np.array(["a", "z"] * 50, dtype=object))})
+    reference = Table({"c": Column("c", CATEGORY, np.array(["a", "b"] * 50, dtype=object))})
+    drawn = Table({"c": Column("c", CATEGORY, np.array(["a", "z"] * 50, dtype=object))})
     (found,) = fidelity.compare(drawn, reference, None, np.random.default_rng(0)).columns
     assert found.outside == 0.5
     assert found.ks == 0.5
     half = np.where(np.arange(100) % 2, np.nan, 1.0)
-    missing = Table({"c": Column("c", "float", half)})
-    full = Table({"c": Column("c", "float", np.ones(100))})
+    missing = Table({"c": Column("c", NUMBER, half)})
+    full = Table({"c": Column("c", NUMBER, np.ones(100))})
     (found,) = fidelity.compare(missing, full, None, np.random.default_rng(0)).columns
     assert found.ks == 0.5

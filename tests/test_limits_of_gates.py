@@ -27,6 +27,7 @@ from builder.quality.findings import (
 from builder.quality.labels_gate import Labels
 from builder.quality.privacy_gate import Privacy
 from builder.table import frame
+from builder.table.kinds import CATEGORY
 
 MEASURES = {
     "own.most": Measure("most", 0.5, upper=True, meaning="too much"),
@@ -171,7 +172,7 @@ def test_diversity_is_judged_by_scenario_where_there_are_several() -> None:
 
 
 def test_combinations_that_lack_rows_are_named() -> None:
-    rows = frame.build({"tone": ["calm"] * 20 + ["sharp"] * 5}, kinds={"tone": "category"})
+    rows = frame.build({"tone": ["calm"] * 20 + ["sharp"] * 5}, kinds={"tone": CATEGORY})
     context = Context(axes=("tone",), planned={("calm",): 20, ("sharp",): 10})
     found = judged(Coverage(), Evidence(rows, None, context))
     assert found["coverage.combinations", ""].value == 0.5
@@ -242,7 +243,7 @@ def test_shared_columns_leave_out_ids_of_either_side() -> None:
 
 
 def test_the_cells_of_a_column_as_names() -> None:
-    rows = frame.build({"x": [1.5, None, 2.0], "c": ["a", None, "b"]}, kinds={"c": "category"})
+    rows = frame.build({"x": [1.5, None, 2.0], "c": ["a", None, "b"]}, kinds={"c": CATEGORY})
     assert names_of(rows.columns["x"]) == ["1.5", None, "2"]
     assert names_of(rows.columns["c"]) == ["a", None, "b"]
 

@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 from builder.sampling import pages
-from builder.table.tables import Column, Table, typed
+from builder.table.column import Column, typed
+from builder.table.kinds import CATEGORY, NUMBER
+from builder.table.tables import Table
 
 pytestmark = pytest.mark.slow
 
@@ -21,9 +23,9 @@ def table(n: int, seed: int) -> Table:
         {
             "x<y": typed("x<y", rng.normal(size=n).tolist()),
             "k": typed("k", [None if v > 8 else int(v) for v in rng.integers(0, 10, n)]),
-            "城市": Column("城市", "category", np.array(evil, dtype=object)[rng.integers(0, 4, n)]),
+            "城市": Column("城市", CATEGORY, np.array(evil, dtype=object)[rng.integers(0, 4, n)]),
             "day": typed("day", [f"2026-01-{v:02d}" for v in rng.integers(1, 28, n)]),
-            "empty": Column("empty", "float", np.full(n, np.nan)),
+            "empty": Column("empty", NUMBER, np.full(n, np.nan)),
         }
     )
 

@@ -9,9 +9,9 @@ import pytest
 from builder import store
 from builder.dataset import files, shapes
 from builder.dataset.files import Folder, Layout
-from builder.plan.columns import STRING
 from builder.results import rows, settle
 from builder.results.rows import Batch
+from builder.table.kinds import STRING
 from tests import projects
 
 SPLIT = "[tool.builder.datasets.letter]\nsplits = {train = 0.6, extra = 0.2, 'train.hard' = 0.2}"

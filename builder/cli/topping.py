@@ -173,10 +173,10 @@ def _earlier(site: Site) -> dict[str, int]:
     from builder.project import documents
     from builder.project.words import Words
     from builder.quality import topups
-    from builder.table import tables
+    from builder.table import reader
 
     other = site.file.with_suffix(".yml")
-    if other.exists() or (site.file.exists() and not topups.untouched(tables.read_text(site.file))):
+    if other.exists() or (site.file.exists() and not topups.untouched(reader.read_text(site.file))):
         raise InputError(
             "this file was written or changed by somebody; it is left as it is",
             place=Place(other if other.exists() else site.file, 1, 1),

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pyarrow
 
-from builder.plan.columns import Kind
+from builder.table.kinds import Kind
 
 _NUMPY = {"integer": np.int64, "number": np.float64}
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from builder.dataset.shapes import Shape
-from builder.plan.columns import STRING, Kind
+from builder.table.kinds import STRING, Kind
 
 _TYPES = {"integer": "int64", "number": "float64", "boolean": "bool"}
 

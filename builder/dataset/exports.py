@@ -15,7 +15,6 @@ from builder.dataset import card, manifests, shapes
 from builder.dataset.files import Folder, Format, Layout
 from builder.dataset.manifests import Counts, Manifest
 from builder.dataset.shapes import Name
-from builder.plan.columns import JSON
 from builder.plan.plans import DatasetPlan, Plan
 from builder.records import Reject, digest_of
 from builder.results import rows, settle
@@ -23,6 +22,7 @@ from builder.results.rows import Batch, ContentDigest, Reading
 from builder.results.settle import Settlement
 from builder.results.tally import Tallies
 from builder.store import Store
+from builder.table.kinds import JSON
 
 _ANSWER = re.compile(
     r"(?<=no JSON object in the answer): .*|(?<=^not JSON): (?!finding).*", re.DOTALL

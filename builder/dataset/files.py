@@ -26,8 +26,8 @@ import orjson
 from builder import io
 from builder.dataset import declared_features
 from builder.dataset.shapes import Shape
-from builder.plan.columns import Kind
 from builder.results.rows import REST, Batch, Columns, records
+from builder.table.kinds import Kind
 
 if TYPE_CHECKING:
     import pyarrow

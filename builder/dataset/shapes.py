@@ -13,15 +13,11 @@ from typing import Any, Literal
 
 from builder import jsonschema
 from builder.errors import InputError, Place, nearest
-from builder.plan.columns import (
-    INTEGER,
-    OWN,
-    STRING,
-    Kind,
-)
+from builder.plan.columns import OWN
 from builder.plan.plans import DatasetPlan
 from builder.project.settings import Project, ShapeSettings
 from builder.results.rows import Columns, records
+from builder.table.kinds import INTEGER, STRING, Kind
 
 Name = Literal["columns", "messages", "prompt-completion", "text-label"]
 Record = dict[str, Any]

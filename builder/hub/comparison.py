@@ -6,7 +6,6 @@ and one file at a time is on the disk.
 
 from __future__ import annotations
 
-import csv
 import hashlib
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -15,7 +14,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-import jsonlines
 import numpy as np
 from numpy.typing import NDArray
 
@@ -29,10 +27,10 @@ from builder.hub.remote import Entry, Remote
 from builder.quality import report_file
 from builder.quality.report_file import Report
 from builder.records import canonical
+from builder.table import reader
 
 K = TypeVar("K")
 V = TypeVar("V")
-BATCH = 4096
 UNREAD = "_key"
 """The address of an answer: another one with the same content is no other row."""
 
@@ -186,7 +184,7 @@ class _Index:
         index = cls()
         for shard in shards:
             with shard.open() as path:
-                for record in records(path):
+                for _, record in reader.rows(path, foreign=True):
                     index.add(record, names, shard.name)
         return index
 
@@ -221,23 +219,6 @@ def _pair(left: _Index, right: _Index, scenarios: int) -> NDArray[np.int64]:
     differ = a_digest[at] != b_digest[bt]
     parts = (b_scenario[only_b], a_scenario[only_a], b_scenario[bt][differ])
     return np.stack([np.bincount(part, minlength=scenarios) for part in parts], axis=1)
-
-
-def records(path: Path) -> Iterator[dict[str, Any]]:
-    """The rows of a data file."""
-    if path.suffix == ".parquet":
-        from pyarrow import parquet
-
-        with parquet.ParquetFile(path) as opened:
-            for batch in opened.iter_batches(BATCH):
-                yield from batch.to_pylist()
-    elif path.suffix == ".jsonl":
-        with jsonlines.open(path) as reader:
-            yield from reader
-    else:
-        csv.field_size_limit(2**31 - 1)
-        with path.open(encoding="utf-8", newline="") as stream:
-            yield from csv.DictReader(stream)
 
 
 def _unmatched(before: Side, after: Side) -> tuple[list[Shard], list[Shard]]:

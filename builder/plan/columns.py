@@ -3,34 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from builder import jsonschema
 from builder.errors import InputError, Place
 from builder.plan.plans import ScenarioPlan
+from builder.table.kinds import BOOLEAN, INTEGER, JSON, NUMBER, STRING, Kind
 
 OWN = ("_scenario", "_model", "_case", "_key")
 
 
-class Kind(NamedTuple):
-    """What a column holds: string, integer, number, boolean, list (of one kind), struct (named
-    kinds), or json: a value of no fixed form, kept as JSON text."""
-
-    name: str
-    of: Kind | None = None
-    fields: tuple[tuple[str, Kind], ...] = ()
-
-    def __str__(self) -> str:
-        if self.of is not None:
-            return f"list of {self.of}"
-        if self.fields:
-            return "{" + ", ".join(f"{name}: {kind}" for name, kind in self.fields) + "}"
-        return self.name
-
-
-STRING, INTEGER, NUMBER, BOOLEAN, JSON = (
-    Kind(name) for name in ("string", "integer", "number", "boolean", "json")
-)
 SIMPLE = {kind.name: kind for kind in (STRING, INTEGER, NUMBER, BOOLEAN)}
 """What JSON Schema calls them too."""
 
@@ -75,8 +57,9 @@ def of_variables(scenario: ScenarioPlan) -> dict[str, Kind]:
             )
         columns[axis.name] = kinds.pop()
     drawn = scenario.drawn_kinds()
-    names = {"integer": INTEGER, "float": NUMBER}
-    columns.update((name, names.get(kind, STRING)) for name, kind in drawn.items())
+    columns.update(
+        (name, kind if kind in (INTEGER, NUMBER) else STRING) for name, kind in drawn.items()
+    )
     return {name: columns[name] for name in scenario.scenario.columns()}
 
 

@@ -21,6 +21,7 @@ from builder.project import documents
 from builder.project.draws import EXAMPLES, Draw
 from builder.sampling import packed, samplers
 from builder.sampling.sampler import Arrays, Sampler
+from builder.table.kinds import Kind
 from builder.table.tables import Table
 
 SHOWN = 20
@@ -42,7 +43,7 @@ class Drawer:
     """The folder that keeps what samplers learned."""
     notes: list[str] = field(default_factory=list)
     """What was done otherwise than written, and why."""
-    _learned: dict[tuple[int, Any], tuple[type[Sampler], Arrays]] = field(default_factory=dict)
+    _learned: dict[tuple[int, object], tuple[type[Sampler], Arrays]] = field(default_factory=dict)
 
     def draw(
         self,
@@ -52,46 +53,48 @@ class Drawer:
         redraw: int = 0,
     ) -> list[dict[str, Any]]:
         """For each of n cases, its drawn values by name."""
-        made: list[dict[str, Any]] = [{} for _ in combinations]
+        values: list[dict[str, Any]] = [{} for _ in combinations]
         for number, draw in enumerate(self.draws):
-            for value, rows in self._groups(draw, combinations):
-                some = slice(None) if rows is None else rows
-                self._fill(number, draw, value, made, index[some], occurrence[some], rows, redraw)
-        return made
+            for group, rows in self._groups(draw, combinations):
+                chosen = slice(None) if rows is None else rows
+                self._fill(
+                    number, draw, group, values, index[chosen], occurrence[chosen], rows, redraw
+                )
+        return values
 
     def kinds(
         self,
         index: NDArray[np.int64],
         occurrence: NDArray[np.int32],
         combinations: Sequence[Mapping[str, Any]],
-    ) -> dict[str, str]:
+    ) -> dict[str, Kind]:
         """What each drawn column holds, seen on one case."""
-        found: dict[str, str] = {}
+        kinds: dict[str, Kind] = {}
         for number, draw in enumerate(self.draws):
             if draw.table is not None:
-                found.update((name, draw.table.columns[name].kind) for name in draw.columns)
+                kinds.update((name, draw.table.columns[name].kind) for name in draw.columns)
                 continue
             sampler, arrays = self._arrays(number, draw, None)
             u = self.source.uniforms(index, occurrence, "", sampler.width(arrays))
-            found[draw.names[0]] = sampler.draw(arrays, u)[""].kind
-        return found
+            kinds[draw.names[0]] = sampler.draw(arrays, u)[""].kind
+        return kinds
 
     def _groups(
         self, draw: Draw, combinations: Sequence[Mapping[str, Any]]
-    ) -> list[tuple[Any, NDArray[np.int64] | None]]:
+    ) -> list[tuple[object, NDArray[np.int64] | None]]:
         if draw.by is None:
             return [(None, None)]
-        groups: dict[Any, list[int]] = {}
+        groups: dict[object, list[int]] = {}
         for row, combination in enumerate(combinations):
             groups.setdefault(combination[draw.by[0]], []).append(row)
         return [(value, np.array(rows)) for value, rows in groups.items()]
 
     def _fill(
-        self, number: int, draw: Draw, value: Any, made: list[dict[str, Any]],
+        self, number: int, draw: Draw, value: object, values: list[dict[str, Any]],
         index: NDArray[np.int64], occurrence: NDArray[np.int32],
         rows: NDArray[np.int64] | None, redraw: int,
     ) -> None:  # fmt: skip
-        targets = made if rows is None else [made[row] for row in rows.tolist()]
+        targets = values if rows is None else [values[row] for row in rows.tolist()]
         purpose = ",".join(draw.names)
         if draw.sampler == EXAMPLES:
             records = self._records(number, draw, value)
@@ -108,7 +111,7 @@ class Drawer:
             for target, item in zip(targets, column.scalars(), strict=True):
                 target[name] = item
 
-    def _records(self, number: int, draw: Draw, value: Any) -> list[dict[str, Any]]:
+    def _records(self, number: int, draw: Draw, value: object) -> list[dict[str, Any]]:
         table = self.rows(draw, value).select(draw.options["columns"])
         if len(table) < draw.options["n"]:
             within = f" with {draw.by[1]} {documents.describe(value)}" if draw.by else ""
@@ -118,7 +121,7 @@ class Drawer:
             )
         return list(table.records())
 
-    def rows(self, draw: Draw, value: Any) -> Table:
+    def rows(self, draw: Draw, value: object) -> Table:
         """The rows of the line's table that a value of `by` selects; all of them without `by`."""
         assert draw.table is not None
         if draw.by is None:
@@ -137,17 +140,17 @@ class Drawer:
             )
         return draw.table.take(chosen)
 
-    def learned(self, draw: Draw, value: Any) -> Arrays:
+    def learned(self, draw: Draw, value: object) -> Arrays:
         """What the sampler of this line learned from the rows of a value of `by`."""
         return self._arrays(self.draws.index(draw), draw, value)[1]
 
-    def _arrays(self, number: int, draw: Draw, value: Any) -> tuple[type[Sampler], Arrays]:
+    def _arrays(self, number: int, draw: Draw, value: object) -> tuple[type[Sampler], Arrays]:
         key = (number, value)
         if key not in self._learned:
             self._learned[key] = self._learn(draw, value)
         return self._learned[key]
 
-    def _learn(self, draw: Draw, value: Any) -> tuple[type[Sampler], Arrays]:
+    def _learn(self, draw: Draw, value: object) -> tuple[type[Sampler], Arrays]:
         sampler = samplers.sampler(draw.sampler)
         if not sampler.fitted:
             return sampler, sampler.fit(Table({}), draw.options, np.random.default_rng(0))
@@ -173,12 +176,12 @@ class Drawer:
             json.dumps(content, ensure_ascii=False, sort_keys=True, default=str).encode(),
             digest_size=16,
         )
-        kept = self.fits / f"{digest.hexdigest()}.npz"
-        arrays = _kept(kept)
+        file = self.fits / f"{digest.hexdigest()}.npz"
+        arrays = _kept(file)
         if arrays is None:
             rng = np.random.default_rng(int.from_bytes(digest.digest(), "big"))
             arrays = samplers.sampler(name).fit(table, options, rng)
-            _keep(kept, arrays)
+            _keep(file, arrays)
         return arrays
 
 
@@ -202,8 +205,8 @@ def _kept(file: Path) -> Arrays | None:
         return None
     if hashlib.blake2b(content[:-16], digest_size=16).digest() != content[-16:]:
         return None  # torn or damaged: it is learned anew from the table
-    with np.load(BytesIO(content[:-16]), allow_pickle=False) as held:
-        return {name: held[name] for name in held.files}
+    with np.load(BytesIO(content[:-16]), allow_pickle=False) as archive:
+        return {name: archive[name] for name in archive.files}
 
 
 def _keep(file: Path, arrays: Arrays) -> None:

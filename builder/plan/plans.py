@@ -32,14 +32,8 @@ from builder.project.prompts import Prompt
 from builder.project.scenarios import Scenario
 from builder.project.settings import Project
 from builder.project.words import Rows
-from builder.records import (
-    Case,
-    Message,
-    Request,
-    message_bytes,
-    request_digest,
-    request_head,
-)
+from builder.records import Case, Message, Request, message_bytes, request_digest, request_head
+from builder.table.kinds import Kind
 
 CHUNK = 2048
 """Cases made together."""
@@ -120,7 +114,7 @@ class ScenarioPlan:
             ]
         return planned
 
-    def drawn_kinds(self) -> dict[str, str]:
+    def drawn_kinds(self) -> dict[str, Kind]:
         """The kind of each drawn column: integer, float, date or category."""
         index, occurrence = self.cases.index[:1], self.cases.occurrence[:1]
         return self.drawer.kinds(index, occurrence, self.scenario.grid.combinations(index))

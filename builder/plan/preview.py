@@ -15,7 +15,7 @@ from builder.project.draws import Draw
 from builder.sampling import fidelity, fit, samplers
 from builder.sampling.fidelity import Fidelity
 from builder.table import tables
-from builder.table.tables import Table, typed
+from builder.table.tables import Table
 
 FEWEST = 20
 """Rows of a table that can be halved for an honest comparison."""
@@ -40,7 +40,7 @@ class Comparison:
 def rows(scenario: ScenarioPlan) -> list[dict[str, Any]]:
     """Axes and drawn values of every planned case."""
     cases = scenario.cases
-    return [dict(one.case.columns) for one in scenario.make(cases.index, cases.occurrence)]
+    return [dict(planned.case.columns) for planned in scenario.make(cases.index, cases.occurrence)]
 
 
 def compare(scenario: ScenarioPlan, n: int) -> list[Comparison]:
@@ -79,11 +79,11 @@ def _one(scenario: ScenarioPlan, draw: Draw, n: int) -> Comparison:
             pass  # half the table is too small for the sampler
         else:
             seen, held_out = tables.stacked(ours), tables.stacked(theirs)
-            found = fidelity.compare(drawn, seen, held_out, rng)
-            return Comparison(draw, reference, drawn, found, True, tried)
+            likeness = fidelity.compare(drawn, seen, held_out, rng)
+            return Comparison(draw, reference, drawn, likeness, True, tried)
     drawn = _drawn(draw, groups, n, rng)
-    found = fidelity.compare(drawn, reference, None, rng)
-    return Comparison(draw, reference, drawn, found, False, tried)
+    likeness = fidelity.compare(drawn, reference, None, rng)
+    return Comparison(draw, reference, drawn, likeness, False, tried)
 
 
 def _values(scenario: ScenarioPlan, draw: Draw) -> list[Any]:
@@ -110,9 +110,3 @@ def _drawn(draw: Draw, groups: Sequence[Table], n: int, rng: np.random.Generator
         u = rng.random((max(1, round(n * len(group) / total)), sampler.width(arrays)))
         parts.append(Table(sampler.draw(arrays, u)))
     return tables.stacked(parts)
-
-
-def table_of(records: list[dict[str, Any]]) -> Table:
-    """Drawn rows as a table."""
-    names = list(records[0]) if records else []
-    return Table({name: typed(name, [record[name] for record in records]) for name in names})

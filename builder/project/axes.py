@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from builder.errors import InputError, Place, nearest
 from builder.project import carriers, documents, typos
 from builder.project.documents import Data, Document, KeyPath, Step, describe, file_inside
-from builder.table import tables
+from builder.table import reader, tables
 
 MAX_GRID = 10**7
 LEAST_WEIGHT, MOST_WEIGHT = 1e-9, 1e9
@@ -304,7 +304,7 @@ class _Line(NamedTuple):
         self.no_unknown_words(spec, ("file",))
         path = file_inside(self.document, (*self.path, "file"), spec["file"], self.root)
         values: dict[str, Value] = {}
-        for number, text in enumerate(tables.read_text(path).split("\n"), 1):
+        for number, text in enumerate(reader.read_text(path).split("\n"), 1):
             line = text.strip()
             if line in values:
                 raise InputError(f"{line!r} stands here again", place=Place(path, number, 1))

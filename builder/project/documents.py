@@ -22,7 +22,7 @@ from ruamel.yaml.scanner import Scanner
 
 from builder.errors import InputError, Place, nearest
 from builder.project import typos
-from builder.table.tables import read_text
+from builder.table.reader import read_text
 
 Data = Union["list[Data]", "dict[Any, Data]", str, int, float, bool, None]
 """What a YAML file holds: texts, numbers, lists and mappings."""

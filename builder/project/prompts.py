@@ -27,7 +27,7 @@ from builder.errors import InputError, Place, nearest
 from builder.project import template_errors
 from builder.project.sandbox import Environment, Missing
 from builder.records import Message, Role
-from builder.table.tables import read_text
+from builder.table.reader import read_text
 
 LIMIT = 5.0
 """Seconds that one rendering may take."""

@@ -19,7 +19,7 @@ from builder.project.prompts import Prompt, Prompts
 from builder.project.schemas import Schema
 from builder.project.settings import NAME, Project
 from builder.project.words import Words
-from builder.table import tables
+from builder.table import reader, tables
 from builder.table.tables import Table
 
 
@@ -250,8 +250,8 @@ def _given(document: Document, path: KeyPath, value: Data, root: Path) -> Data:
         file = file_inside(document, (*path, "file"), value["file"], root)
         if file.suffix in (".yaml", ".yml"):
             return documents.read(file).data
-        text = tables.read_text(file)
-        return tables.parse_json(file, text) if file.suffix == ".json" else text
+        text = reader.read_text(file)
+        return reader.parse_json(file, text) if file.suffix == ".json" else text
     if isinstance(value, dict):
         return {key: _given(document, (*path, key), part, root) for key, part in value.items()}
     if isinstance(value, list):

@@ -26,7 +26,7 @@ from pydantic_core import CoreSchema, core_schema
 from builder import jsonschema, limits
 from builder.errors import InputError, Place, nearest
 from builder.records import digest_of
-from builder.table.tables import read_text
+from builder.table.reader import read_text
 
 LIMIT = 60.0
 """Seconds that importing a module may take."""

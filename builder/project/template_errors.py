@@ -9,7 +9,7 @@ from jinja2.exceptions import SecurityError, TemplateSyntaxError, UndefinedError
 
 from builder.errors import InputError, Place
 from builder.project import typos
-from builder.table.tables import read_text
+from builder.table.reader import read_text
 
 
 def no_full_width(file: Path, source: str) -> None:

@@ -10,18 +10,24 @@ from typing import Any
 import numpy as np
 
 from builder.plan import columns
-from builder.plan.columns import (
-    BOOLEAN,
-    INTEGER,
-    NUMBER,
-    STRING,
-)
 from builder.plan.plans import DatasetPlan, ScenarioPlan
 from builder.project.draws import EXAMPLES, Draw
 from builder.quality.findings import Context
 from builder.stats import features
 from builder.table import frame
-from builder.table.frame import Frame, Kind
+from builder.table.column import Column
+from builder.table.frame import Frame
+from builder.table.kinds import (
+    BOOLEAN,
+    CATEGORY,
+    DATE,
+    ID,
+    INTEGER,
+    NUMBER,
+    STRING,
+    TEXT,
+    Kind,
+)
 from builder.table.tables import Table
 
 
@@ -73,9 +79,7 @@ def rows(dataset: DatasetPlan, records: Iterable[Mapping[str, Any]]) -> Frame:
 def beside(table: Table, names: Sequence[str] = ()) -> Frame:
     """A reference table as a frame, or some of its columns."""
     chosen = names or tuple(table.columns)
-    kinds: dict[str, Kind] = {
-        name: "category" for name in names if table.columns[name].kind == "category"
-    }
+    kinds = {name: CATEGORY for name in names if not table.columns[name].numeric}
     values = {name: table.columns[name].scalars() for name in chosen}
     return frame.build(values, kinds=kinds, source=table.source)
 
@@ -98,14 +102,14 @@ def examples(dataset: DatasetPlan) -> list[str]:
         for draw in scenario.scenario.draws:
             if draw.sampler == EXAMPLES and draw.table is not None:
                 table = beside(draw.table.select(draw.options["columns"]))
-                columns = [column.values.tolist() for column in table.of("text")]
+                columns = [column.values.tolist() for column in table.of(TEXT)]
                 texts.update((cell, None) for cells in columns for cell in cells if cell)
                 if len(columns) > 1:
                     texts.update((text, None) for text in table.texts())
     return list(texts)
 
 
-def _drawn(draw: Draw) -> Iterable[frame.Column]:
+def _drawn(draw: Draw) -> Iterable[Column]:
     assert draw.table is not None
     return beside(draw.table, draw.columns).columns.values()
 
@@ -133,22 +137,20 @@ def _cell(value: object) -> float | str:
     return str(value)
 
 
-def _kinds(
-    dataset: DatasetPlan, known: Mapping[str, columns.Kind], text: Sequence[str]
-) -> dict[str, Kind]:
+def _kinds(dataset: DatasetPlan, known: Mapping[str, Kind], text: Sequence[str]) -> dict[str, Kind]:
     """The kind of each column that the plan knows; one of dates, in whatever form, shows it by
     its values."""
     dated: set[str] = set()
     for scenario in dataset.scenarios:
         parts = scenario.scenario.schema.row.get("properties", {})
         dated |= {name for name, part in parts.items() if "format" in str(part)}
-        dated |= {name for name, kind in scenario.drawn_kinds().items() if kind == "date"}
+        dated |= {name for name, kind in scenario.drawn_kinds().items() if kind == DATE}
     kinds: dict[str, Kind] = {}
     for name, kind in known.items():
         if name in text:
-            kinds[name] = "text"
+            kinds[name] = TEXT
         elif kind in (STRING, BOOLEAN) and name not in dated:
-            kinds[name] = "category"
+            kinds[name] = CATEGORY
         elif kind not in (STRING, BOOLEAN, INTEGER, NUMBER):
-            kinds[name] = "id"
+            kinds[name] = ID
     return kinds

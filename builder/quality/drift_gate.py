@@ -12,6 +12,7 @@ from builder.quality import drift
 from builder.quality.findings import LEAST_POINTS, Evidence, Finding, Limits, names_of
 from builder.stats import two_sample
 from builder.table import frame
+from builder.table.column import Column
 
 FEW = 12
 """A number column of at most so many distinct values is compared as categories."""
@@ -95,9 +96,9 @@ def _texts(evidence: Evidence, limits: Limits) -> Finding:
     )
 
 
-def _shift(ours: frame.Column, theirs: frame.Column) -> drift.Shift:
+def _shift(ours: Column, theirs: Column) -> drift.Shift:
     """The effects of one column; numbers of few distinct values are categories with a mean."""
-    if not ours.kind == theirs.kind == "number":
+    if not (ours.numeric and theirs.numeric):
         return drift.categories(ours.name, names_of(ours), names_of(theirs))
     shift = drift.numbers(ours.name, ours.values, theirs.values)
     distinct = np.unique(np.concatenate((ours.values, theirs.values)))

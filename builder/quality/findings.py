@@ -15,6 +15,8 @@ from builder.project import expect
 from builder.project.expect import Declaration, Measure
 from builder.stats import features, near
 from builder.table import frame
+from builder.table.column import Column
+from builder.table.kinds import CATEGORY, ID, TEXT
 
 Verdict = Literal["pass", "fail", "warn", "too-few-rows"]
 WORST_FIRST: tuple[Verdict, ...] = ("fail", "warn", "too-few-rows", "pass")
@@ -108,7 +110,7 @@ class Context:
     """Few-shot texts of the prompts: part of what must not be copied."""
     held_out: frame.Frame | None = None
     """Reference rows that the dataset was not made from."""
-    drawn: Mapping[str, frame.Column] = field(default_factory=dict)
+    drawn: Mapping[str, Column] = field(default_factory=dict)
     """Columns of the tables that were drawn from, to be shown beside the dataset's."""
     rejects: Mapping[str, int] = field(default_factory=dict)
     """How often each reason refused an answer."""
@@ -137,9 +139,9 @@ class Evidence:
         """The text of each row of the reference (m,), of the columns that both sides have."""
         if self.reference is None or not self.texts:
             return []
-        columns = [c.name for c in self.rows.of("text") if c.name in self.reference.columns]
+        columns = [c.name for c in self.rows.of(TEXT) if c.name in self.reference.columns]
         chosen = [name for name in self.context.text if name in self.reference.columns] or columns
-        if not chosen and not self.reference.of("text"):
+        if not chosen and not self.reference.of(TEXT):
             return []
         return self.reference.texts(chosen)
 
@@ -170,8 +172,8 @@ class Evidence:
         return [
             column.name
             for column in self.rows.columns.values()
-            if (column.kind == "category" and column.name in kinds)
-            or (column.kind == "number" and kinds.get(column.name, "id") != "id")
+            if (column.kind == CATEGORY and column.name in kinds)
+            or (column.numeric and kinds.get(column.name, ID) != ID)
         ]
 
     def columns(
@@ -184,7 +186,7 @@ class Evidence:
         numbers, categories = [], []
         for name in self.shared:
             ours, theirs = self.rows.columns[name], [side.column(name) for side in others]
-            if ours.kind == "number" and all(column.kind == "number" for column in theirs):
+            if ours.numeric and all(column.numeric for column in theirs):
                 numbers.append((ours.values, np.concatenate([column.values for column in theirs])))
             else:
                 cells = [cell for column in theirs for cell in names_of(column)]
@@ -199,8 +201,8 @@ class Gate(Declaration, Protocol):
         """The findings; none at all where the gate does not apply."""
 
 
-def names_of(column: frame.Column) -> list[str | None]:
+def names_of(column: Column) -> list[str | None]:
     """The cells of a column as names of categories, None where one is missing."""
-    if column.kind == "number":
+    if column.numeric:
         return [None if np.isnan(cell) else f"{cell:g}" for cell in column.values]
     return [None if cell is None else str(cell) for cell in column.values]

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from builder.project.expect import Measure
 from builder.quality import drift, labels
 from builder.quality.findings import Evidence, Finding, Limits
+from builder.table.kinds import CATEGORY
 
 
 class Labels:
@@ -32,7 +33,7 @@ class Labels:
             effect, p = labels.off_plan(list(evidence.rows.column(axis).values), weights)
             advice = "values are not spread as planned: some are rejected more than others"
             yield limits.judge("labels.shares", axis, effect, advice, significant=p < drift.ALPHA)
-        for column in evidence.rows.of("category") if evidence.texts else ():
+        for column in evidence.rows.of(CATEGORY) if evidence.texts else ():
             rng = evidence.rng(f"length {column.name}")
             leaks = labels.leaks(column.values.tolist(), evidence.texts, rng)
             if leaks:

@@ -50,26 +50,26 @@ def find(text: str) -> list[Hit]:
     if not _ANY.search(text):
         return []
     text = text.translate(_FULL_WIDTH)
-    found = [
+    hits = [
         (recogniser.strength, hit)
         for recogniser in RECOGNISERS
         for hit in _matches(recogniser, text)
     ]
-    found.sort(key=lambda pair: (-pair[0], pair[1].start - pair[1].end, pair[1].start))
-    kept: list[Hit] = []
-    for _, hit in found:
-        if all(hit.end <= other.start or other.end <= hit.start for other in kept):
-            kept.append(hit)
-    return sorted(kept, key=lambda hit: hit.start)
+    hits.sort(key=lambda pair: (-pair[0], pair[1].start - pair[1].end, pair[1].start))
+    apart: list[Hit] = []
+    for _, hit in hits:
+        if all(hit.end <= other.start or other.end <= hit.start for other in apart):
+            apart.append(hit)
+    return sorted(apart, key=lambda hit: hit.start)
 
 
 def scan(texts: Iterable[str]) -> dict[str, list[int]]:
     """For each kind, the indices of the texts that hold it; placeholders are a kind."""
-    found: dict[str, list[int]] = {}
+    by_kind: dict[str, list[int]] = {}
     for at, text in enumerate(texts):
         for kind in sorted({"placeholder" if h.placeholder else h.kind for h in find(text)}):
-            found.setdefault(kind, []).append(at)
-    return found
+            by_kind.setdefault(kind, []).append(at)
+    return by_kind
 
 
 def mask(text: str) -> str:

@@ -54,19 +54,19 @@ def copies(texts: Sequence[str], reference: Sequence[str], threshold: float = 0.
     """The texts that are at least this near to a reference text, each with one of the nearest."""
     both = [*reference, *texts]
     split = len(reference)
-    found: dict[int, Copy] = {}
+    copied: dict[int, Copy] = {}
     equal: dict[int, list[int]] = {}
     for i, j, similar in zip(*(part.tolist() for part in near.pairs(both, threshold)), strict=True):
-        if i < split <= j and similar > found.get(j, Copy(0, 0, 0.0)).similarity:
-            found[j] = Copy(j - split, i, similar)
+        if i < split <= j and similar > copied.get(j, Copy(0, 0, 0.0)).similarity:
+            copied[j] = Copy(j - split, i, similar)
         elif i >= split and similar == 1:
             equal.setdefault(i, []).append(j)
     # Equal texts are paired with the first of them only: they share what it was found near to.
     for first, others in equal.items():
-        if first in found:
+        if first in copied:
             for j in others:
-                found.setdefault(j, found[first]._replace(row=j - split))
-    return [found[j] for j in sorted(found)]
+                copied.setdefault(j, copied[first]._replace(row=j - split))
+    return [copied[j] for j in sorted(copied)]
 
 
 def copied_rows(
@@ -107,11 +107,11 @@ def runs(
     """
     ours, theirs = ([shingles.normalise(text) for text in side] for side in (texts, reference))
     script = [shingles.is_cjk(text) for text in ours]
-    found: list[Run] = []
+    longest: list[Run] = []
     for cjk, size in ((False, characters), (True, characters_cjk)):
         chosen = [at for at, text in enumerate(ours) if script[at] == cjk and len(text) >= size]
-        found += _runs(chosen, ours, [text for text in theirs if len(text) >= size], size)
-    return sorted(found)
+        longest += _runs(chosen, ours, [text for text in theirs if len(text) >= size], size)
+    return sorted(longest)
 
 
 def closest_share(
@@ -163,15 +163,15 @@ def _runs(chosen: list[int], ours: list[str], theirs: list[str], size: int) -> l
         at = np.minimum(np.searchsorted(distinct, hashed), len(distinct) - 1)
         seen[at[distinct[at] == hashed]] = True
     hit = seen[place]
-    found, start = [], 0
+    longest, start = [], 0
     for row in chosen:
         many = len(ours[row]) - size + 1
         first, length = _longest(hit[start : start + many])
         if length:
             stop = first + length + size - 1
-            found.append(Run(row, first, stop - first, ours[row][first:stop]))
+            longest.append(Run(row, first, stop - first, ours[row][first:stop]))
         start += many
-    return found
+    return longest
 
 
 def _longest(hit: NDArray[np.bool_]) -> tuple[int, int]:
@@ -186,13 +186,13 @@ def _longest(hit: NDArray[np.bool_]) -> tuple[int, int]:
 
 def _blocks(texts: list[str]) -> list[list[str]]:
     blocks: list[list[str]] = [[]]
-    held = 0
+    size = 0
     for text in texts:
-        if held > _CHUNK:
+        if size > _CHUNK:
             blocks.append([])
-            held = 0
+            size = 0
         blocks[-1].append(text)
-        held += len(text)
+        size += len(text)
     return blocks
 
 

@@ -83,7 +83,7 @@ def _copied_rows(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
     reference, names = evidence.reference, evidence.shared
     if reference is None or reference.released:
         return
-    if not any(evidence.rows.columns[name].kind == "number" for name in names):
+    if not any(evidence.rows.columns[name].numeric for name in names):
         return
     ours, theirs = (_tuples(side, names) for side in (evidence.rows, reference))
     copied, chance = privacy.copied_rows(ours, theirs)
@@ -157,5 +157,5 @@ def _tuples(side: frame.Frame, names: list[str]) -> list[tuple[str | None, ...]]
 
 def _strings(rows: frame.Frame) -> list[str]:
     """Each row's strings of every kind: a number hides in an id as well as in a text."""
-    columns = [column.values for column in rows.columns.values() if column.kind != "number"]
+    columns = [column.values for column in rows.columns.values() if not column.numeric]
     return ["\n".join(str(cell) for cell in row if cell) for row in zip(*columns, strict=True)]

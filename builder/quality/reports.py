@@ -28,7 +28,8 @@ from builder.quality import (
 )
 from builder.quality.findings import WORST_FIRST, Evidence, Finding, Verdict
 from builder.stats import features
-from builder.table.frame import Column
+from builder.table.column import Column
+from builder.table.kinds import CATEGORY, NUMBER
 from builder.text import counted, cut, number
 
 POINTS = 700
@@ -198,7 +199,7 @@ def _legend(labels: Mapping[str, str]) -> str:
 
 
 def _marginals(evidence: Evidence) -> str:
-    columns = [*evidence.rows.of("number"), *evidence.rows.of("category")][:COLUMNS]
+    columns = [*evidence.rows.of(NUMBER), *evidence.rows.of(CATEGORY)][:COLUMNS]
     reference = {
         **evidence.context.drawn,
         **(evidence.reference.columns if evidence.reference else {}),
@@ -215,8 +216,8 @@ def _marginals(evidence: Evidence) -> str:
 
 def _marginal(column: Column, reference: Column | None) -> str:
     """A picture of one column over its reference."""
-    if column.kind == "number":
-        known = reference.values if reference and reference.kind == "number" else np.empty(0)
+    if column.numeric:
+        known = reference.values if reference and reference.numeric else np.empty(0)
         return figures.marginal(*(side[~np.isnan(side)] for side in (column.values, known)))
     ours, theirs = (
         labels.shares([cell for cell in side.values if cell is not None]) if side else {}
@@ -244,7 +245,7 @@ def _map(evidence: Evidence) -> str:
 
 def _combinations(evidence: Evidence) -> str:
     context, rows = evidence.context, evidence.rows
-    axes = context.axes[:2] or tuple(column.name for column in rows.of("category")[:2])
+    axes = context.axes[:2] or tuple(column.name for column in rows.of(CATEGORY)[:2])
     if len(axes) < 2:
         return ""
     values = [[str(cell) for cell in rows.column(axis).values] for axis in axes]

@@ -12,7 +12,6 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 
 from builder.plan import columns
-from builder.plan.columns import Kind
 from builder.plan.plans import DatasetPlan
 from builder.plan.spread import mix, unit, word
 from builder.records import Reject, Row, canonical
@@ -21,6 +20,7 @@ from builder.results.settle import Settlement
 from builder.results.step import Standing
 from builder.results.tally import Tallies
 from builder.store import Store
+from builder.table.kinds import Kind
 
 BLOCK = 20_000
 """Planned cases whose rows share a file."""

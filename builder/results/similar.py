@@ -9,7 +9,7 @@ from builder.plan import columns
 from builder.plan.plans import DatasetPlan, ScenarioPlan
 from builder.records import Reject, Row
 from builder.stats import near
-from builder.table import tables
+from builder.table import reader, tables
 
 
 @dataclass(slots=True)
@@ -56,7 +56,7 @@ def accepted_texts(dataset: DatasetPlan) -> AcceptedTexts:
 def texts(path: Path) -> list[tuple[int, str]]:
     """The texts of a file with their lines: each line of a .txt, each text cell of a table."""
     if path.suffix.lower() in (".txt", ".md"):
-        lines = tables.read_text(path).split("\n")
+        lines = reader.read_text(path).split("\n")
         return [(number, line) for number, line in enumerate(lines, 1) if line.strip()]
     table = tables.load(path)
     first = 2 if path.suffix.lower() in (".csv", ".tsv") else 1

@@ -13,7 +13,7 @@ EPOCH = datetime.date(1970, 1, 1).toordinal()
 
 
 def named(
-    sampler: str, given: Any, positions: Sequence[str], extra: Sequence[str] = ()
+    sampler: str, given: object, positions: Sequence[str], extra: Sequence[str] = ()
 ) -> dict[str, Any]:
     """Options by name from a list (by position), one value (the first position) or a mapping."""
     known = (*positions, *extra)
@@ -42,30 +42,30 @@ def required(sampler: str, options: Mapping[str, Any], words: Sequence[str]) -> 
         raise ValueError(f"{sampler} needs {' and '.join(missing)}")
 
 
-def number(sampler: str, word: str, value: Any) -> float:
+def number(sampler: str, word: str, value: object) -> float:
     """A finite number; a text that looks like one is refused, as YAML kept it a text for a reason."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         raise ValueError(f"{sampler}: {word} is a number, not {value!r}")
     return float(value)
 
 
-def positive(sampler: str, word: str, value: Any) -> float:
+def positive(sampler: str, word: str, value: object) -> float:
     """A number above 0."""
-    found = number(sampler, word, value)
-    if found <= 0:
+    size = number(sampler, word, value)
+    if size <= 0:
         raise ValueError(f"{sampler}: {word} is above 0, not {value!r}")
-    return found
+    return size
 
 
-def whole(sampler: str, word: str, value: Any) -> int:
+def whole(sampler: str, word: str, value: object) -> int:
     """An integer that a float holds exactly."""
-    found = number(sampler, word, value)
-    if found != round(found) or abs(found) > 2**53:
+    size = number(sampler, word, value)
+    if size != round(size) or abs(size) > 2**53:
         raise ValueError(f"{sampler}: {word} is a whole number, not {value!r}")
-    return int(found)
+    return int(size)
 
 
-def choice(sampler: str, word: str, value: Any, known: Sequence[str]) -> str:
+def choice(sampler: str, word: str, value: object, known: Sequence[str]) -> str:
     """One of the known words."""
     if value not in known:
         raise ValueError(
@@ -75,7 +75,7 @@ def choice(sampler: str, word: str, value: Any, known: Sequence[str]) -> str:
     return str(value)
 
 
-def day(sampler: str, word: str, value: Any) -> int:
+def day(sampler: str, word: str, value: object) -> int:
     """Days since 1970 of an ISO date."""
     if isinstance(value, datetime.date) and not isinstance(value, datetime.datetime):
         return value.toordinal() - EPOCH

@@ -6,15 +6,15 @@ a dataset whose columns come from here together.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from builder.sampling import arguments, packed
-from builder.sampling.sampler import Arrays
-from builder.table.tables import Column, Table
+from builder.sampling.sampler import Arrays, Options
+from builder.table.column import Column
+from builder.table.tables import Table
 
 
 class Bootstrap:
@@ -23,12 +23,12 @@ class Bootstrap:
     fitted: ClassVar[bool] = True
 
     @staticmethod
-    def options(given: Any) -> dict[str, Any]:
-        """None."""
+    def options(given: object) -> dict[str, Any]:
+        """No option of its own; ValueError for any."""
         return arguments.named("bootstrap", given, ())
 
     @staticmethod
-    def fit(table: Table, options: Mapping[str, Any], rng: np.random.Generator) -> Arrays:
+    def fit(table: Table, options: Options, rng: np.random.Generator) -> Arrays:
         """The table itself, packed. ValueError where it has no rows."""
         if not len(table):
             raise ValueError("bootstrap needs at least one row")
@@ -36,7 +36,7 @@ class Bootstrap:
 
     @staticmethod
     def width(arrays: Arrays) -> int:
-        """One."""
+        """One uniform number a row: it names a row of the table."""
         return 1
 
     @staticmethod

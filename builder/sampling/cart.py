@@ -18,9 +18,10 @@ from numpy.typing import NDArray
 from builder import extras
 from builder.sampling import arguments, normal, packed
 from builder.sampling.packed import Codes
-from builder.sampling.sampler import Arrays
+from builder.sampling.sampler import Arrays, Options
 from builder.stats import threads
-from builder.table.tables import Column, Table
+from builder.table.column import Column
+from builder.table.tables import Table
 
 LEAF = 5
 """The fewest rows in a leaf, as synthpop has it."""
@@ -35,20 +36,20 @@ class Cart:
     fitted: ClassVar[bool] = True
 
     @staticmethod
-    def options(given: Any) -> dict[str, Any]:
+    def options(given: object) -> dict[str, Any]:
         """leaf: the fewest rows from which a value is drawn; trees: how many a column has.
 
         Without trees, 10, or 30 under 2,000 rows; 1 is the classic method.
         """
         options = arguments.named("cart", given, (), ("leaf", "trees"))
-        found = {word: arguments.whole("cart", word, value) for word, value in options.items()}
-        for word, value in found.items():
+        counts = {word: arguments.whole("cart", word, value) for word, value in options.items()}
+        for word, value in counts.items():
             if value < 1:
                 raise ValueError(f"cart: {word} is at least 1, not {value}")
-        return {"leaf": LEAF} | found
+        return {"leaf": LEAF} | counts
 
     @staticmethod
-    def fit(table: Table, options: Mapping[str, Any], rng: np.random.Generator) -> Arrays:
+    def fit(table: Table, options: Options, rng: np.random.Generator) -> Arrays:
         """The packed table and the trees of every column. ValueError under two leaves' rows."""
         leaf = options["leaf"]
         if len(table) < 2 * leaf:
@@ -64,7 +65,7 @@ class Cart:
     @staticmethod
     def draw(arrays: Arrays, u: NDArray[np.float64]) -> dict[str, Column]:
         """n rows; column j is taken from the table's rows in the leaf that columns < j lead to."""
-        found: dict[str, Column] = {}
+        columns: dict[str, Column] = {}
         n, d = u.shape
         before = np.zeros((d, n), dtype=np.int32)
         for j, (name, kind) in enumerate(packed.headed(arrays)):
@@ -83,8 +84,8 @@ class Cart:
             rows = first + np.minimum(((which - tree) * count).astype(np.int64), count - 1)
             donors = arrays[f"donors{j}"][rows]
             before[j] = arrays["codes"][donors, j]
-            found[name] = Column(name, kind, packed.values(arrays, j, donors))
-        return found
+            columns[name] = Column(name, kind, packed.values(arrays, j, donors))
+        return columns
 
 
 @threads.single()
@@ -101,14 +102,14 @@ def _fit(table: Table, leaf: int, trees: int, rng: np.random.Generator) -> Array
 
 def _codes(table: Table) -> NDArray[np.int32]:
     """(n, d): the rank of every value in its column, missing ones last."""
-    found = []
+    columns = []
     for column in table.columns.values():
-        if column.kind == "category":
+        if not column.numeric:
             codes, texts = packed.coded(column)
-            found.append(np.where(codes < 0, len(texts), codes))
+            columns.append(np.where(codes < 0, len(texts), codes))
         else:
-            found.append(np.unique(column.values + 0.0, return_inverse=True)[1])
-    return np.column_stack(found).astype(np.int32)
+            columns.append(np.unique(column.values + 0.0, return_inverse=True)[1])
+    return np.column_stack(columns).astype(np.int32)
 
 
 def _target(column: Column, codes: NDArray[np.int32]) -> NDArray[np.float64]:
@@ -117,7 +118,7 @@ def _target(column: Column, codes: NDArray[np.int32]) -> NDArray[np.float64]:
     Numbers of which some are missing have two: the score, and whether there is one, which
     counts less, so that values missing by chance do not hide what the others depend on.
     """
-    if column.kind == "category":
+    if not column.numeric:
         return np.eye(int(codes.max()) + 1)[codes]
     known = ~np.isnan(column.values)
     place = codes[known]
@@ -143,14 +144,14 @@ def _places(
     if target.shape[1] > 1:
         axis = np.linalg.eigh(centred.T @ centred)[1][:, -1]
         line = centred @ (axis * np.sign(axis[np.argmax(np.abs(axis))]))
-    found = {}
+    places = {}
     for c, column in enumerate(list(table.columns.values())[:j]):
-        if column.kind == "category":
+        if not column.numeric:
             mean = np.bincount(codes[:, c], line) / np.maximum(np.bincount(codes[:, c]), 1)
             place = np.empty(len(mean), dtype=np.int32)
             place[np.argsort(mean, kind="stable")] = np.arange(len(mean))
-            found[c] = place
-    return found
+            places[c] = place
+    return places
 
 
 def _grow(
@@ -184,7 +185,7 @@ def _grow(
         tree, at = _tree(seen, target, np.sort(bag), leaf, int(rng.integers(2**31)))
         count = np.bincount(at, minlength=tree.node_count)
         inner = tree.children_left >= 0
-        found: dict[str, NDArray[Any]] = {
+        parts: dict[str, NDArray[Any]] = {
             "roots": np.array([nodes]),
             "feature": np.where(inner, tree.feature, -1),
             # Features are whole numbers: left is x <= floor(threshold).
@@ -194,7 +195,7 @@ def _grow(
             "count": count,
             "donors": np.lexsort((codes[:, j], at)),
         }
-        for name, value in found.items():
+        for name, value in parts.items():
             grown.setdefault(name, []).append(value)
         nodes += tree.node_count
     return {f"{name}{j}": np.concatenate(values).astype(np.int32) for name, values in grown.items()}

@@ -6,7 +6,6 @@ one latent number each, so that relations among them are kept only roughly.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
@@ -19,8 +18,9 @@ from builder.sampling import (
     normal,
     packed,
 )
-from builder.sampling.sampler import Arrays
-from builder.table.tables import Column, Table
+from builder.sampling.sampler import Arrays, Options
+from builder.table.column import Column
+from builder.table.tables import Table
 
 FEWEST = 10
 """Rows below which correlations are noise."""
@@ -32,19 +32,19 @@ class Copula:
     fitted: ClassVar[bool] = True
 
     @staticmethod
-    def options(given: Any) -> dict[str, Any]:
-        """None."""
+    def options(given: object) -> dict[str, Any]:
+        """No option of its own; ValueError for any."""
         return arguments.named("copula", given, ())
 
     @staticmethod
-    def fit(table: Table, options: Mapping[str, Any], rng: np.random.Generator) -> Arrays:
+    def fit(table: Table, options: Options, rng: np.random.Generator) -> Arrays:
         """Margins and the lower triangle of the correlations. ValueError under 10 rows."""
         if len(table) < FEWEST:
             raise ValueError(f"copula needs at least {FEWEST} rows; here are {len(table)}")
         ordered = packed.canonical(table)
-        found, low, high = margins.learn(ordered)
+        dimensions, low, high = margins.learn(ordered)
         _, r = latent.place(low, high, rng)
-        return margins.store(ordered, found) | {"factor": np.linalg.cholesky(r)}
+        return margins.store(ordered, dimensions) | {"factor": np.linalg.cholesky(r)}
 
     @staticmethod
     def width(arrays: Arrays) -> int:

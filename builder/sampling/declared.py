@@ -14,8 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from builder.sampling import arguments, truncated
-from builder.sampling.sampler import Arrays
-from builder.table.tables import Column, Kind, Table
+from builder.sampling.sampler import Arrays, Options
+from builder.table import kinds
+from builder.table.column import Column
+from builder.table.kinds import CATEGORY, DATE, INTEGER, NUMBER, Kind
+from builder.table.tables import Table
 
 Floats = NDArray[np.float64]
 BOUNDS = ("min", "max", "round")
@@ -23,46 +26,50 @@ WIDEST = 1e7
 """The largest mean of a Poisson draw: beyond it, a normal one with `round: 0` is the same."""
 
 
-def parse(line: Mapping[str, Any], sampler: str) -> Any:
+def parse(line: Mapping[str, Any], sampler: str) -> object:
     """What to hand to `options` where bounds stand beside the name: `{normal: [10, 2], min: 0}`.
 
     `line` is the whole mapping; ValueError says which option stands twice.
     """
-    given, beside = line[sampler], {key: line[key] for key in line if key != sampler}
-    if not beside:
+    given, bounds = line[sampler], {key: line[key] for key in line if key != sampler}
+    if not bounds:
         return given
     positions = POSITIONS.get(sampler)
     if positions is None:
-        raise ValueError(f"{sampler} takes nothing beside it, not {', '.join(map(repr, beside))}")
+        raise ValueError(f"{sampler} takes nothing beside it, not {', '.join(map(repr, bounds))}")
     # A mapping is judged by the sampler's own options, with what stands beside it.
     inside = (
         dict(given) if isinstance(given, Mapping) else arguments.named(sampler, given, positions)
     )
-    for word in beside:
+    for word in bounds:
         if word in inside:
             raise ValueError(f"{sampler}: {word} is given twice")
-    return {**inside, **beside}
+    return {**inside, **bounds}
 
 
-class Uniform:
-    """`uniform: [low, high]`, any number between."""
+class Declared:
+    """What the distributions have in common: one column, named '', of one uniform number a row."""
 
     fitted: ClassVar[bool] = False
 
     @staticmethod
-    def options(given: Any) -> dict[str, Any]:
-        """low, high and round."""
-        return _between("uniform", given, extra=("round",))
-
-    @staticmethod
-    def fit(table: Table, options: Mapping[str, Any], rng: np.random.Generator) -> Arrays:
-        """The options as arrays."""
-        return _kept(options)
+    def fit(table: Table, options: Options, rng: np.random.Generator) -> Arrays:
+        """The options as arrays; there is no table to learn from."""
+        return _arrays(options)
 
     @staticmethod
     def width(arrays: Arrays) -> int:
-        """One."""
+        """One uniform number a row."""
         return 1
+
+
+class Uniform(Declared):
+    """`uniform: [low, high]`, any number between."""
+
+    @staticmethod
+    def options(given: object) -> dict[str, Any]:
+        """low, high and round."""
+        return _between("uniform", given, extra=("round",))
 
     @staticmethod
     def draw(arrays: Arrays, u: Floats) -> dict[str, Column]:
@@ -72,13 +79,11 @@ class Uniform:
         return _rounded(arrays, values, low, high)
 
 
-class Normal:
+class Normal(Declared):
     """`normal: [mean, sd]`, truncated to min and max."""
 
-    fitted: ClassVar[bool] = False
-
     @staticmethod
-    def options(given: Any) -> dict[str, Any]:
+    def options(given: object) -> dict[str, Any]:
         """mean, sd, min, max and round."""
         options = arguments.named("normal", given, ("mean", "sd"), BOUNDS)
         arguments.required("normal", options, ("mean", "sd"))
@@ -88,16 +93,11 @@ class Normal:
         return options
 
     @staticmethod
-    def fit(table: Table, options: Mapping[str, Any], rng: np.random.Generator) -> Arrays:
+    def fit(table: Table, options: Options, rng: np.random.Generator) -> Arrays:
         """The options as arrays, and the bounds as probabilities."""
-        return _kept(
+        return _arrays(
             {**options, **truncated.bounds("normal", options, options["mean"], options["sd"])}
         )
-
-    @staticmethod
-    def width(arrays: Arrays) -> int:
-        """One."""
-        return 1
 
     @staticmethod
     def draw(arrays: Arrays, u: Floats) -> dict[str, Column]:
@@ -106,13 +106,11 @@ class Normal:
         return _bounded(arrays, values)
 
 
-class Lognormal:
+class Lognormal(Declared):
     """`lognormal: [mu, sigma]` of the logarithm, or {median, sigma}; truncated to min and max."""
 
-    fitted: ClassVar[bool] = False
-
     @staticmethod
-    def options(given: Any) -> dict[str, Any]:
+    def options(given: object) -> dict[str, Any]:
         """mu, sigma, min, max and round."""
         options = arguments.named("lognormal", given, ("mu", "sigma"), ("median", *BOUNDS))
         options = _numbers("lognormal", options)
@@ -132,17 +130,12 @@ class Lognormal:
         return options
 
     @staticmethod
-    def fit(table: Table, options: Mapping[str, Any], rng: np.random.Generator) -> Arrays:
+    def fit(table: Table, options: Options, rng: np.random.Generator) -> Arrays:
         """The options as arrays, and the bounds as probabilities."""
-        kept = truncated.bounds(
+        bounds = truncated.bounds(
             "lognormal", truncated.logarithms(options), options["mu"], options["sigma"]
         )
-        return _kept({**options, **kept})
-
-    @staticmethod
-    def width(arrays: Arrays) -> int:
-        """One."""
-        return 1
+        return _arrays({**options, **bounds})
 
     @staticmethod
     def draw(arrays: Arrays, u: Floats) -> dict[str, Column]:
@@ -151,13 +144,11 @@ class Lognormal:
         return _bounded(arrays, np.exp(np.minimum(logs, 709.0)))
 
 
-class Poisson:
+class Poisson(Declared):
     """`poisson: mean`, a count, truncated to min and max."""
 
-    fitted: ClassVar[bool] = False
-
     @staticmethod
-    def options(given: Any) -> dict[str, Any]:
+    def options(given: object) -> dict[str, Any]:
         """mean, min and max."""
         options = arguments.named("poisson", given, ("mean",), ("min", "max"))
         arguments.required("poisson", options, ("mean",))
@@ -168,55 +159,36 @@ class Poisson:
         return options
 
     @staticmethod
-    def fit(table: Table, options: Mapping[str, Any], rng: np.random.Generator) -> Arrays:
+    def fit(table: Table, options: Options, rng: np.random.Generator) -> Arrays:
         """The counts and their cumulative probabilities, both (m,)."""
         return _counts(options)
 
     @staticmethod
-    def width(arrays: Arrays) -> int:
-        """One."""
-        return 1
-
-    @staticmethod
     def draw(arrays: Arrays, u: Floats) -> dict[str, Column]:
         """n counts."""
-        return {"": Column("", "integer", arrays["values"][_steps(arrays["cumulative"], u[:, 0])])}
+        return _column(INTEGER, arrays["values"][_steps(arrays["cumulative"], u[:, 0])])
 
 
-class Integer:
+class Integer(Declared):
     """`integer: [low, high]`, both included, each as likely."""
 
-    fitted: ClassVar[bool] = False
-
     @staticmethod
-    def options(given: Any) -> dict[str, Any]:
+    def options(given: object) -> dict[str, Any]:
         """low and high."""
         options = _between("integer", given)
         return {word: arguments.whole("integer", word, options[word]) for word in options}
 
     @staticmethod
-    def fit(table: Table, options: Mapping[str, Any], rng: np.random.Generator) -> Arrays:
-        """The options as arrays."""
-        return _kept(options)
-
-    @staticmethod
-    def width(arrays: Arrays) -> int:
-        """One."""
-        return 1
-
-    @staticmethod
     def draw(arrays: Arrays, u: Floats) -> dict[str, Column]:
         """n whole numbers."""
-        return {"": Column("", "integer", _evenly(arrays, u[:, 0]))}
+        return _column(INTEGER, _evenly(arrays, u[:, 0]))
 
 
-class Date:
+class Date(Declared):
     """`date: [first, last]` as ISO dates, both included, each day as likely."""
 
-    fitted: ClassVar[bool] = False
-
     @staticmethod
-    def options(given: Any) -> dict[str, Any]:
+    def options(given: object) -> dict[str, Any]:
         """low and high, in days since 1970."""
         options = arguments.named("date", given, ("low", "high"))
         arguments.required("date", options, ("low", "high"))
@@ -226,28 +198,16 @@ class Date:
         return options
 
     @staticmethod
-    def fit(table: Table, options: Mapping[str, Any], rng: np.random.Generator) -> Arrays:
-        """The options as arrays."""
-        return _kept(options)
-
-    @staticmethod
-    def width(arrays: Arrays) -> int:
-        """One."""
-        return 1
-
-    @staticmethod
     def draw(arrays: Arrays, u: Floats) -> dict[str, Column]:
         """n days since 1970."""
-        return {"": Column("", "date", _evenly(arrays, u[:, 0]))}
+        return _column(DATE, _evenly(arrays, u[:, 0]))
 
 
-class Choice:
+class Choice(Declared):
     """`choice: [a, b, c]`, each as likely, or `{a: 3, b: 1}` by weight."""
 
-    fitted: ClassVar[bool] = False
-
     @staticmethod
-    def options(given: Any) -> dict[str, Any]:
+    def options(given: object) -> dict[str, Any]:
         """values, weights and kind (integer, float or category)."""
         if isinstance(given, Mapping):
             weights = [
@@ -263,39 +223,33 @@ class Choice:
         for value in values:
             if isinstance(value, bool) or not isinstance(value, str | int | float | type(None)):
                 raise ValueError(f"choice takes texts and numbers, not {value!r}; quote it")
-        return {"values": values, "weights": weights, "kind": _kind(values)}
+        return {"values": values, "weights": weights, "kind": _kind(values).code}
 
     @staticmethod
-    def fit(table: Table, options: Mapping[str, Any], rng: np.random.Generator) -> Arrays:
+    def fit(table: Table, options: Options, rng: np.random.Generator) -> Arrays:
         """values, missing and cumulative, (m,) each, and the kind."""
         values = options["values"]
         missing = np.array([value is None for value in values])
-        if options["kind"] == "category":
-            kept = np.array(["" if value is None else str(value) for value in values])
+        if options["kind"] == CATEGORY.code:
+            listed = np.array(["" if value is None else str(value) for value in values])
         else:
-            kept = np.array([np.nan if value is None else float(value) for value in values])
+            listed = np.array([np.nan if value is None else float(value) for value in values])
         cumulative = np.cumsum(np.array(options["weights"], dtype=np.float64))
         return {
-            "values": kept,
+            "values": listed,
             "missing": missing,
             "cumulative": cumulative / cumulative[-1],
             "kind": np.array(options["kind"]),
         }
 
     @staticmethod
-    def width(arrays: Arrays) -> int:
-        """One."""
-        return 1
-
-    @staticmethod
     def draw(arrays: Arrays, u: Floats) -> dict[str, Column]:
         """n of the values."""
-        kind: Kind = arrays["kind"].item()
-        values = arrays["values"]
-        if kind == "category":
+        kind, values = kinds.OF_CODE[arrays["kind"].item()], arrays["values"]
+        if kind == CATEGORY:
             values = values.astype(object)
             values[arrays["missing"]] = None
-        return {"": Column("", kind, values[_steps(arrays["cumulative"], u[:, 0])])}
+        return _column(kind, values[_steps(arrays["cumulative"], u[:, 0])])
 
 
 POSITIONS = {
@@ -306,7 +260,7 @@ POSITIONS = {
 }
 
 
-def _between(sampler: str, given: Any, extra: tuple[str, ...] = ()) -> dict[str, Any]:
+def _between(sampler: str, given: object, extra: tuple[str, ...] = ()) -> dict[str, Any]:
     options = arguments.named(sampler, given, ("low", "high"), extra)
     arguments.required(sampler, options, ("low", "high"))
     options = _numbers(sampler, options)
@@ -317,17 +271,17 @@ def _between(sampler: str, given: Any, extra: tuple[str, ...] = ()) -> dict[str,
 
 def _numbers(sampler: str, options: Mapping[str, Any]) -> dict[str, Any]:
     """The same options, each a number; bounds in order, round a whole number of decimals."""
-    found: dict[str, Any] = {
+    numbers: dict[str, Any] = {
         word: arguments.whole(sampler, word, value)
         if word == "round"
         else arguments.number(sampler, word, value)
         for word, value in options.items()
     }
-    if not -12 <= found.get("round", 0) <= 15:
-        raise ValueError(f"{sampler}: round is from -12 to 15 decimals, not {found['round']}")
-    arguments.ordered(sampler, found, "min", "max")
-    _grid(sampler, found, found.get("min", -math.inf), found.get("max", math.inf))
-    return found
+    if not -12 <= numbers.get("round", 0) <= 15:
+        raise ValueError(f"{sampler}: round is from -12 to 15 decimals, not {numbers['round']}")
+    arguments.ordered(sampler, numbers, "min", "max")
+    _grid(sampler, numbers, numbers.get("min", -math.inf), numbers.get("max", math.inf))
+    return numbers
 
 
 def _grid(sampler: str, options: Mapping[str, Any], low: float, high: float) -> None:
@@ -350,11 +304,11 @@ def _inside(decimals: int, low: float, high: float) -> tuple[float, float]:
 
 def _rounded(arrays: Arrays, values: Floats, low: float, high: float) -> dict[str, Column]:
     if "round" not in arrays:
-        return {"": Column("", "float", values)}
+        return _column(NUMBER, values)
     decimals = int(arrays["round"])
     first, last = _inside(decimals, low, high)
     snapped = np.clip(np.round(values, decimals), first, last) + 0.0
-    return {"": Column("", "float" if decimals > 0 else "integer", snapped)}
+    return _column(NUMBER if decimals > 0 else INTEGER, snapped)
 
 
 def _bounded(arrays: Arrays, values: Floats) -> dict[str, Column]:
@@ -378,8 +332,8 @@ def _counts(options: Mapping[str, Any]) -> Arrays:
 
 
 def _steps(cumulative: Floats, u: Floats) -> NDArray[np.int64]:
-    found = np.searchsorted(cumulative, u, side="left")
-    return np.minimum(found, len(cumulative) - 1).astype(np.int64)
+    steps = np.searchsorted(cumulative, u, side="left")
+    return np.minimum(steps, len(cumulative) - 1).astype(np.int64)
 
 
 def _evenly(arrays: Arrays, u: Floats) -> Floats:
@@ -390,9 +344,13 @@ def _evenly(arrays: Arrays, u: Floats) -> Floats:
 def _kind(values: list[Any]) -> Kind:
     present = [value for value in values if value is not None]
     if not present or any(isinstance(value, str) for value in present):
-        return "category"
-    return "integer" if all(isinstance(value, int) for value in present) else "float"
+        return CATEGORY
+    return INTEGER if all(isinstance(value, int) for value in present) else NUMBER
 
 
-def _kept(options: Mapping[str, Any]) -> Arrays:
+def _arrays(options: Options) -> Arrays:
     return {word: np.array(value) for word, value in options.items()}
+
+
+def _column(kind: Kind, values: NDArray[Any]) -> dict[str, Column]:
+    return {"": Column("", kind, values)}

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from builder.sampling.compare import auc
 from builder.stats import association, distances, neighbours
 from builder.stats.distances import Floats
-from builder.table.tables import Column, Table
+from builder.table.column import Column
+from builder.table.tables import Table
 
 MOST = 5000
 """Rows that take part where every row is compared with every other."""
@@ -80,14 +81,14 @@ def compare(
 def associations(table: Table) -> Floats:
     """Strengths (d, d) of association, see `association.matrix`; a missing category is one more."""
     columns = [
-        _codes(column.values)[0] if column.kind == "category" else column.values
+        _codes(column.values)[0] if not column.numeric else column.values
         for column in table.columns.values()
     ]
     return association.matrix(columns)
 
 
 def _likeness(drawn: Column, reference: Column) -> Likeness:
-    if drawn.kind == "category":
+    if not drawn.numeric:
         n = len(drawn.values)
         codes, known = _codes(np.concatenate([drawn.values, reference.values]))
         ours, theirs = (
@@ -95,14 +96,14 @@ def _likeness(drawn: Column, reference: Column) -> Likeness:
         )
         unknown = float(ours[theirs == 0].sum() / n)
         apart = distances.total_variation(ours, theirs)
-        return Likeness(drawn.name, drawn.kind, 1 - apart, float("nan"), unknown)
+        return Likeness(drawn.name, drawn.kind.code, 1 - apart, float("nan"), unknown)
     x, y = (column.values[~np.isnan(column.values)] for column in (drawn, reference))
     missing = abs(float(np.isnan(drawn.values).mean() - np.isnan(reference.values).mean()))
     if not len(x) or not len(y):
-        return Likeness(drawn.name, drawn.kind, 1 - missing, 0.0, 0.0)
+        return Likeness(drawn.name, drawn.kind.code, 1 - missing, 0.0, 0.0)
     return Likeness(
         name=drawn.name,
-        kind=drawn.kind,
+        kind=drawn.kind.code,
         ks=1 - max(distances.ks(x, y), missing),
         shift=distances.mean_shift(x, y),
         outside=float(((x < y.min()) | (x > y.max())).mean()),
@@ -141,7 +142,7 @@ def _sides(
     drawn: Column, rows: Column, scale: Column
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], bool]:
     """Both columns as numbers whose difference is the distance, and whether they are codes."""
-    if drawn.kind == "category":
+    if not drawn.numeric:
         codes = _codes(np.concatenate([drawn.values, rows.values]))[0].astype(np.float32)
         return codes[: len(drawn.values)], codes[len(drawn.values) :], True
     known = scale.values[~np.isnan(scale.values)]

@@ -12,8 +12,9 @@ from builder.sampling import arguments, compare, packed
 from builder.sampling.cart import Cart
 from builder.sampling.compare import Way
 from builder.sampling.gmm import Mixture
-from builder.sampling.sampler import Arrays
-from builder.table.tables import Column, Table
+from builder.sampling.sampler import Arrays, Options
+from builder.table.column import Column
+from builder.table.tables import Table
 
 FEWEST = 40
 """Rows whose halves are large enough to compare."""
@@ -31,12 +32,12 @@ class Fit:
     fitted: ClassVar[bool] = True
 
     @staticmethod
-    def options(given: Any) -> dict[str, Any]:
-        """None."""
+    def options(given: object) -> dict[str, Any]:
+        """No option of its own; ValueError for any."""
         return arguments.named("fit", given, ())
 
     @staticmethod
-    def fit(table: Table, options: Mapping[str, Any], rng: np.random.Generator) -> Arrays:
+    def fit(table: Table, options: Options, rng: np.random.Generator) -> Arrays:
         """The arrays of the chosen sampler, fitted on all rows, with `chosen`, `ways` and `scores`.
 
         Scores are those of `compare.held_out`, the nearest to 0.5 first. ValueError under 40 rows.

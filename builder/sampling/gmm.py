@@ -8,7 +8,6 @@ bounds in either: raw rows that fall out are drawn again from the same component
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
@@ -25,9 +24,10 @@ from builder.sampling import (
 )
 from builder.sampling.margins import Margin
 from builder.sampling.normal import Floats
-from builder.sampling.sampler import Arrays
+from builder.sampling.sampler import Arrays, Options
 from builder.stats import threads
-from builder.table.tables import Column, Table
+from builder.table.column import Column
+from builder.table.tables import Table
 
 FEWEST = 20
 """Rows below which a mixture is noise."""
@@ -43,7 +43,7 @@ class Mixture:
     fitted: ClassVar[bool] = True
 
     @staticmethod
-    def options(given: Any) -> dict[str, Any]:
+    def options(given: object) -> dict[str, Any]:
         """components and space where given."""
         options = arguments.named("gmm", given, (), ("components", "space"))
         if "components" in options:
@@ -55,7 +55,7 @@ class Mixture:
         return options
 
     @staticmethod
-    def fit(table: Table, options: Mapping[str, Any], rng: np.random.Generator) -> Arrays:
+    def fit(table: Table, options: Options, rng: np.random.Generator) -> Arrays:
         """Weights, means and triangles of the components. ValueError under 20 rows.
 
         The space, where it is not given, is the one whose draws a classifier tells less well
@@ -68,7 +68,7 @@ class Mixture:
                 f" here are {len(table)}"
             )
         ordered = packed.canonical(table)
-        numbers = any(column.kind != "category" for column in ordered.columns.values())
+        numbers = any(column.numeric for column in ordered.columns.values())
         if "space" in options or not numbers:
             return _fit(ordered, options.get("space", "scores"), components, rng)
         ways = {space: (Mixture, {**options, "space": space}) for space in ("raw", "scores")}
@@ -109,14 +109,14 @@ class Mixture:
 
 @threads.single()
 def _fit(table: Table, space: str, components: int | None, rng: np.random.Generator) -> Arrays:
-    found, low, high = margins.learn(table)
+    dimensions, low, high = margins.learn(table)
     z, _ = latent.place(low, high, rng)
     columns = list(table.columns.values())
-    raw = np.array([space == "raw" and margin.role == "value" for margin in found])
-    centre, scale = np.zeros(len(found)), np.ones(len(found))
-    bounds = np.tile([-np.inf, np.inf], (len(found), 1))
+    raw = np.array([space == "raw" and margin.role == "value" for margin in dimensions])
+    centre, scale = np.zeros(len(dimensions)), np.ones(len(dimensions))
+    bounds = np.tile([-np.inf, np.inf], (len(dimensions), 1))
     for j in np.flatnonzero(raw):
-        x, pitch = columns[found[j].column].values, margins.grid(found[j].levels).pitch
+        x, pitch = columns[dimensions[j].column].values, margins.grid(dimensions[j].levels).pitch
         centre[j], scale[j] = np.nanmean(x), np.nanstd(x) or 1.0
         gaps = np.isnan(x)
         z[:, j] = np.where(gaps, z[:, j], (x - centre[j]) / scale[j])
@@ -124,13 +124,15 @@ def _fit(table: Table, space: str, components: int | None, rng: np.random.Genera
         bounds[j] = (np.nanmin(x) - pitch / 2, np.nanmax(x) + pitch / 2)
         bounds[j] = (bounds[j] - centre[j]) / scale[j]
     model = mixture.fit(z, components, rng)
-    found = [
-        margin if raw[j] else mixture.marginal(margin, model, j) for j, margin in enumerate(found)
+    dimensions = [
+        margin if raw[j] else mixture.marginal(margin, model, j)
+        for j, margin in enumerate(dimensions)
     ]
     grids = [
-        margins.grid(margin.levels) if raw[j] else margin.grid for j, margin in enumerate(found)
+        margins.grid(margin.levels) if raw[j] else margin.grid
+        for j, margin in enumerate(dimensions)
     ]
-    stored = margins.store(table, found) | {
+    stored = margins.store(table, dimensions) | {
         "raw_grids": np.array([[grid.origin, grid.step, grid.decimals] for grid in grids]),
         "space": np.array(space),
         "raw": raw,
@@ -145,13 +147,13 @@ def _latent(arrays: Arrays, component: NDArray[np.int64], u: Floats) -> list[Flo
     """d arrays (n,) of latent numbers from uniform ones (n, d) and components (n,)."""
     n, d = u.shape
     independent = [normal.quantile(u[:, j]) for j in range(d)]
-    found = [np.empty(n) for _ in range(d)]
+    latent_numbers = [np.empty(n) for _ in range(d)]
     for k in range(len(arrays["means"])):
         rows = np.flatnonzero(component == k)
-        mixed = latent.correlate([one[rows] for one in independent], arrays["factors"][k])
+        mixed = latent.correlate([numbers[rows] for numbers in independent], arrays["factors"][k])
         for j in range(d):
-            found[j][rows] = mixed[j] + arrays["means"][k, j]
-    return found
+            latent_numbers[j][rows] = mixed[j] + arrays["means"][k, j]
+    return latent_numbers
 
 
 def _outside(arrays: Arrays, z: list[Floats]) -> NDArray[np.int64]:

@@ -22,14 +22,14 @@ def correlate(independent: Sequence[Floats], factor: Floats) -> list[Floats]:
     Sums run in a fixed order, one column at a time: a matrix product's rounding depends on
     how many rows it is given.
     """
-    found = []
+    correlated = []
     for j in range(len(independent)):
         total = independent[0] * factor[j, 0]
         for k in range(1, j + 1):
             if factor[j, k] != 0.0:
                 total += independent[k] * factor[j, k]
-        found.append(total)
-    return found
+        correlated.append(total)
+    return correlated
 
 
 @threads.single()
@@ -55,10 +55,10 @@ def place(low: Floats, high: Floats, rng: np.random.Generator) -> tuple[Floats, 
         r = correlation(z)
         for j, rows in enumerate(open_rows):
             if len(rows):
-                rest = np.arange(d) != j
-                slope = np.linalg.solve(r[np.ix_(rest, rest)], r[rest, j])
-                sd = np.sqrt(max(1.0 - r[j, rest] @ slope, RIDGE))
-                mean = z[np.ix_(rows, rest)] @ slope
+                others = np.arange(d) != j
+                slope = np.linalg.solve(r[np.ix_(others, others)], r[others, j])
+                sd = np.sqrt(max(1.0 - r[j, others] @ slope, RIDGE))
+                mean = z[np.ix_(rows, others)] @ slope
                 start = ndtr((low[rows, j] - mean) / sd)
                 mass = ndtr((high[rows, j] - mean) / sd) - start
                 p = np.clip(start + mass * rng.random(len(rows)), 1e-12, 1 - 1e-12)
@@ -84,5 +84,5 @@ def _definite(r: Floats) -> Floats:
         return r
     lifted = (vectors * np.maximum(values, RIDGE)) @ vectors.T
     scale = np.sqrt(np.diag(lifted))
-    found: Floats = lifted / np.outer(scale, scale)
-    return found
+    restored: Floats = lifted / np.outer(scale, scale)
+    return restored

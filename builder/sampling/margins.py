@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from builder.sampling import normal, packed
 from builder.sampling.normal import Floats
 from builder.sampling.sampler import Arrays
-from builder.table.tables import Column, Table
+from builder.table.column import Column
+from builder.table.tables import Table
 
 Role = Literal["label", "present", "value"]
 
@@ -62,8 +63,8 @@ class Margin:
     def invert(self, z: Floats) -> Floats:
         """Values (n,) of latent numbers (n,); codes for labels."""
         if self.stepped:
-            found = np.searchsorted(self.knots, z, side="left")
-            return self.levels[np.minimum(found, len(self.levels) - 1)]
+            steps = np.searchsorted(self.knots, z, side="left")
+            return self.levels[np.minimum(steps, len(self.levels) - 1)]
         values = self.grid.snap(np.interp(z, self.knots, self.levels))
         return np.clip(values, self.levels[0], self.levels[-1])
 
@@ -89,29 +90,31 @@ def columns(
     arrays: Arrays, margins: Sequence[Margin], values: Sequence[Floats]
 ) -> dict[str, Column]:
     """Columns from the values (n,) of every dimension, as `Margin.invert` gives them."""
-    found: dict[str, Column] = {}
+    columns_by_name: dict[str, Column] = {}
     headed = packed.headed(arrays)
-    gone: NDArray[np.bool_] | None = None
+    missing: NDArray[np.bool_] | None = None
     for margin, drawn in zip(margins, values, strict=True):
         name, kind = headed[margin.column]
         if margin.role == "present":
-            gone = drawn < 0.5
+            missing = drawn < 0.5
             continue
         if margin.role == "label":
             texts = arrays[f"texts{margin.column}"]
-            found[name] = Column(name, kind, packed.decoded(drawn.astype(np.int64), texts))
+            columns_by_name[name] = Column(
+                name, kind, packed.decoded(drawn.astype(np.int64), texts)
+            )
         else:
-            filled = drawn if gone is None else np.where(gone, np.nan, drawn)
-            found[name] = Column(name, kind, filled)
-        gone = None
-    return found
+            filled = drawn if missing is None else np.where(missing, np.nan, drawn)
+            columns_by_name[name] = Column(name, kind, filled)
+        missing = None
+    return columns_by_name
 
 
 def store(table: Table, margins: Sequence[Margin]) -> Arrays:
     """Everything that `load` and `columns` need, as arrays."""
     arrays = packed.header(table)
     for i, column in enumerate(table.columns.values()):
-        if column.kind == "category":
+        if not column.numeric:
             arrays[f"texts{i}"] = packed.coded(column)[1]
     arrays["margin_columns"] = np.array([m.column for m in margins])
     arrays["margin_roles"] = np.array([m.role for m in margins])
@@ -169,7 +172,7 @@ def grid(x: Floats) -> Grid:
 
 def _dimensions(column: Column) -> list[tuple[Role, Floats]]:
     """Roles and values (n,) of a column's dimensions."""
-    if column.kind == "category":
+    if not column.numeric:
         codes, texts = packed.coded(column)
         return [("label", np.where(codes < 0, len(texts), codes).astype(np.float64))]
     missing = np.isnan(column.values)

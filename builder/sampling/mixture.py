@@ -70,14 +70,14 @@ def _held_out(
     z: Floats, counts: Sequence[int], seed: int, rng: np.random.Generator
 ) -> dict[int, Floats]:
     """For each number of components the log likelihood (n,) of every row, held out of the fit."""
-    found = {k: np.zeros(len(z)) for k in counts}
+    logs = {k: np.zeros(len(z)) for k in counts}
     for _ in range(ROUNDS):
         fold = rng.permutation(len(z)) % FOLDS
         for k, f in itertools.product(counts, range(FOLDS)):
-            seen, rest = z[fold != f], fold == f
+            seen, unseen = z[fold != f], fold == f
             model = _shrunk(_model(seen, k, seed), *seen.shape)
-            found[k][rest] += model.score_samples(z[rest]) / ROUNDS
-    return found
+            logs[k][unseen] += model.score_samples(z[unseen]) / ROUNDS
+    return logs
 
 
 def _model(z: Floats, k: int, seed: int, starts: int = 1) -> Any:

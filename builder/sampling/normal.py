@@ -104,7 +104,7 @@ def cdf(z: float) -> float:
 
 
 def _ratio(coefficients: tuple[tuple[float, ...], tuple[float, ...]], x: Floats) -> Floats:
-    above, below = (_polynomial(one, x) for one in coefficients)
+    above, below = (_polynomial(side, x) for side in coefficients)
     above /= below
     return above
 

@@ -8,7 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from builder.sampling.sampler import Arrays
-from builder.table.tables import Column, Kind, Table
+from builder.table import kinds
+from builder.table.column import Column
+from builder.table.kinds import Kind
+from builder.table.tables import Table
 
 Codes = NDArray[np.int64]
 
@@ -26,7 +29,7 @@ def canonical(table: Table) -> Table:
     """The same rows sorted by their columns, first column first, missing values last."""
     keys: list[NDArray[Any]] = []
     for column in reversed(list(table.columns.values())):
-        if column.kind == "category":
+        if not column.numeric:
             codes, texts = coded(column)
             keys.append(np.where(codes < 0, len(texts), codes))
         else:
@@ -38,20 +41,24 @@ def header(table: Table) -> Arrays:
     """`names` and `kinds`, (d,) texts each, which every fitted sampler keeps."""
     return {
         "names": np.array(list(table.columns), dtype=np.str_),
-        "kinds": np.array([column.kind for column in table.columns.values()], dtype=np.str_),
+        "kinds": np.array([column.kind.code for column in table.columns.values()], dtype=np.str_),
     }
 
 
 def headed(arrays: Arrays) -> list[tuple[str, Kind]]:
     """Names and kinds of the columns."""
-    return list(zip(arrays["names"].tolist(), arrays["kinds"].tolist(), strict=True))
+    codes = arrays["kinds"].tolist()
+    return [
+        (name, kinds.OF_CODE[code])
+        for name, code in zip(arrays["names"].tolist(), codes, strict=True)
+    ]
 
 
 def pack(table: Table) -> Arrays:
     """A whole table: the header, then `values0`, `values1` … and `texts0` … of categories."""
     arrays = header(table)
     for i, column in enumerate(table.columns.values()):
-        if column.kind == "category":
+        if not column.numeric:
             arrays[f"values{i}"], arrays[f"texts{i}"] = coded(column)
         else:
             arrays[f"values{i}"] = column.values + 0.0
@@ -68,8 +75,8 @@ def unpack(arrays: Arrays, rows: Codes) -> dict[str, Column]:
 
 def values(arrays: Arrays, i: int, rows: Codes) -> NDArray[Any]:
     """Column i of a packed table at these rows (n,): floats, or text objects and None."""
-    found = arrays[f"values{i}"][rows]
-    return decoded(found, arrays[f"texts{i}"]) if f"texts{i}" in arrays else found
+    column = arrays[f"values{i}"][rows]
+    return decoded(column, arrays[f"texts{i}"]) if f"texts{i}" in arrays else column
 
 
 def decoded(codes: Codes, texts: NDArray[np.str_]) -> NDArray[Any]:

@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 from builder import svg
 from builder.sampling import fidelity
 from builder.sampling.fidelity import Fidelity
-from builder.table.tables import Column, Table
+from builder.table.column import Column
+from builder.table.kinds import DATE, INTEGER, NUMBER
+from builder.table.tables import Table
 from builder.text import cut
 
 Floats = NDArray[np.float64]
@@ -123,7 +125,7 @@ def _panel(wide: float, title: str, note: str, body: str) -> str:
 
 def _marginal(drawn: Column, reference: Column, wide: float, high: float) -> str:
     """Bars of the reference, the outline of the draw over them."""
-    if reference.kind == "category":
+    if not reference.numeric:
         labels, shares = _shares([reference, drawn])
         ends = (cut(labels[0], 14), cut(labels[-1], 14)) if len(labels) > 4 else ("", "")
         return _bars(shares, wide, high, labels if len(labels) <= 4 else [], ends)
@@ -132,7 +134,7 @@ def _marginal(drawn: Column, reference: Column, wide: float, high: float) -> str
     if not len(known):
         return svg.label(0, 40, "all missing", fill=SOFT)
     low, top = float(known.min()), float(known.max())
-    if reference.kind != "float" and len(np.unique(known)) <= 30 and top - low <= 60:
+    if reference.kind != NUMBER and len(np.unique(known)) <= 30 and top - low <= 60:
         edges = np.arange(low - 0.5, top + 1.0)
     else:
         edges = np.linspace(low, top if top > low else low + 1, 31)
@@ -205,7 +207,7 @@ def _scatter(dots: Sequence[Table], across: str, up: str, wide: float, high: flo
 def _ends(columns: Sequence[Column]) -> tuple[str, str]:
     """The smallest and the largest value of the columns as text."""
     every = np.concatenate([column.values for column in columns])
-    if columns[0].kind == "category":
+    if not columns[0].numeric:
         known = sorted({value for value in every if value is not None})
         return (known[0], known[-1]) if known else ("", "")
     numbers = every[~np.isnan(every)]
@@ -216,7 +218,7 @@ def _ends(columns: Sequence[Column]) -> tuple[str, str]:
 
 def _scale(columns: Sequence[Column]) -> list[Floats]:
     """Both columns as places from 0 to 1; categories evenly, a little spread."""
-    if columns[0].kind == "category":
+    if not columns[0].numeric:
         known = sorted({v for column in columns for v in column.values if v is not None})
         place = {text: (i + 0.5) / len(known) for i, text in enumerate(known)}
         scaled = []
@@ -235,7 +237,7 @@ def _scale(columns: Sequence[Column]) -> list[Floats]:
 def _pairs(table: Table, names: Sequence[str], r: Floats) -> list[tuple[str, str]]:
     """The pairs with a number in them that hang together most."""
     ranked = sorted((-abs(r[i, j]), j, i) for i in range(len(names)) for j in range(i))
-    numeric = [table.columns[name].kind != "category" for name in names]
+    numeric = [table.columns[name].numeric for name in names]
     return [(names[j], names[i]) for _, j, i in ranked if numeric[i] or numeric[j]][:PAIRS]
 
 
@@ -306,7 +308,7 @@ def _shares(columns: Sequence[Column]) -> tuple[list[str], Floats]:
 
 def _value(value: float, column: Column) -> str:
     """A number or a date of a column as text."""
-    if column.kind == "date":
+    if column.kind == DATE:
         epoch = datetime.date(1970, 1, 1).toordinal()
         return datetime.date.fromordinal(epoch + round(value)).isoformat()
-    return f"{value:,.0f}" if column.kind == "integer" else f"{value:.5g}"
+    return f"{value:,.0f}" if column.kind == INTEGER else f"{value:.5g}"

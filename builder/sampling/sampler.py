@@ -15,10 +15,15 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from builder.table.tables import Column, Table
+from builder.table.column import Column
+from builder.table.tables import Table
 
 Arrays = dict[str, NDArray[Any]]
 """What a fit learned; names to arrays without Python objects (text as `<U`), as .npz keeps them."""
+
+
+Options = Mapping[str, Any]
+"""A sampler's options in full, by name."""
 
 
 class Sampler(Protocol):
@@ -30,7 +35,7 @@ class Sampler(Protocol):
 
     @staticmethod
     @abstractmethod
-    def options(given: Any) -> dict[str, Any]:
+    def options(given: object) -> dict[str, Any]:
         """The options in full from what stands after the sampler's name; ValueError says what is wrong.
 
         For a fitted sampler `table`, `columns` and `by` are taken out before."""
@@ -38,7 +43,7 @@ class Sampler(Protocol):
 
     @staticmethod
     @abstractmethod
-    def fit(table: Table, options: Mapping[str, Any], rng: np.random.Generator) -> Arrays:
+    def fit(table: Table, options: Options, rng: np.random.Generator) -> Arrays:
         """What is learned from the rows of a table (empty for a declared sampler).
 
         Raises ValueError where the table is too small or of the wrong kinds."""
@@ -47,11 +52,11 @@ class Sampler(Protocol):
     @staticmethod
     @abstractmethod
     def width(arrays: Arrays) -> int:
-        """How many uniform numbers one row takes."""
+        """The number of uniform numbers that one row takes."""
         ...
 
     @staticmethod
     @abstractmethod
     def draw(arrays: Arrays, u: NDArray[np.float64]) -> dict[str, Column]:
-        """n rows from `u` of shape (n, width), every number in (0, 1)."""
+        """Columns of n rows from `u` of shape (n, width), every number in (0, 1)."""
         ...

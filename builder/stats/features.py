@@ -50,9 +50,9 @@ def vectors(
             blocks.append(_lexical(both, script, len(texts)))
         if not script.all():
             chosen = np.flatnonzero(~script)
-            meant = semantic([both[at] for at in chosen])
-            block = np.zeros((len(both), meant.shape[1]), dtype=np.float32)
-            block[chosen] = meant
+            sentences = semantic([both[at] for at in chosen])
+            block = np.zeros((len(both), sentences.shape[1]), dtype=np.float32)
+            block[chosen] = sentences
             blocks.append(block)
     whole = np.hstack(blocks)
     return whole[: len(texts)], whole[len(texts) :]
@@ -105,19 +105,19 @@ def _lexical(texts: list[str], chosen: NDArray[np.bool_], split: int) -> Vectors
     )
     fitted = _counts([plain[at] for at in sample.tolist()])
     often = np.bincount(fitted.indices, minlength=SLOTS)
-    kept = np.flatnonzero(often > 1) if (often > 1).any() else np.flatnonzero(often)
-    weight = (np.log((1 + len(sample)) / (1 + often[kept])) + 1).astype(np.float32)
+    slots = np.flatnonzero(often > 1) if (often > 1).any() else np.flatnonzero(often)
+    weight = (np.log((1 + len(sample)) / (1 + often[slots])) + 1).astype(np.float32)
 
     def scaled(grams: Any) -> Any:
-        return _rows_of_length_one(grams[:, kept].multiply(weight[None, :]).tocsr())
+        return _rows_of_length_one(grams[:, slots].multiply(weight[None, :]).tocsr())
 
-    axes = _singular(scaled(fitted), min(D, len(kept), len(sample)))
-    found = np.zeros((len(texts), D), dtype=np.float32)
+    axes = _singular(scaled(fitted), min(D, len(slots), len(sample)))
+    points = np.zeros((len(texts), D), dtype=np.float32)
     for start in range(0, len(texts), BLOCK):
         block = slice(start, start + BLOCK)
-        found[block, : axes.shape[1]] = scaled(_counts(plain[block])) @ axes
-    lengths = np.linalg.norm(found, axis=1, keepdims=True)
-    return np.where(lengths > 1e-9, found / np.maximum(lengths, 1e-9), 0).astype(np.float32)
+        points[block, : axes.shape[1]] = scaled(_counts(plain[block])) @ axes
+    lengths = np.linalg.norm(points, axis=1, keepdims=True)
+    return np.where(lengths > 1e-9, points / np.maximum(lengths, 1e-9), 0).astype(np.float32)
 
 
 def _spaced(start: int, stop: int, most: int) -> NDArray[np.float64]:
@@ -143,10 +143,10 @@ def _counts(texts: list[str]) -> Any:
             inside = inside[np.repeat([bool(text) for text in block], sizes)[inside]]
             slot = (mixed[inside] >> np.uint64(24)).astype(np.int64) % SLOTS
             codes.append(owner[inside] * SLOTS + slot)
-        found, counts = np.unique(np.concatenate(codes), return_counts=True)
+        text_slots, counts = np.unique(np.concatenate(codes), return_counts=True)
         values = (1 + np.log(counts)).astype(np.float32)
         shape = (len(block), SLOTS)
-        parts.append(csr_matrix((values, np.divmod(found, SLOTS)), shape=shape))
+        parts.append(csr_matrix((values, np.divmod(text_slots, SLOTS)), shape=shape))
     return vstack(parts, format="csr") if parts else csr_matrix((0, SLOTS), dtype=np.float32)
 
 
@@ -172,7 +172,7 @@ def _orthogonal(tall: Vectors) -> Vectors:
     """
     values, turns = np.linalg.eigh(tall.T.astype(np.float64) @ tall)
     order = np.argsort(-values)
-    kept = order[values[order] > 1e-9 * max(values[order[0]], 1e-300)]
-    basis = tall @ (turns[:, kept] / np.sqrt(values[kept])).astype(np.float32)
+    heaviest = order[values[order] > 1e-9 * max(values[order[0]], 1e-300)]
+    basis = tall @ (turns[:, heaviest] / np.sqrt(values[heaviest])).astype(np.float32)
     signs = np.sign(basis[np.abs(basis).argmax(axis=0), np.arange(basis.shape[1])])
     return np.asarray(basis * signs)

@@ -58,14 +58,14 @@ def _file(name: str) -> Path:
     """The path of one of the package's files, found without importing the package."""
     listed = importlib.metadata.files(PACKAGE) or []
     paths = [Path(str(entry.locate())) for entry in listed if entry.name == name]
-    found = next((path for path in paths if path.is_file()), None)
-    if found is None:
+    file = next((path for path in paths if path.is_file()), None)
+    if file is None:
         raise InputError(f"{PACKAGE} holds no {name}", hint=f"reinstall {PACKAGE}")
-    with found.open("rb") as stream:
+    with file.open("rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
     if digest != DIGESTS[name]:
-        raise InputError(f"{found} is not the file that was reviewed", hint=f"reinstall {PACKAGE}")
-    return found
+        raise InputError(f"{file} is not the file that was reviewed", hint=f"reinstall {PACKAGE}")
+    return file
 
 
 def _weights(path: Path) -> dict[str, Floats]:
@@ -87,36 +87,36 @@ def _embedded(texts: list[str], tokenizer: Any, session: Any) -> Floats:
     by_size: dict[int, list[int]] = {}
     for at, ids in enumerate(coded):
         by_size.setdefault(len(ids), []).append(at)
-    found = np.zeros((len(texts), WIDTH), dtype=np.float32)
+    vectors = np.zeros((len(texts), WIDTH), dtype=np.float32)
     for chosen in by_size.values():
         for start in range(0, len(chosen), BATCH):
             rows = chosen[start : start + BATCH]
             tokens = np.array([coded[at] for at in rows], dtype=np.int64)
-            (found[rows],) = session.run(None, {"tokens": tokens})
-    return found
+            (vectors[rows],) = session.run(None, {"tokens": tokens})
+    return vectors
 
 
 def _graph(weights: dict[str, Floats]) -> bytes:
     """The network as an ONNX model: tokens (b, t) in, the unit mean of the last layer (b, 384) out."""
-    made = _Graph(weights)
-    state = made.op("Gather", made.weight("embeddings.word_embeddings.weight"), "tokens")
-    last = made.op("Slice", made.op("Shape", "tokens"), made.whole(1), made.whole(2))
-    places = made.weight("embeddings.position_embeddings.weight")
-    state = made.op("Add", state, made.op("Slice", places, made.whole(0), last, made.whole(0)))
+    graph = _Graph(weights)
+    state = graph.op("Gather", graph.weight("embeddings.word_embeddings.weight"), "tokens")
+    last = graph.op("Slice", graph.op("Shape", "tokens"), graph.whole(1), graph.whole(2))
+    places = graph.weight("embeddings.position_embeddings.weight")
+    state = graph.op("Add", state, graph.op("Slice", places, graph.whole(0), last, graph.whole(0)))
     kind = weights["embeddings.token_type_embeddings.weight"][0]
-    state = made.op("Add", state, made.constant("kind", kind))
-    state = made.normalised(state, "embeddings.LayerNorm")
+    state = graph.op("Add", state, graph.constant("kind", kind))
+    state = graph.normalised(state, "embeddings.LayerNorm")
     for layer in range(LAYERS):
         name = f"encoder.layer.{layer}"
-        attended = made.attention(state, f"{name}.attention.self")
-        attended = made.linear(attended, f"{name}.attention.output.dense")
-        both = made.op("Add", state, attended)
-        state = made.normalised(both, f"{name}.attention.output.LayerNorm")
-        inner = made.op("Gelu", made.linear(state, f"{name}.intermediate.dense"))
-        both = made.op("Add", state, made.linear(inner, f"{name}.output.dense"))
-        state = made.normalised(both, f"{name}.output.LayerNorm")
-    mean = made.op("ReduceMean", state, made.whole(1), keepdims=0)
-    return made.model(made.op("LpNormalization", mean, axis=-1, p=2))
+        attended = graph.attention(state, f"{name}.attention.self")
+        attended = graph.linear(attended, f"{name}.attention.output.dense")
+        both = graph.op("Add", state, attended)
+        state = graph.normalised(both, f"{name}.attention.output.LayerNorm")
+        inner = graph.op("Gelu", graph.linear(state, f"{name}.intermediate.dense"))
+        both = graph.op("Add", state, graph.linear(inner, f"{name}.output.dense"))
+        state = graph.normalised(both, f"{name}.output.LayerNorm")
+    mean = graph.op("ReduceMean", state, graph.whole(1), keepdims=0)
+    return graph.model(graph.op("LpNormalization", mean, axis=-1, p=2))
 
 
 class _Graph:

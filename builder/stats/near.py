@@ -97,22 +97,22 @@ def _verified(texts: list[str], threshold: float) -> Pairs:
     signed = shingles.signatures(texts, COUNT)
     codes = np.unique(_candidates(signed, *bands(threshold)))
     n = max(1, len(texts))
-    kept = []
+    verified = []
     # An estimate from 120 values strays by four standard deviations in one pair of 30,000.
     least = threshold - 4 * np.sqrt(threshold * (1 - threshold) / COUNT)
     for start in range(0, len(codes), 1 << 16):
         i, j = np.divmod(codes[start : start + (1 << 16)], n)
         likely = (signed[i] == signed[j]).mean(axis=1) >= least
-        kept.append(_exact(texts, i[likely], j[likely], threshold))
-    if not kept:
+        verified.append(_exact(texts, i[likely], j[likely], threshold))
+    if not verified:
         return _no_pairs()
-    return Pairs(*(np.concatenate(parts) for parts in zip(*kept, strict=True)))
+    return Pairs(*(np.concatenate(parts) for parts in zip(*verified, strict=True)))
 
 
 def _candidates(signed: NDArray[np.uint32], many: int, rows: int) -> NDArray[np.int64]:
     """(m,) pairs i * n + j, i < j, that share all values of a band; repeats are left in."""
     n = len(signed)
-    found = []
+    candidates = []
     rng = np.random.default_rng(20260102)
     factors = rng.integers(0, 2**63, size=rows, dtype=np.uint64) * np.uint64(2) + np.uint64(1)
     for band in range(many):
@@ -121,13 +121,13 @@ def _candidates(signed: NDArray[np.uint32], many: int, rows: int) -> NDArray[np.
         for k in range(rows):
             bucket += part[:, k] * factors[k]
         order = np.argsort(bucket, kind="stable")
-        found.append(_neighbours(bucket[order], order, n))
-    return np.concatenate(found) if found else np.empty(0, dtype=np.int64)
+        candidates.append(_neighbours(bucket[order], order, n))
+    return np.concatenate(candidates) if candidates else np.empty(0, dtype=np.int64)
 
 
 def _neighbours(bucket: NDArray[np.uint64], order: NDArray[np.int64], n: int) -> NDArray[np.int64]:
     """Pairs within runs of equal buckets, at most `CROWD` places apart."""
-    found = []
+    neighbours = []
     start = np.arange(len(bucket))
     for step in range(1, CROWD + 1):
         start = start[start + step < len(bucket)]
@@ -135,8 +135,8 @@ def _neighbours(bucket: NDArray[np.uint64], order: NDArray[np.int64], n: int) ->
         if not len(start):
             break
         # `order` is stable, so the earlier text comes first.
-        found.append(order[start] * n + order[start + step])
-    return np.unique(np.concatenate(found)) if found else np.empty(0, dtype=np.int64)
+        neighbours.append(order[start] * n + order[start + step])
+    return np.unique(np.concatenate(neighbours)) if neighbours else np.empty(0, dtype=np.int64)
 
 
 def _exact(texts: list[str], i: NDArray[np.int64], j: NDArray[np.int64], threshold: float) -> Pairs:
@@ -186,10 +186,10 @@ class Index(Generic[K]):
             return Match(self._keys[self._same[plain]], 1.0)
         if self.threshold == 1:
             return None
-        own = shingles.hashes(plain)
+        hashes = shingles.hashes(plain)
         best, nearest = 0.0, -1
-        for at in self._near(own):
-            similar = shingles.jaccard(own, shingles.hashes(self._texts[at]))
+        for at in self._near(hashes):
+            similar = shingles.jaccard(hashes, shingles.hashes(self._texts[at]))
             if similar >= self.threshold and similar > best:
                 best, nearest = similar, at
         return Match(self._keys[nearest], best) if nearest >= 0 else None
@@ -215,21 +215,21 @@ class Index(Generic[K]):
         shared = min(SHARED, least)
         return size - least + shared, shared
 
-    def _rarest(self, own: NDArray[np.uint64]) -> NDArray[np.uint64]:
-        often = self._frequency[own & np.uint64(len(self._frequency) - 1)]
-        return own[np.argsort(often, kind="stable")[: self._needed(len(own))[0]]]
+    def _rarest(self, hashes: NDArray[np.uint64]) -> NDArray[np.uint64]:
+        often = self._frequency[hashes & np.uint64(len(self._frequency) - 1)]
+        return hashes[np.argsort(often, kind="stable")[: self._needed(len(hashes))[0]]]
 
-    def _near(self, own: NDArray[np.uint64]) -> list[int]:
+    def _near(self, hashes: NDArray[np.uint64]) -> list[int]:
         """Texts that share enough rare shingles and are not too short or long to be near."""
-        least, most = len(own) * self.threshold - 1e-9, len(own) / self.threshold + 1e-9
+        least, most = len(hashes) * self.threshold - 1e-9, len(hashes) / self.threshold + 1e-9
         shared: dict[int, int] = {}
-        for at in self._heads[self._buckets(self._rarest(own))].tolist():
+        for at in self._heads[self._buckets(self._rarest(hashes))].tolist():
             head = at
             while head >= 0:
                 owner = self._owners[head]
                 shared[owner] = shared.get(owner, 0) + 1
                 head = self._next[head]
-        needed = self._needed(len(own))[1]
+        needed = self._needed(len(hashes))[1]
         return [
             owner
             for owner, count in sorted(shared.items())
@@ -240,9 +240,9 @@ class Index(Generic[K]):
     def _buckets(self, chosen: NDArray[np.uint64]) -> NDArray[np.uint64]:
         return (chosen >> np.uint64(20)) & np.uint64(len(self._heads) - 1)
 
-    def _post(self, at: int, own: NDArray[np.uint64]) -> None:
-        self._sizes.append(len(own))
-        for bucket in self._buckets(self._rarest(own)).tolist():
+    def _post(self, at: int, hashes: NDArray[np.uint64]) -> None:
+        self._sizes.append(len(hashes))
+        for bucket in self._buckets(self._rarest(hashes)).tolist():
             self._owners.append(at)
             self._next.append(int(self._heads[bucket]))
             self._heads[bucket] = len(self._owners) - 1
@@ -254,9 +254,9 @@ class Index(Generic[K]):
         slots = np.uint64(len(self._frequency) - 1)
         posted = 0
         for text in self._texts:
-            own = shingles.hashes(text)
-            np.add.at(self._frequency, own & slots, 1)
-            posted += self._needed(len(own))[0]
+            hashes = shingles.hashes(text)
+            np.add.at(self._frequency, hashes & slots, 1)
+            posted += self._needed(len(hashes))[0]
         self._heads = np.full(1 << max(10, (2 * posted).bit_length()), -1, dtype=np.int32)
         self._sizes, self._owners, self._next = array("i"), array("i"), array("i")
         for at, text in enumerate(self._texts):

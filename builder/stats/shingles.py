@@ -84,15 +84,15 @@ def signatures(texts: Sequence[str], count: int = 120) -> NDArray[np.uint32]:
     rng = np.random.default_rng(20260101)
     factors = rng.integers(0, 2**32, size=count, dtype=np.uint32) | np.uint32(1)
     offsets = rng.integers(0, 2**32, size=count, dtype=np.uint32)
-    found = np.empty((len(texts), count), dtype=np.uint32)
+    signed = np.empty((len(texts), count), dtype=np.uint32)
     widths = np.fromiter((width(text) for text in texts), dtype=np.int64, count=len(texts))
     lengths = np.fromiter((len(text) for text in texts), dtype=np.int64, count=len(texts))
     for n in (NARROW, WIDE):
         chosen = np.flatnonzero(widths == n)
         chosen = chosen[np.argsort(lengths[chosen], kind="stable")]
         for rows in _blocks(chosen, lengths):
-            found[rows] = _signed([texts[i] for i in rows], n, factors, offsets)
-    return found
+            signed[rows] = _signed([texts[i] for i in rows], n, factors, offsets)
+    return signed
 
 
 def _blocks(rows: NDArray[np.int64], lengths: NDArray[np.int64]) -> list[NDArray[np.int64]]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import datetime
 import re
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Collection, Mapping, Sequence
+from decimal import Decimal
 
 import numpy as np
 
@@ -13,66 +13,88 @@ FEW = 10
 """Numbers that a column must hold at least before a cell can stray among them."""
 SHARE = 0.9
 """Share of its cells that must be numbers."""
+EPOCH = datetime.date(1970, 1, 1).toordinal()
+NOTHING = frozenset(("", "na", "n/a", "nan", "null", "none", "-"))
+"""Words that people write where a number is missing, in small letters."""
+
+NUMBERLIKE = (str, bytes, int, float, Decimal, np.integer, np.floating)
+"""What may hold a number."""
 
 
-def missing(value: Any) -> bool:
-    """Whether a cell holds nothing."""
-    return value is None or value == "" or (isinstance(value, float) and value != value)
+def missing(cell: object, words: Collection[str] = ()) -> bool:
+    """Whether a cell holds nothing: None, an empty text, NaN, or one of these words."""
+    if isinstance(cell, str):
+        return cell == "" or (bool(words) and cell.strip().casefold() in words)
+    return cell is None or (isinstance(cell, float) and cell != cell)
 
 
-def number(value: Any) -> float | None:
+def number(cell: object) -> float | None:
     """The number in a cell; None for whatever would not come back from it as it was written."""
-    if isinstance(value, bool):
+    if isinstance(cell, bool | np.bool_) or not isinstance(cell, NUMBERLIKE):
         return None
     try:
-        found = float(value)
-    except (TypeError, ValueError, OverflowError):
+        value = float(cell)
+    except (ValueError, OverflowError):
         return None
-    if isinstance(value, str):
+    if isinstance(cell, str):
         # A code with a leading zero is a name, not a number, and so is 1_000.
-        digits = value.strip().lstrip("+-")
+        digits = cell.strip().lstrip("+-")
         if "_" in digits or (digits[:1] == "0" and digits[1:2].isdigit()):
             return None
     # A code of so many digits would come back as another one.
-    if integral(value) and abs(found) > 2**53:
+    if integral(cell) and abs(value) > 2**53:
         return None
-    return found if np.isfinite(found) else None
+    return value if np.isfinite(value) else None
 
 
-def integral(value: Any) -> bool:
+def integral(cell: object) -> bool:
     """Whether a cell that holds a number holds a whole one."""
-    if isinstance(value, int):
-        return True
-    return isinstance(value, str) and value.strip().lstrip("+-").isdigit()
+    if isinstance(cell, str):
+        return cell.strip().lstrip("+-").isdigit()
+    return isinstance(cell, int | np.integer)
 
 
-def days(value: Any) -> float | None:
+def days(cell: object) -> float | None:
     """Days from 1970 to the date in a cell, None where it holds none."""
-    if isinstance(value, datetime.datetime):
+    if isinstance(cell, datetime.datetime):
         return None
-    epoch = datetime.date(1970, 1, 1).toordinal()
-    if isinstance(value, datetime.date):
-        return float(value.toordinal() - epoch)
-    if not isinstance(value, str) or len(value) != 10:
+    if isinstance(cell, datetime.date):
+        return float(cell.toordinal() - EPOCH)
+    if not isinstance(cell, str) or len(cell) != 10:
         return None
     try:
-        return float(datetime.date.fromisoformat(value).toordinal() - epoch)
+        return float(datetime.date.fromisoformat(cell).toordinal() - EPOCH)
     except ValueError:
         return None
 
 
-def text(value: Any) -> str:
+def text(cell: object) -> str:
     """A cell as text; what cannot be written as such (NUL, halves of surrogate pairs) replaced."""
-    return str(value).replace("\0", "\ufffd").encode("utf-8", "replace").decode()
+    return str(cell).replace("\0", "\ufffd").encode("utf-8", "replace").decode()
+
+
+def flat(cell: object) -> str:
+    """The text of a cell; of a list or mapping, the strings in it, one a line."""
+    texts: list[str] = []
+    parts = [cell]
+    while parts:
+        part = parts.pop()
+        if isinstance(part, Mapping):
+            parts.extend(reversed(list(part.values())))
+        elif isinstance(part, list | tuple | np.ndarray):
+            parts.extend(reversed(part))
+        elif part is not None:
+            texts.append(str(part))
+    return "\n".join(texts)
 
 
 def strays(values: Sequence[str | None]) -> list[int]:
     """The rows whose cells are no numbers in a column of numbers; none in a column of words, or
     of codes such as 007."""
-    odd: list[int] = []
+    rows: list[int] = []
     numbers = 0
     for row, value in enumerate(values):
-        if len(odd) > (1 - SHARE) * len(values):
+        if len(rows) > (1 - SHARE) * len(values):
             return []
         if value is None:
             continue
@@ -81,8 +103,17 @@ def strays(values: Sequence[str | None]) -> list[int]:
         elif _codelike(value):
             return []
         else:
-            odd.append(row)
-    return odd if numbers >= max(FEW, SHARE * (numbers + len(odd))) else []
+            rows.append(row)
+    return rows if numbers >= max(FEW, SHARE * (numbers + len(rows))) else []
+
+
+def repair(value: str) -> str:
+    """What to write in place of a cell that strays among numbers."""
+    quoted = "a text that is meant stands in double quotes"
+    numbers = re.findall(r"\d[\d,]*(?:\.\d+)?", value)
+    if len(numbers) == 1:
+        return f"a unit goes: write {numbers[0].replace(',', '')}; {quoted}"
+    return f"write it in digits; where it is not known, leave the cell empty; {quoted}"
 
 
 def _codelike(value: str) -> bool:
@@ -90,12 +121,3 @@ def _codelike(value: str) -> bool:
         return bool(np.isfinite(float(value)))
     except ValueError:
         return False
-
-
-def mend(value: str) -> str:
-    """What to write in place of a cell that strays among numbers."""
-    meant = "a text that is meant stands in double quotes"
-    inner = re.findall(r"\d[\d,]*(?:\.\d+)?", value)
-    if len(inner) == 1:
-        return f"a unit goes: write {inner[0].replace(',', '')}; {meant}"
-    return f"write it in digits; where it is not known, leave the cell empty; {meant}"

@@ -1,32 +1,46 @@
-"""Anybody's rows as typed columns: a JSONL, JSON, CSV, TSV or Parquet file, or a dataset folder.
+"""Anybody's rows as columns that gates can measure: a file, a dataset folder, or rows in memory.
 
 A column is a text, a number, a category or an id by what it holds, unless the caller says so;
-ids are left alone.
+ids are left alone. Strings that are long are texts, as are varied ones in a column that is named
+like one; other short ones are categories where they repeat and ids where they do not. Numbers
+that only count the rows are ids too. Nested values are read as the text in them.
 """
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import datetime
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import orjson
+from numpy.typing import NDArray
 
-from builder.errors import InputError, Place, nearest
-from builder.table.column import Column, Kind, typed
-
-__all__ = ["Column", "Frame", "Kind", "build", "from_rows", "read", "typed"]
+from builder.errors import InputError, Place
+from builder.stats import shingles
+from builder.table import cells, column, reader
+from builder.table.column import Column
+from builder.table.kinds import CATEGORY, ID, NUMBER, TEXT, Kind
 
 LIMIT = 2**30
 """Bytes of the largest input, as stored, or as unpacked from Parquet."""
 ENDINGS = (".parquet", ".jsonl", ".ndjson", ".json", ".csv", ".tsv")
-BESIDE = ("report.json", "manifest.json", "dataset_info.json", "dataset_infos.json")
-"""What lies beside the data of a folder and is no data."""
+NO_DATA = ("report.json", "manifest.json", "dataset_info.json", "dataset_infos.json")
+"""What lies in the folder of a dataset and is none of its data."""
 SCENARIO = "_scenario"
+BIGGEST = 1e60
+"""Numbers further from 0 count as this one: their fourth power is still a number."""
+FEW = 20
+"""Rows up to which a run of whole numbers may be a measurement."""
+TEXTS = frozenset((
+    "answer", "comment", "completion", "content", "input", "instruction", "message", "messages",
+    "output", "prompt", "question", "query", "response", "review", "sentence", "text", "utterance",
+    "内容", "句子", "回答", "文本", "正文", "评论", "问题",
+))  # fmt: skip
+"""Names of columns that hold texts, however short."""
+_LONG, _SHORT, _WORDS = 40, 20, 6
+"""Mean characters from which strings are texts, and from which varied ones are, half for CJK; mean words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,40 +58,35 @@ class Frame:
 
     def of(self, kind: Kind) -> list[Column]:
         """The columns of one kind, in their order."""
-        return [column for column in self.columns.values() if column.kind == kind]
+        return [c for c in self.columns.values() if c.kind == kind]
 
     def column(self, name: str) -> Column:
         """The column of that name; InputError names the nearest."""
-        if name not in self.columns:
-            raise InputError(
-                f"no column {name!r}.{nearest(name, self.columns)}",
-                place=Place(self.source) if self.source else None,
-                hint=f"its columns: {', '.join(self.columns)}",
-            )
-        return self.columns[name]
+        place = Place(self.source) if self.source else None
+        return column.named(self.columns, name, self.source, place)
 
     def take(self, rows: Sequence[int]) -> Frame:
-        """Some of the rows, by number."""
+        """The frame of some of the rows, by number."""
         at = np.asarray(rows, dtype=np.int64)
-        columns = {c.name: Column(c.name, c.kind, c.values[at]) for c in self.columns.values()}
+        columns = {name: c.take(at) for name, c in self.columns.items()}
         scenarios = tuple(self.scenarios[k] for k in at.tolist()) if self.scenarios else ()
         return Frame(columns, len(at), scenarios, self.source)
 
     def only(self, names: Sequence[str]) -> Frame:
-        """The same rows, these columns alone."""
+        """The frame of the same rows and of these columns alone."""
         return Frame({name: self.column(name) for name in names}, self.rows, (), self.source)
 
     def texts(self, names: Sequence[str] = ()) -> list[str]:
         """Each row's text: the named columns, or all text columns, one under the other."""
-        chosen = [self.column(name) for name in names] if names else self.of("text")
-        parts = [column.values for column in chosen]
+        chosen = [self.column(name) for name in names] if names else self.of(TEXT)
+        parts = [c.values for c in chosen]
         return ["\n".join(str(cell) for cell in row if cell) for row in zip(*parts, strict=True)]
 
 
 def read(path: Path, *, kinds: Mapping[str, Kind] | None = None) -> Frame:
     """The rows of a file, or of all the files of a dataset folder; InputError names file:line."""
     files = _files(path)
-    size = sum(file.stat().st_size for file in files)
+    size = sum(map(reader.unpacked, files))
     if size > LIMIT:
         raise InputError(
             f"{size >> 20} MiB; at most {LIMIT >> 20} are read",
@@ -87,11 +96,11 @@ def read(path: Path, *, kinds: Mapping[str, Kind] | None = None) -> Frame:
     values: dict[str, list[Any]] = {}
     rows = 0
     for file in files:
-        found = _READERS[file.suffix.lower()](file)
-        many = len(next(iter(found.values()), []))
-        for name in {**values, **found}:
-            values.setdefault(name, [None] * rows).extend(found.get(name, [None] * many))
-        rows += many
+        part, lines = reader.columns(file, foreign=True)
+        for name in {**values, **part}:
+            column_cells = values.setdefault(name, [None] * rows)
+            column_cells.extend(part.get(name, [None] * len(lines)))
+        rows += len(lines)
     if not rows:
         raise InputError("no rows", place=Place(path))
     return build(values, kinds=kinds, source=path)
@@ -104,22 +113,17 @@ def build(
     source: Path | None = None,
 ) -> Frame:
     """A frame of columns given as lists of equal length; `kinds` settles some of them."""
-    rows = len(next(iter(values.values()), []))
     known = kinds or {}
-    for name in known:
-        if name not in values:
-            raise InputError(
-                f"no column {name!r}.{nearest(name, values)}",
-                place=Place(source) if source else None,
-                hint=f"its columns: {', '.join(values)}",
-            )
     columns = {
-        name: typed(name, cells, known.get(name))
-        for name, cells in values.items()
+        name: measurable(name, values[name], known.get(name))
+        for name in values
         if not name.startswith("_")
     }
+    for name in known:
+        if name not in values:
+            column.named(columns, name, source, Place(source) if source else None)
     scenarios = tuple(str(cell) for cell in values.get(SCENARIO, ()))
-    return Frame(columns, rows, scenarios, source)
+    return Frame(columns, len(next(iter(values.values()), [])), scenarios, source)
 
 
 def from_rows(
@@ -139,133 +143,56 @@ def _files(path: Path) -> list[Path]:
             )
         return [path]
     if not path.is_dir():
-        siblings = [p.name for p in path.parent.glob("*")] if path.parent.is_dir() else []
-        raise InputError(f"{path} not found.{nearest(path.name, siblings)}")
+        raise InputError(f"{path} not found.{reader.siblings(path)}")
     for folder in (path / "data", path):
-        held = [p for p in folder.glob("[!.]*") if p.is_file() and p.name not in BESIDE]
+        files = [p for p in folder.glob("[!.]*") if p.is_file() and p.name not in NO_DATA]
         for ending in ENDINGS:
-            if found := sorted(p for p in held if p.suffix.lower() == ending):
-                return found
+            if chosen := sorted(p for p in files if p.suffix.lower() == ending):
+                return chosen
     raise InputError(f"{path} holds no {', '.join(ENDINGS)} file", hint="name a file or a dataset")
 
 
-def _lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Numbered lines; InputError at the first byte that is not UTF-8."""
-    with path.open("rb") as stream:
-        for number, line in enumerate(stream, 1):
-            part = line[3:] if number == 1 and line.startswith(b"\xef\xbb\xbf") else line
-            try:
-                yield number, part.decode()
-            except UnicodeDecodeError as error:
-                raise InputError(
-                    f"not UTF-8: byte 0x{part[error.start]:02x}",
-                    place=Place(path, number, error.start + 1),
-                    hint="save the file as UTF-8 (GB18030 and UTF-16 are not read)",
-                ) from None
+def measurable(name: str, values: Sequence[Any], kind: Kind | None = None) -> Column:
+    """The column of these values as gates measure it: of this kind, or of the one that they show.
+
+    InputError where a number is asked for and the values are none.
+    """
+    if kind in (None, NUMBER):
+        numbers = column.typed(name, [_moment(value) for value in values], cells.NOTHING)
+        if numbers.numeric and not (kind is None and _counts_rows(numbers.values)):
+            return Column(name, NUMBER, np.clip(numbers.values, -BIGGEST, BIGGEST))
+        if kind == NUMBER:
+            wrong = next(v for v in values if not column.typed(name, [v], cells.NOTHING).numeric)
+            raise InputError(f"column {name!r} holds {wrong!r}, which is no number")
+    texts = [None if cells.missing(value) else cells.flat(value) for value in values]
+    return Column(name, kind or _text_kind(name, texts), np.array(texts, dtype=object))
 
 
-def _jsonl(path: Path) -> dict[str, list[Any]]:
-    found: dict[str, list[Any]] = {}
-    rows = 0
-    for number, line in _lines(path):
-        if not line.strip():
-            continue
-        _gather(found, rows, _object(path, number, line))
-        rows += 1
-    return _evened(found, rows)
+def _text_kind(name: str, texts: list[str | None]) -> Kind:
+    present = [text for text in texts if text]
+    if not present:
+        return CATEGORY
+    sample = present[:: max(1, len(present) // 2000)]
+    mean = sum(len(text) * (2 if shingles.is_cjk(text) else 1) for text in sample) / len(sample)
+    words = sum(text.count(" ") for text in sample) / len(sample) + 1
+    distinct = len(set(present))
+    varied = distinct > max(20, len(present) // 20)
+    short = 0 if name.casefold() in TEXTS else _SHORT
+    if mean >= _LONG or words >= _WORDS or (mean >= short and varied):
+        return TEXT
+    return ID if varied and distinct > len(present) // 2 else CATEGORY
 
 
-def _json(path: Path) -> dict[str, list[Any]]:
-    whole = _parsed(path, 1, "".join(line for _, line in _lines(path)))
-    if not isinstance(whole, list) or not all(isinstance(row, dict) for row in whole):
-        raise InputError("expected a list of objects", place=Place(path, 1, 1))
-    found: dict[str, list[Any]] = {}
-    for at, row in enumerate(whole):
-        _gather(found, at, row)
-    return _evened(found, len(whole))
+def _counts_rows(numbers: NDArray[np.float64]) -> bool:
+    """Whether a column only numbers its rows, in whatever order: an id, whose drift means nothing."""
+    first, last = numbers.min(), numbers.max()
+    whole = len(numbers) > FEW and last - first == len(numbers) - 1
+    return bool(whole and (np.sort(numbers) == np.arange(first, last + 1)).all())
 
 
-def _gather(found: dict[str, list[Any]], rows: int, row: Mapping[str, Any]) -> None:
-    for name, cell in row.items():
-        cells = found.setdefault(name, [])
-        cells.extend([None] * (rows - len(cells)))
-        cells.append(cell)
-
-
-def _evened(found: dict[str, list[Any]], rows: int) -> dict[str, list[Any]]:
-    for cells in found.values():
-        cells.extend([None] * (rows - len(cells)))
-    return found
-
-
-def _object(path: Path, line: int, text: str) -> dict[str, Any]:
-    row = _parsed(path, line, text)
-    if not isinstance(row, dict):
-        raise InputError("every row is a JSON object", place=Place(path, line, 1))
-    return row
-
-
-def _parsed(path: Path, line: int, text: str) -> Any:
-    try:
-        return orjson.loads(text)
-    except orjson.JSONDecodeError as error:
-        place = Place(path, line + error.lineno - 1, error.colno)
-        raise InputError(f"not JSON: {error.msg}", place=place) from None
-
-
-def _csv(path: Path) -> dict[str, list[Any]]:
-    whole = "".join(line for _, line in _lines(path))
-    if not whole.strip():
-        return {}
-    separator = "\t" if path.suffix.lower() == ".tsv" else _separator(whole)
-    csv.field_size_limit(LIMIT)
-    reader = csv.reader(io.StringIO(whole, newline=""), delimiter=separator, strict=True)
-    try:
-        names = [name.strip() for name in next(reader, [])]
-        if len(set(filter(None, names))) < len(list(filter(None, names))) or not any(names):
-            raise InputError("the heading repeats a name or has none", place=Place(path, 1, 1))
-        # A column without a name is the row numbers that some programs write: bookkeeping.
-        names = [name or f"_{at}" for at, name in enumerate(names, 1)]
-        found: dict[str, list[Any]] = {name: [] for name in names}
-        for row in reader:
-            if row and len(row) != len(names):
-                raise InputError(
-                    f"{len(row)} cells in a row, {len(names)} in the heading",
-                    place=Place(path, reader.line_num, 1),
-                )
-            for name, cell in zip(names, row, strict=False):
-                found[name].append(cell)
-    except csv.Error as error:
-        raise InputError(f"not CSV: {error}", place=Place(path, reader.line_num, 1)) from None
-    return found
-
-
-def _separator(text: str) -> str:
-    """Of commas, tabs and semicolons the one that the heading has most of."""
-    heading = text.partition("\n")[0]
-    return max(",\t;", key=heading.count)
-
-
-def _parquet(path: Path) -> dict[str, list[Any]]:
-    import pyarrow
-    from pyarrow import parquet
-
-    try:
-        with parquet.ParquetFile(path) as file:
-            groups = (file.metadata.row_group(k) for k in range(file.metadata.num_row_groups))
-            if sum(group.total_byte_size for group in groups) > LIMIT:
-                raise InputError(f"over {LIMIT >> 20} MiB unpacked", place=Place(path))
-            found: dict[str, list[Any]] = file.read().to_pydict()
-    except (pyarrow.ArrowException, OSError) as error:
-        raise InputError(f"not Parquet: {error}", place=Place(path)) from None
-    return found
-
-
-_READERS = {
-    ".parquet": _parquet,
-    ".jsonl": _jsonl,
-    ".ndjson": _jsonl,
-    ".json": _json,
-    ".csv": _csv,
-    ".tsv": _csv,
-}
+def _moment(value: object) -> object:
+    """A value, a moment as the days since 1970: time drifts as numbers do."""
+    if not isinstance(value, datetime.datetime):
+        return value
+    known = value if value.tzinfo else value.replace(tzinfo=datetime.UTC)
+    return known.timestamp() / 86_400

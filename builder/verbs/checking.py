@@ -36,6 +36,7 @@ from builder.results import rows, settle
 from builder.stats import features
 from builder.store import Store
 from builder.table.frame import Frame
+from builder.table.kinds import TEXT
 from builder.table.tables import Table
 
 
@@ -154,7 +155,7 @@ def _gathered(
 def comparable(found: Frame, reference: Frame) -> None:
     """InputError where rows and reference have nothing to be compared by."""
     shared = [name for name in found.columns if name in reference.columns]
-    if shared or (found.of("text") and reference.of("text")):
+    if shared or (found.of(TEXT) and reference.of(TEXT)):
         return
     near = next((n for c in reference.columns if (n := nearest(c, found.columns))), "")
     raise InputError(
