@@ -11,7 +11,6 @@ import pytest
 from builder.cli import console, layout, stderr, view
 from builder.cli.application import ordered
 from builder.dataset.history import Change, Release
-from builder.errors import InputError
 from builder.fill.progress import Progress
 from builder.hub.comparison import Difference, Side
 from builder.hub.releases import Publication
@@ -19,16 +18,8 @@ from builder.quality.findings import Finding
 from builder.quality.topups import Proposal, Thin
 from builder.records import Case, Key, Reject
 from builder.results.tally import Tally
+from builder.text import visible
 from builder.verbs.topup import Round
-
-
-def test_a_text_fits_its_columns_exactly() -> None:
-    assert layout.fit("abc", 5) == "abc  "
-    assert layout.fit("abcdef", 5) == "abcd…"
-    assert layout.fit("abcde", 5) == "abcde"
-    assert layout.fit("愤怒的顾客", 6) == "愤怒… "
-    assert layout.fit("a\nb", 3) == "a b"
-    assert [layout.width(text) for text in ("", "ab", "愤b")] == [0, 2, 3]
 
 
 def test_a_table_puts_numbers_to_the_right_and_cuts_at_the_widest() -> None:
@@ -52,7 +43,7 @@ def test_a_sample_leaves_half_of_its_room_to_texts() -> None:
 
 
 def test_control_characters_are_shown_and_not_obeyed() -> None:
-    assert layout.visible("a\x1b[2J\nb\tc") == "a\\x1b[2J\nb\tc"
+    assert visible("a\x1b[2J\nb\tc") == "a\\x1b[2J\nb\tc"
     assert layout.readable({"a": "愤"}) == '{"a": "愤"}'
 
 
@@ -83,8 +74,8 @@ def test_a_summary_tells_cost_failures_and_replies_without_an_answer() -> None:
         accepted=4, calls=5, input_tokens=1000, output_tokens=20, usd=2.0, unpriced=1,
         non_answers=1, failures=1, trouble={"rare": 1, "often": 3}, limits={"m:x": "9 calls"},
     )  # fmt: skip
-    text = view.summary(state, [])
-    assert text.split("\n") == [
+    lines = view.summary(state, [])
+    assert lines.split("\n") == [
         "asked: 5 replies · 1,000 + 20 tokens · 0.50 usd a row · 2.00 usd and 1 reply of unknown price",
         "1 reply was no answer (cut off, refused or filtered): logged with their cost, asked again on"
         " the next run",
@@ -114,7 +105,7 @@ def test_findings_come_by_urgency_with_their_advice() -> None:
     lines = view.findings(judged).split("\n")
     assert [line.split()[0] for line in lines] == ["verdict", "fail", "warn", "say", "too-few-rows", "1"]  # fmt: skip
     assert lines[2].split() == ["warn", "diversity.distinct", "all", "rows", "0.3", "0.4"]
-    assert lines[4].split() == ["too-few-rows", "drift.ks", "age", "-", "-"]
+    assert lines[4].split() == ["too-few-rows", "drift.ks", "age", "–", "–"]
     assert lines[-1] == "1 gate holds"
     assert view.findings(judged[3:4] * 2) == "2 gates hold"
     assert view.findings([]).startswith("nothing to judge")
@@ -229,16 +220,3 @@ def test_the_exit_code_follows_from_what_is_missing(
         ended = end.code
     assert ended == code
     assert words in capsys.readouterr().err
-
-
-@pytest.mark.parametrize(
-    ("usd", "yes", "refused"), [(2.0, False, True), (2.0, True, False), (1.0, False, False), (None, False, False)]
-)  # fmt: skip
-def test_a_price_above_the_limit_is_confirmed(
-    *, usd: float | None, yes: bool, refused: bool
-) -> None:
-    if refused:
-        with pytest.raises(InputError, match=r"this run may cost about 2\.00 usd"):
-            console._confirm("1usd", usd, yes=yes)
-    else:
-        console._confirm("1usd", usd, yes=yes)

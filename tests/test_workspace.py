@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 import builder
+from builder.cli.console import Console
 from builder.fill.progress import Progress
+from builder.project.settings import Budget
 from builder.records import Call
 from builder.store import reading
 from builder.verbs import monitor
@@ -228,3 +230,23 @@ def test_a_notebook_shows_the_first_twenty_records() -> None:
 def test_a_public_name_is_what_its_entry_says(name: str) -> None:
     assert getattr(builder, name).__name__.removesuffix("_folder") == name
     assert name in dir(builder)
+
+
+@pytest.mark.parametrize(("limit", "expensive"), [("0.0001usd", True), ("900usd", False)])
+def test_a_price_above_the_limit_is_confirmed(
+    tmp_path: Path, limit: str, *, expensive: bool
+) -> None:
+    settings = (
+        f'[tool.builder]\nmodel = "mine:one"\nconfirm_above = "{limit}"\n'
+        '[tool.builder.providers.mine]\nbase_url = "http://127.0.0.1:9/v1"\n'
+        "params = {max_tokens = 60}\nusd_per_million = {input = 100.0, output = 200.0}\n"
+    )
+    plan = builder.open(projects.write(tmp_path, {**NOTES, "pyproject.toml": settings})).plan()
+    assert plan.expensive == expensive
+    Console(yes=True, quiet=True).planned(plan, None)
+    Console(yes=False, quiet=True).planned(plan, Budget(tokens=1))
+    if expensive:
+        with pytest.raises(builder.InputError, match="above confirm_above"):
+            Console(yes=False, quiet=True).planned(plan, None)
+    else:
+        Console(yes=False, quiet=True).planned(plan, None)

@@ -19,7 +19,6 @@ from builder.cli.options import (
 )
 from builder.cli.stderr import report as to_stderr
 from builder.cli.stderr import shown_path
-from builder.verbs import check as verb
 
 
 @click.command(cls=Verb, help=VERBS["check"])
@@ -50,6 +49,8 @@ def check(
     quiet: bool,
 ) -> None:
     """Prints the findings; exits with 1 when a gate fails."""
+    from builder.verbs import check as verb  # its help is shown without it
+
     result = verb.check(
         project, name, reference=reference, report=report, semantic=semantic, rows=rows, model=model
     )

@@ -19,13 +19,13 @@ from builder.cli import view
 from builder.cli.signals import SecondInterruptError, handle_signals
 from builder.cli.stderr import report, terminal_columns
 from builder.errors import InputError
-from builder.project.settings import Budget
 from builder.text import counted, fit
 
 if TYPE_CHECKING:
     # What asks is loaded when there is something to ask.
     from builder.fill.fill import Fill
     from builder.fill.progress import Progress
+    from builder.project.settings import Budget
     from builder.verbs.plan import PlanResult
 
 UNTOUCHED = "no row was accepted: the datasets' folders are as they were"
@@ -44,9 +44,8 @@ class Console:
         """Prints the plan; InputError where its price is not confirmed."""
         drift = plan.drift() if self.drift else []
         report(view.plan(plan, drift, terminal_columns(80)), quiet=self.quiet)
-        if plan.to_ask:
-            above = plan.plan.project.settings.confirm_above
-            _confirm(above, plan.usd, yes=self.yes or budget is not None)
+        if plan.to_ask and plan.expensive and not self.yes and budget is None:
+            _confirm(plan)
 
     def drive(self, fill: Fill) -> None:
         """Runs a fill to its end, its progress on display."""
@@ -56,11 +55,10 @@ class Console:
             handle_signals(second=bool(fill.progress.stopped))
 
 
-def _confirm(above: str, usd: float | None, *, yes: bool) -> None:
-    limit = Budget.parse(above).usd
-    if yes or usd is None or limit is None or usd <= limit:
-        return
-    question = f"this run may cost about {view.money(usd)} usd, above confirm_above = {above!r}"
+def _confirm(plan: PlanResult) -> None:
+    """Asks whether to pay the price of a plan; InputError where nobody agrees."""
+    price = f"this run may cost about {view.money(plan.usd)} usd"
+    question = f"{price}, above confirm_above = {plan.confirm_above!r}"
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise InputError(question, hint="say --yes, or give a --budget")
     if not click.confirm(question + "; go on?", err=True):

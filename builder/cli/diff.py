@@ -10,7 +10,6 @@ import click
 from builder.cli import view
 from builder.cli.application import VERBS, Verb
 from builder.cli.options import project_options
-from builder.verbs import diff as verb
 
 
 @click.command(cls=Verb, help=VERBS["diff"])
@@ -23,6 +22,8 @@ def diff(
     before: str, after: str, dataset: str, project: Path, *, as_json: bool, quiet: bool
 ) -> None:
     """Prints the differences as tables, or as JSON."""
+    from builder.verbs import diff as verb  # its help is shown without it
+
     difference = verb.diff(project, before, after, dataset=dataset).difference
     if as_json:
         print(json.dumps(difference.as_dict(), ensure_ascii=False, indent=2))

@@ -12,7 +12,6 @@ from builder.cli import view
 from builder.cli.application import VERBS, Verb
 from builder.cli.options import PATH, Number, project_options
 from builder.cli.stderr import report, terminal_columns
-from builder.verbs import draw as verb
 
 
 @click.command(cls=Verb, help=VERBS["draw"])
@@ -27,6 +26,8 @@ def draw(
     name: str, rows: int, plot: Path | None, project: Path, *, as_csv: bool, quiet: bool
 ) -> None:
     """Prints drawn rows and how they compare with their tables, or the rows alone as CSV."""
+    from builder.verbs import draw as verb  # its help is shown without it
+
     result = verb.draw(project, name, rows=rows)
     if not result.rows:
         report(f"{name} draws nothing", quiet=quiet)

@@ -12,7 +12,6 @@ from builder.cli import view
 from builder.cli.application import VERBS, Verb
 from builder.cli.options import OneOf, format_option, project_options, trial_options
 from builder.cli.stderr import report, shown_path
-from builder.verbs import export as verb
 
 if TYPE_CHECKING:
     from builder.dataset.files import Format
@@ -50,6 +49,8 @@ def export(
     quiet: bool,
 ) -> None:
     """Exports; prints what the folders hold to stderr and the folders to stdout."""
+    from builder.verbs import export as verb  # its help is shown without it
+
     result = verb.write(
         project, datasets, format=format, shape=shape, raw=raw, rows=rows, model=model
     )

@@ -12,7 +12,6 @@ from builder.cli import view
 from builder.cli.application import VERBS, Verb
 from builder.cli.options import Number, names_argument, project_options, trial_options
 from builder.cli.stderr import report, terminal_columns
-from builder.verbs import plan as verb
 
 
 @click.command(cls=Verb, help=VERBS["plan"])
@@ -39,6 +38,8 @@ def plan(
     quiet: bool,
 ) -> None:
     """Prints the plan as a table, or as JSON."""
+    from builder.verbs import plan as verb  # its help is shown without it
+
     result = verb.make(project, names, rows=rows, model=model)
     report(f"loaded schemas/{', schemas/'.join(result.modules)}", quiet=quiet or as_json)
     if as_json:

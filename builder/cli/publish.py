@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,8 +13,9 @@ from builder.cli.application import VERBS, Verb
 from builder.cli.options import project_options
 from builder.cli.stderr import report
 from builder.errors import InputError
-from builder.hub.releases import Publication
-from builder.verbs import publish as verb
+
+if TYPE_CHECKING:
+    from builder.hub.releases import Publication
 
 
 @click.command(cls=Verb, help=VERBS["publish"])
@@ -36,6 +38,7 @@ def publish(
     quiet: bool,
 ) -> None:
     """Publishes after a question; prints what is sent to stderr and the address to stdout."""
+    from builder.verbs import publish as verb  # its help is shown without it
 
     def review(planned: Publication) -> None:
         for line in (*view.publication(planned), *planned.notes):

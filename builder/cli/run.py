@@ -20,7 +20,6 @@ from builder.cli.options import (
     yes_option,
 )
 from builder.cli.stderr import report, shown_path
-from builder.verbs import run as verb
 
 if TYPE_CHECKING:
     from builder.dataset.files import Format
@@ -59,6 +58,8 @@ def run(
     quiet: bool,
 ) -> None:
     """Fills and exports; prints what was asked to stderr and the folders to stdout."""
+    from builder.verbs import run as verb  # its help is shown without it
+
     result = verb.run(
         project, names, monitor=Console(yes=yes, quiet=quiet, drift=True), rows=rows, model=model,
         tries=tries, concurrency=concurrency, budget=budget, form=format, export=export,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -11,9 +12,9 @@ from builder.cli import view
 from builder.cli.application import VERBS, Verb
 from builder.cli.options import Number, project_options, trial_options
 from builder.cli.stderr import report, terminal_columns
-from builder.dataset import exports
-from builder.verbs import show as verb
-from builder.verbs.show import Rows
+
+if TYPE_CHECKING:
+    from builder.verbs.show import Rows
 
 
 @click.command(cls=Verb, help=VERBS["show"])
@@ -35,6 +36,8 @@ def show(
     quiet: bool,
 ) -> None:
     """Prints the first rows or rejects of each dataset."""
+    from builder.verbs import show as verb  # its help is shown without it
+
     result = verb.read(project, [name] if name else [], rows=rows, model=model)
     texts = []
     if rejects:
@@ -58,7 +61,6 @@ def _hint(result: Rows, what: str, *, quiet: bool) -> None:
     if result.plan.trial:
         return
     flag = " --rejects" if what == "rejects" else ""
-    for dataset in result.datasets:
-        for model in exports.trials(result.plan, dataset):
-            command = shlex.join(["builder", "show", dataset.name, "--model", model])
-            report(f"a trial has some:  {command}{flag}", quiet=quiet)
+    for dataset, model in result.trials():
+        command = shlex.join(["builder", "show", dataset, "--model", model])
+        report(f"a trial has some:  {command}{flag}", quiet=quiet)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -17,8 +18,9 @@ from builder.cli.options import (
     yes_option,
 )
 from builder.cli.stderr import report, shown_path
-from builder.verbs import topup as verb
-from builder.verbs.topup import Round
+
+if TYPE_CHECKING:
+    from builder.verbs.topup import Round
 
 
 @click.command(cls=Verb, help=VERBS["topup"])
@@ -45,6 +47,7 @@ def topup(
     quiet: bool,
 ) -> None:
     """Tops up a scenario; prints every round to stderr and the folder to stdout."""
+    from builder.verbs import topup as verb  # its help is shown without it
 
     def print_round(measured: Round) -> None:
         report(view.measured(measured, shown_path(measured.file)), quiet=quiet)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from builder import store
 from builder.plan.plans import Plan, Planned
+from builder.project.settings import Budget
 from builder.results import estimates
 from builder.results.estimates import Estimate, ScenarioEstimate
 from builder.results.settle import Settlements
@@ -58,6 +59,17 @@ class PlanResult(Result):
     def modules(self) -> list[str]:
         """The file names of the schemas that were loaded: planning runs their code."""
         return sorted({scenario.scenario.schema.file.name for scenario in self.plan.scenarios()})
+
+    @property
+    def confirm_above(self) -> str:
+        """The price above which the project wants to be asked."""
+        return self.plan.project.settings.confirm_above
+
+    @property
+    def expensive(self) -> bool:
+        """Whether the price is above that."""
+        limit = Budget.parse(self.confirm_above).usd
+        return self.usd is not None and limit is not None and self.usd > limit
 
     def requests(self, number: int) -> Iterator[Planned]:
         """The first so many planned cases of each scenario, each with its rendered request."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from builder import store
+from builder.dataset import exports
 from builder.plan.plans import DatasetPlan, Plan
 from builder.records import Reject
 from builder.results import rows as results_rows
@@ -48,6 +49,10 @@ class Rows(Result):
         """The first so many rejects of each dataset, a turn for each of its scenarios."""
         with store.reading(self.plan.project.store) as answers:
             return [results_rows.first_rejects(d, answers, number) for d in self.datasets]
+
+    def trials(self) -> list[tuple[str, str]]:
+        """Dataset and model of every trial that holds rows."""
+        return [(d.name, model) for d in self.datasets for model in exports.trials(self.plan, d)]
 
     def summary(self) -> str:
         return f"rows of {', '.join(dataset.name for dataset in self.datasets)}"
