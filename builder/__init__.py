@@ -6,60 +6,86 @@ The public names are those of `__all__`; importing this package loads nothing el
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from builder.dataset.exports import Export
     from builder.engines.fake import Fake
     from builder.errors import BuilderError, InputError
     from builder.fill.progress import Progress
-    from builder.project.settings import Project
-    from builder.records import Reject
-    from builder.results.estimates import Estimate
-    from builder.verbs.api import (
-        export_dataset,
-        fill_missing,
-        init_project,
-        open_project,
-        read_rejects,
-        read_rows,
-        survey,
-    )
+    from builder.quality.findings import Finding
+    from builder.records import Call, Completion, Key, Message, Reject, Request
+    from builder.verbs.check import CheckResult
+    from builder.verbs.diff import DiffResult
+    from builder.verbs.draw import DrawResult
+    from builder.verbs.export import ExportResult
+    from builder.verbs.plan import PlanResult
+    from builder.verbs.publish import PublishResult
+    from builder.verbs.run import RunResult
+    from builder.verbs.show import Rows
+    from builder.verbs.topup import TopUpResult
+    from builder.verbs.workspace import Workspace
+    from builder.verbs.workspace import init_folder as init
+    from builder.verbs.workspace import open_folder as open  # noqa: A004  (said as builder.open)
 
 __all__ = [
-    "init_project",
-    "open_project",
-    "survey",
-    "fill_missing",
-    "export_dataset",
-    "read_rows",
-    "read_rejects",
-    "Project",
-    "Estimate",
+    "open",
+    "init",
+    "Workspace",
+    "PlanResult",
+    "RunResult",
+    "Rows",
+    "DrawResult",
+    "CheckResult",
+    "TopUpResult",
+    "ExportResult",
+    "PublishResult",
+    "DiffResult",
     "Progress",
-    "Export",
+    "Finding",
     "Reject",
     "Fake",
+    "Call",
+    "Request",
+    "Message",
+    "Key",
+    "Completion",
     "BuilderError",
     "InputError",
 ]
 _HOMES = {
-    **dict.fromkeys(__all__[:7], "builder.verbs.api"),
-    "Project": "builder.project.settings",
-    "Estimate": "builder.results.estimates",
-    "Progress": "builder.fill.progress",
-    "Export": "builder.dataset.exports",
-    "Reject": "builder.records",
-    "Fake": "builder.engines.fake",
-    "BuilderError": "builder.errors",
-    "InputError": "builder.errors",
+    "open": "verbs.workspace:open_folder",
+    "init": "verbs.workspace:init_folder",
+    "Workspace": "verbs.workspace:Workspace",
+    "PlanResult": "verbs.plan:PlanResult",
+    "RunResult": "verbs.run:RunResult",
+    "Rows": "verbs.show:Rows",
+    "DrawResult": "verbs.draw:DrawResult",
+    "CheckResult": "verbs.check:CheckResult",
+    "TopUpResult": "verbs.topup:TopUpResult",
+    "ExportResult": "verbs.export:ExportResult",
+    "PublishResult": "verbs.publish:PublishResult",
+    "DiffResult": "verbs.diff:DiffResult",
+    "Progress": "fill.progress:Progress",
+    "Finding": "quality.findings:Finding",
+    "Reject": "records:Reject",
+    "Fake": "engines.fake:Fake",
+    "Call": "records:Call",
+    "Request": "records:Request",
+    "Message": "records:Message",
+    "Key": "records:Key",
+    "Completion": "records:Completion",
+    "BuilderError": "errors:BuilderError",
+    "InputError": "errors:InputError",
 }
+"""Module and name of each public name."""
 
 
-def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        return getattr(importlib.import_module(_HOMES[name]), name)
-    raise AttributeError(f"module 'builder' has no attribute {name!r}")
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'builder' has no attribute {name!r}")
+    module, _, attribute = _HOMES[name].partition(":")
+    value: object = getattr(importlib.import_module(f"builder.{module}"), attribute)
+    return value
 
 
 def __dir__() -> list[str]:

@@ -16,7 +16,7 @@ from builder.plan import requests
 from builder.project.settings import Project
 from builder.quality import topups
 from builder.table import frame
-from builder.verbs import checking
+from builder.verbs import check
 from tests import projects
 from tests.provider import Provider, completion, prompts
 
@@ -91,7 +91,7 @@ def standing(site: Path) -> topups.Proposal:
     """Where its dataset stands beside its reference."""
     made = requests.plan(Project.find(site), ["letters"])
     with store.reading(made.project.store) as held:
-        found = checking.evidence(made.datasets[0], held, frame.read(site / "real.jsonl"))
+        found = check.gather(made.datasets[0], held, frame.read(site / "real.jsonl"))
     rng = np.random.default_rng(9)
     return topups.propose(found.texts, found.reference_texts, rng)
 

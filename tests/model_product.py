@@ -330,8 +330,8 @@ class Product:
 
     def run(self, budget: str | None = None) -> None:
         """A run with the fake engine, to its end or until the budget is spent."""
-        builder.fill_missing(
-            self._project, sorted(self._plan.wanted), tries=self.harder, budget=budget
+        builder.open(self._project.root).run(
+            *sorted(self._plan.wanted), tries=self.harder, budget=budget, export=False
         )
 
     def held(self) -> set[Key]:

@@ -81,18 +81,18 @@ class Edits:
 
 
 def answered(root: Path) -> set[Key]:
-    with store.reading(root / "outputs/store.sqlite") as found:
-        return set(found.keys())
+    with store.reading(root / "outputs/store.sqlite") as answers:
+        return set(answers.keys())
 
 
 def content(root: Path) -> str:
-    builder.export_dataset(builder.open_project(root), "note")
+    builder.open(root).export("note")
     return str(json.loads((root / "outputs/note/manifest.json").read_text("utf-8"))["content"])
 
 
 def fill(root: str) -> None:
     """In a process of its own, to be killed."""
-    builder.fill_missing(builder.open_project(root))
+    builder.open(root).run(export=False)
 
 
 SERVER = multiprocessing.get_context("forkserver")
@@ -142,9 +142,8 @@ class Runs(RuleBasedStateMachine):
     @rule(tokens=st.integers(150, 4000))
     def run_until_a_budget_stops_it(self, tokens: int) -> None:
         self.edits.write(self.root)
-        self.paid += builder.fill_missing(
-            builder.open_project(self.root), budget=f"{tokens}tok"
-        ).calls
+        result = builder.open(self.root).run(budget=f"{tokens}tok", export=False)
+        self.paid += result.progress.calls
 
     @rule(seconds=st.floats(0.0, 0.25))
     def run_and_be_killed(self, seconds: float) -> None:
@@ -155,26 +154,26 @@ class Runs(RuleBasedStateMachine):
         assert child.pid is not None
         os.kill(child.pid, signal.SIGKILL)
         child.join()
-        told = counter.read(self.root / "outputs/store.sqlite")
-        held = answered(self.root)
-        assert len(held) >= told
-        self.paid += len(held - self.kept)
+        count = counter.read(self.root / "outputs/store.sqlite")
+        answers = answered(self.root)
+        assert len(answers) >= count
+        self.paid += len(answers - self.kept)
 
     @rule()
     def run_to_the_end(self) -> None:
         self.edits.write(self.root)
         before = answered(self.root)
-        calls = builder.fill_missing(builder.open_project(self.root)).calls
+        calls = builder.open(self.root).run(export=False).progress.calls
         self.paid += calls
         calm = Path(tempfile.mkdtemp())
         try:
             self.edits.write(calm)
-            builder.fill_missing(builder.open_project(calm))
+            builder.open(calm).run(export=False)
             assert content(self.root) == content(calm)
             assert calls == len(answered(calm) - before)
         finally:
             shutil.rmtree(calm)
-        assert builder.fill_missing(builder.open_project(self.root)).calls == 0
+        assert builder.open(self.root).run(export=False).progress.calls == 0
 
     @invariant()
     def no_answer_is_lost_and_none_was_paid_twice(self) -> None:

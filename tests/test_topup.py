@@ -9,7 +9,7 @@ from builder import store
 from builder.plan import requests
 from builder.project.settings import Project
 from builder.quality import contexts, topups
-from builder.verbs import checking
+from builder.verbs import check
 from tests import complaints, projects
 from tests.complaints import PROMPT, ROWS, SCENARIO, Follows, quoted, share_of_ceiling
 from tests.provider import Provider
@@ -44,7 +44,7 @@ def test_rounds_reach_the_ceiling_and_quote_nothing(site: Path, provider: Provid
     made = requests.plan(Project.find(site), ["letters"])
     assert [s.name for s in made.datasets[0].scenarios] == ["letters", "letters_topup"]
     with store.reading(made.project.store) as held:
-        rows = checking.evidence(made.datasets[0], held).rows
+        rows = check.gather(made.datasets[0], held).rows
     foci = rows.column("focus").values.tolist()
     assert foci[:ROWS] == [None] * ROWS
     assert all(foci[ROWS:])

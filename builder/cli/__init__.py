@@ -1,4 +1,4 @@
-"""The command line: the only package that prints. stdout carries results, stderr the talk."""
+"""The command line: the only package that prints. stdout carries results, stderr the rest."""
 
 from __future__ import annotations
 
@@ -10,12 +10,8 @@ import traceback
 import click
 
 from builder.cli.application import app, ordered, usage
-from builder.cli.common import (
-    Interrupted,
-    Twice,
-    heeding,
-    say,
-)
+from builder.cli.signals import InterruptError, SecondInterruptError, interruptible
+from builder.cli.stderr import report
 from builder.errors import BuilderError
 
 
@@ -32,23 +28,23 @@ def main() -> None:
     # Plugins that watch Pydantic are looked for among all that is installed, whoever needs one.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "1")
     try:
-        with heeding():
+        with interruptible():
             sys.exit(app(ordered(sys.argv[1:]), prog_name="builder", standalone_mode=False))
     except BuilderError as error:
         if debug:
             traceback.print_exc()
-        say(f"error: {error}")
+        report(f"error: {error}")
         sys.exit(error.exit_code)
     except click.UsageError as error:
-        say(f"error: {usage(error)}")
+        report(f"error: {usage(error)}")
         sys.exit(2)
     except click.Abort:
-        say("nothing was asked or written")
+        report("nothing was asked or written")
         sys.exit(2)
-    except Twice:
+    except SecondInterruptError:
         sys.exit(130)
-    except Interrupted:
-        say("stopped. Run again to go on.")
+    except InterruptError:
+        report("stopped. Run again to go on.")
         sys.exit(75)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -56,7 +52,8 @@ def main() -> None:
     except Exception as error:
         if debug:
             raise
-        say(
-            f"error: {type(error).__name__}: {error}\n  this is a fault of the builder; --debug shows where"
+        report(
+            f"error: {type(error).__name__}: {error}\n"
+            "  this is a fault of the builder; --debug shows where"
         )
         sys.exit(70)

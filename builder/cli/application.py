@@ -12,55 +12,57 @@ from builder.extras import DISTRIBUTION
 from builder.text import visible
 
 VERBS: Mapping[str, str] = {
-    "init": "asking",
-    "plan": "asking",
-    "run": "asking",
-    "show": "reading",
-    "draw": "reading",
-    "check": "gating",
-    "topup": "topping",
-    "export": "releasing",
-    "publish": "publishing",
-    "diff": "publishing",
+    "init": "Write a project to begin with: scenarios, prompts, schemas, settings.",
+    "plan": "Show what a run would ask and what it may cost. No call is made.",
+    "run": "Ask for every row that is missing, then export the datasets.",
+    "show": "Show rows or rejects as readable records.",
+    "draw": "Draw a scenario's numbers without any model, and measure them against their tables.",
+    "check": "Measure rows: varied, true to a reference, private? Exit 1 when a gate fails.",
+    "topup": "Write and run a scenario for what a reference has and a dataset lacks.",
+    "export": "Write the datasets from what the store holds. No call is made.",
+    "publish": "Put an exported dataset onto the Hub, in one commit. Private unless told.",
+    "diff": "Show what lies between two releases: rows, shares by axis, gates.",
 }
-"""The verbs in the order of work, each with the module of this package that holds it."""
+"""The verbs in the order of work, each with its help; the module of a verb bears its name."""
 EARLY = ("--project", "--quiet", "--debug")
 """Options of every verb that may stand before it."""
 
 
 class Verb(click.Command):
-    """One verb; its help says which arguments it cannot do without."""
+    """A verb, whose help tells which arguments cannot be left out."""
 
     def format_arguments(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        arguments = [one for one in self.params if isinstance(one, click.Argument)]
-        if arguments:
+        """Lists the arguments, each with what it means."""
+        lines = [
+            (parameter.make_metavar(ctx), (parameter.help or "") + "  [required]" * parameter.required)
+            for parameter in self.params
+            if isinstance(parameter, click.Argument)
+        ]  # fmt: skip
+        if lines:
             with formatter.section("Arguments"):
-                formatter.write_dl(
-                    [(one.make_metavar(ctx), (one.help or "") + "  [required]" * one.required)
-                     for one in arguments]
-                )  # fmt: skip
+                formatter.write_dl(lines)
 
 
 class Verbs(click.Group):
     """All verbs, each with the whole first sentence of what it does; a verb is loaded when asked."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names of the verbs."""
         return list(VERBS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The verb of that name, loaded now; None where there is none."""
         if cmd_name not in VERBS:
             return None
-        module = importlib.import_module(f"builder.cli.{VERBS[cmd_name]}")
-        verb: Verb = getattr(module, cmd_name)
+        verb: Verb = getattr(importlib.import_module(f"builder.cli.{cmd_name}"), cmd_name)
         return verb
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        known = [(name, self.get_command(ctx, name)) for name in VERBS]
+        """Lists the verbs; none is loaded for that."""
         with formatter.section("Verbs"):
             formatter.write_dl(
-                [(name, (verb.help or "").partition(". ")[0].strip(".") if verb else "")
-                 for name, verb in known]
-            )  # fmt: skip
+                [(name, about.partition(". ")[0].strip(".")) for name, about in VERBS.items()]
+            )
 
 
 @click.group(cls=Verbs, subcommand_metavar="VERB …")
@@ -78,24 +80,24 @@ def ordered(words: list[str]) -> list[str]:
     ['plan', '--debug', '--project', 'D', 'notes']
     """
     early: list[str] = []
-    rest = list(words)
-    while rest and rest[0].partition("=")[0] in EARLY:
-        taken = 2 if rest[0] == "--project" else 1
-        early, rest = early + rest[:taken], rest[taken:]
-    if not rest or rest[0].startswith("-"):
-        return rest or ["--help"]
-    return [rest[0], *early, *rest[1:]]
+    words = list(words)
+    while words and words[0].partition("=")[0] in EARLY:
+        taken = 2 if words[0] == "--project" else 1
+        early, words = early + words[:taken], words[taken:]
+    if not words or words[0].startswith("-"):
+        return words or ["--help"]
+    return [words[0], *early, *words[1:]]
 
 
 def usage(error: click.UsageError) -> str:
     """What is wrong with the words of a command line, and the nearest verb or option."""
     where = error.ctx.command_path if error.ctx else "builder"
     if isinstance(error, click.NoSuchCommand):
-        said = error.message + nearest(error.command_name, VERBS)
+        message = error.message + nearest(error.command_name, VERBS)
     elif isinstance(error, click.NoSuchOption):
-        said = f"no such option: {error.option_name}."
-        said += nearest(error.option_name, error.possibilities or [])
+        message = f"no such option: {error.option_name}."
+        message += nearest(error.option_name, error.possibilities or [])
     else:
-        said = error.format_message().rstrip(".") + "."
-    said = visible(said[0].lower() + said[1:])
-    return f"{where}: {said}\n  `{where} --help` lists what there is"
+        message = error.format_message().rstrip(".") + "."
+    message = visible(message[0].lower() + message[1:])
+    return f"{where}: {message}\n  `{where} --help` lists what there is"

@@ -38,7 +38,7 @@ format_option = click.option(
     help="How data/ is written; the project's when left out.",
 )
 reference_option = click.option(
-    "--reference", type=PATH, metavar="PATH", help="Rows or texts to be held against."
+    "--reference", type=PATH, metavar="PATH", help="Rows or texts to compare with."
 )
 semantic_option = click.option(
     "--semantic", is_flag=True, help="Compare texts by sentence vectors (extra `semantic`)."
@@ -53,7 +53,7 @@ def trial_options(verb: F) -> F:
     return rows(model(verb))
 
 
-def talk_options(verb: F) -> F:
+def output_options(verb: F) -> F:
     """Adds --quiet and --debug; what --debug changes happens outside of the verbs."""
     quiet = click.option("--quiet", is_flag=True, help="Say only what went wrong.")
     debug = click.option("--debug", is_flag=True, expose_value=False, help="Show tracebacks.")
@@ -64,4 +64,4 @@ def project_options(verb: F) -> F:
     """Adds --project, --quiet and --debug."""
     about = "Folder of the project, or one inside it."
     project = click.option("--project", type=PATH, default=Path(), metavar="DIR", help=about)
-    return project(talk_options(verb))
+    return project(output_options(verb))

@@ -1,246 +1,202 @@
-"""What the command line says, as text: pure functions from results to lines."""
+"""The results of verbs as text: pure functions from results to lines."""
 
 from __future__ import annotations
 
-import json
 import math
 import time
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
-from builder.text import cell, counted, fit, number, visible, width
+from builder.cli.layout import duration, money, readable, rounded, sample, table
+from builder.text import counted, fit, number, visible, width
 
 if TYPE_CHECKING:
-    # Plans are to be shown without what runs and exports need.
+    # A plan is printed without what runs, gates and exports import.
     from builder.dataset.exports import Export
+    from builder.dataset.history import Change
     from builder.fill.progress import Progress
+    from builder.hub.comparison import Difference
+    from builder.hub.releases import Publication
     from builder.plan.plans import Planned
     from builder.plan.preview import Comparison
     from builder.quality.findings import Finding
     from builder.records import Reject
-    from builder.results.estimates import Estimate, ScenarioEstimate
+    from builder.results.estimates import ScenarioEstimate
     from builder.results.tally import Tally
+    from builder.verbs.plan import PlanResult
+    from builder.verbs.publish import PublishResult
+    from builder.verbs.topup import Round
+
+__all__ = ["money", "sample"]
+SHARES = 12
+"""Values of an axis that are printed."""
 
 
-LABEL = 24
-"""Columns up to which a value is a label; a longer one is a text."""
-
-
-def table(heads: Sequence[str], rows: Sequence[Sequence[Any]], *, widest: int = 40) -> str:
-    """Aligned columns; numbers to the right."""
-    texts = [[cell(value) for value in row] for row in rows]
-    sizes = [
-        min(widest, max(width(head), *(width(row[i]) for row in texts), 1))
-        if texts
-        else width(head)
-        for i, head in enumerate(heads)
-    ]
-    right = [all(isinstance(row[i], int | float) for row in rows) for i in range(len(heads))]
-    lines = []
-    for row in (list(heads), *texts):
-        cells = []
-        for text, size, numeric in zip(row, sizes, right, strict=True):
-            shown = fit(text, size)
-            cells.append(
-                " " * (size - width(shown.rstrip())) + shown.rstrip() if numeric else shown
-            )
-        lines.append("  ".join(cells).rstrip())
-    return "\n".join(lines)
-
-
-def plan(survey: Estimate, drift: Sequence[str] = (), terminal_columns: int = 80) -> str:
+def plan(result: PlanResult, drift: Sequence[str] = (), terminal_columns: int = 80) -> str:
     """The plan as a table and what is worth a word beneath it, drift of its draws included.
 
     Where the terminal is too narrow for all columns, the datasets are left out.
     """
     heads = ["scenario", "dataset", "combinations", "rows", "held", "to ask", "tokens", "usd"]
-    rows: list[list[Any]] = [
-        [
-            line.scenario, line.dataset, line.combinations, line.wanted, line.held, line.to_ask,
-            line.input_tokens + line.output_tokens,
-        ]
-        for line in survey.lines
-    ]  # fmt: skip
-    prices = [line.usd if line.to_ask else 0.0 for line in survey.lines]
+    rows: list[list[object]] = [
+        [line.scenario, line.dataset, *_counts(line)] for line in result.lines
+    ]
+    prices = [line.usd if line.to_ask else 0.0 for line in result.lines]
     if len(rows) > 1:
-        rows.append(["in all", "", *(sum(row[i] for row in rows) for i in range(2, 7))])
-        prices.append(survey.usd)
+        totals = map(sum, zip(*map(_counts, result.lines), strict=True))
+        rows.append(["in all", "", *totals])
+        prices.append(result.usd)
     small = any(0 < usd < 0.1 for usd in prices if usd is not None)
-    shown = ["unknown" if usd is None else f"{usd:,.{4 if small else 2}f}" for usd in prices]
-    size = max(map(len, shown), default=0)
-    lines = [[*row, price.rjust(size)] for row, price in zip(rows, shown, strict=True)]
+    texts = ["unknown" if usd is None else f"{usd:,.{4 if small else 2}f}" for usd in prices]
+    size = max(map(len, texts), default=0)
+    lines = [[*row, text.rjust(size)] for row, text in zip(rows, texts, strict=True)]
     text = table(heads, lines)
     if max(map(width, text.split("\n"))) > terminal_columns:
         text = table(heads[:1] + heads[2:], [line[:1] + line[2:] for line in lines])
-    notes = [*drift, *(note for line in survey.lines for note in _notes(line))]
-    if survey.unplanned:
+    notes = [*drift, *(note for line in result.lines for note in _notes(line))]
+    if result.unplanned:
         notes.append(
-            f"{counted(survey.unplanned, 'held answer')} of trials, or from before an edit: not in "
+            f"{counted(result.unplanned, 'held answer')} of trials, or from before an edit: not in "
             "this plan, kept in the store."
         )
     return "\n".join([text, *dict.fromkeys(notes)])
 
 
+def _counts(line: ScenarioEstimate) -> tuple[int, int, int, int, int]:
+    """Combinations, rows wanted, held and to ask, and the tokens of those."""
+    tokens = line.input_tokens + line.output_tokens
+    return line.combinations, line.wanted, line.held, line.to_ask, tokens
+
+
 def _notes(line: ScenarioEstimate) -> list[str]:
-    found = []
+    """What is worth a word about one scenario, a line each."""
+    notes = []
     if line.combinations < line.grid:
-        found.append(f"{line.scenario}: keep left {line.combinations} of {line.grid} combinations.")
+        notes.append(f"{line.scenario}: keep left {line.combinations} of {line.grid} combinations.")
     if line.kept_draws < 1:
-        found.append(f"{line.scenario}: keep let {line.kept_draws:.0%} of the draws pass.")
-    found += [f"{line.scenario}: {note}." for note in line.draw_notes]
+        notes.append(f"{line.scenario}: keep let {line.kept_draws:.0%} of the draws pass.")
+    notes += [f"{line.scenario}: {note}." for note in line.draw_notes]
     if line.displaced:
-        found.append(_displaced(line.scenario, line.displaced))
+        notes.append(_displaced(line.scenario, line.displaced))
     if line.other_hosts:
-        found.append(f"{line.scenario}: some held answers came from {', '.join(line.other_hosts)}.")
+        notes.append(f"{line.scenario}: some held answers came from {', '.join(line.other_hosts)}.")
     if line.short:
-        found.append(
+        notes.append(
             f"{line.scenario}: {counted(line.short, 'row')} cannot be had within the tries; "
             "`run --tries T` asks on."
         )
-    found += [f"{name} is not set; a run needs the key that it holds." for name in line.unset]
-    found += [
+    notes += [f"{name} is not set; a run needs the key that it holds." for name in line.unset]
+    notes += [
         f"{line.scenario}: its prompt is mainly Chinese, Japanese or Korean, and {model} knows "
         "English only; --model names another one."
         for model in line.foreign
     ]
     if line.usd is None and line.to_ask:
-        found.append(
+        notes.append(
             f"{line.scenario}: the price of {', '.join(line.models)} is unknown; usd_per_million under "
             f"[tool.builder.providers.{line.models[0].partition(':')[0]}] sets it."
         )
-    return found
+    return notes
 
 
-def comparison(one: Comparison) -> str:
+def comparison(compared: Comparison) -> str:
     """How true a fitted line of `draw` is to its table."""
-    found = one.found
+    fidelity = compared.found
     rows = [
         [
-            c.name,
-            c.kind,
-            f"{c.ks:.3f}",
-            "-" if c.shift != c.shift else f"{c.shift:+.3f}",
-            f"{c.outside:.1%}",
+            column.name,
+            column.kind,
+            f"{column.ks:.3f}",
+            "-" if column.shift != column.shift else f"{column.shift:+.3f}",
+            f"{column.outside:.1%}",
         ]
-        for c in found.columns
+        for column in fidelity.columns
     ]
-    source = one.reference.source.name if one.reference.source else "its table"
-    lines = [f"{one.draw.sampler} on {source}, {len(one.drawn):,} rows drawn"]
-    for group, ((chosen, score), *others) in one.tried.items():
+    source = compared.reference.source.name if compared.reference.source else "its table"
+    lines = [f"{compared.draw.sampler} on {source}, {len(compared.drawn):,} rows drawn"]
+    for group, ((chosen, score), *others) in compared.tried.items():
         beaten = ", ".join(f"{name} ({value:.3f})" for name, value in others)
         within = f"{group}: " if group else ""
         lines.append(f"{within}chose {chosen} (AUC {score:.3f}) before {beaten}")
     lines.append(
         table(["column", "kind", "KS complement", "mean shift (sd)", "out of range"], rows)
     )
-    lines.append(f"correlations differ by {found.correlation:.3f} on average")
-    if found.auc is not None and found.closest is not None:
+    lines.append(f"correlations differ by {fidelity.correlation:.3f} on average")
+    if fidelity.auc is not None and fidelity.closest is not None:
         lines.append(
-            f"against the half held out: classifier AUC {found.auc:.3f} (0.5 is best), "
-            f"{found.closest:.0%} of the rows nearer to what was learnt (50% is best)"
+            f"against the half held out: classifier AUC {fidelity.auc:.3f} (0.5 is best), "
+            f"{fidelity.closest:.0%} of the rows nearer to what was learnt (50% is best)"
         )
     else:
         lines.append("the table is too small to hold half of it out: compared with itself")
-    lines.append(f"{found.copies:.1%} of the rows are copies of real ones")
+    lines.append(f"{fidelity.copies:.1%} of the rows are copies of real ones")
     return "\n".join(lines)
 
 
-def findings(found: Sequence[Finding]) -> str:
-    """What failed, what warns, what could not be told for want of rows; how many passed."""
-    if not found:
+def findings(judged: Sequence[Finding]) -> str:
+    """What failed, what warns, what could not be judged for want of rows; how many passed."""
+    if not judged:
         return "nothing to judge: no column of texts, and no reference to hold the others against"
     order = ("fail", "warn", "too-few-rows")
-    urgent = sorted(
-        (finding for finding in found if finding.verdict in order),
-        key=lambda finding: order.index(finding.verdict),
-    )
+    urgent = sorted((f for f in judged if f.verdict in order), key=lambda f: order.index(f.verdict))
     rows = [
         [
-            finding.verdict,
-            finding.gate,
-            finding.what or "all rows",
-            number(finding.value),
-            number(math.nan if finding.limit is None else finding.limit),
+            f.verdict,
+            f.gate,
+            f.what or "all rows",
+            number(f.value),
+            number(math.nan if f.limit is None else f.limit),
         ]
-        for finding in urgent
+        for f in urgent
     ]
-    passed = sum(finding.verdict == "pass" and finding.limit is not None for finding in found)
-    holding = counted(passed, "gate holds", "gates hold")
+    passed = sum(f.verdict == "pass" and f.limit is not None for f in judged)
+    count = counted(passed, "gate holds", "gates hold")
     if not urgent:
-        return holding
-    lines = table(["verdict", "gate", "where", "value", "limit"], rows, widest=48).split("\n")
-    advised = [
-        line for at, finding in enumerate(urgent)
-        for line in (lines[at + 1], *([f"    {visible(finding.advice)}"] if finding.advice else []))
-    ]  # fmt: skip
-    return "\n".join([lines[0], *advised, holding])
-
-
-def money(usd: float | None) -> str:
-    if usd is None:
-        return "unknown"
-    return f"{usd:.2f}" if usd >= 0.1 or usd == 0 else f"{usd:.4f}"
+        return count
+    head, *lines = table(["verdict", "gate", "where", "value", "limit"], rows, widest=48).split(
+        "\n"
+    )
+    texts = [head]
+    for line, finding in zip(lines, urgent, strict=True):
+        texts += [line, f"    {visible(finding.advice)}"] if finding.advice else [line]
+    return "\n".join([*texts, count])
 
 
 def request(planned: Planned) -> str:
     """One rendered request with its variables."""
     case = planned.case
     head = f"── {case.scenario} · case {case.id} · {planned.request.model}"
-    shown = {name: value for name, value in case.variables.items() if name != "schema"}
-    variables = [f"   {name} = {_value(value)}" for name, value in shown.items()]
+    variables = [
+        f"   {name} = {readable(value)}"
+        for name, value in case.variables.items()
+        if name != "schema"
+    ]
     messages = [
         f"[{message.role}]\n{visible(message.content)}" for message in planned.request.messages
     ]
     return "\n".join([head, *variables, *messages])
 
 
-def record(number: int, values: Mapping[str, Any]) -> str:
+def record(position: int, values: Mapping[str, object]) -> str:
     """One row as a readable record."""
-    own = [name for name in values if name.startswith("_")]
-    lines = [f"── row {number} · {values.get('_scenario', '')} · {values.get('_model', '')}"]
-    size = max((width(name) for name in values if name not in own), default=0)
-    for name, value in values.items():
-        if name in own or value is None:
-            continue
-        lines.append(f"{fit(name, size)}  {_value(value)}")
+    names = [name for name in values if not name.startswith("_")]
+    lines = [f"── row {position} · {values.get('_scenario', '')} · {values.get('_model', '')}"]
+    size = max(map(width, names), default=0)
+    lines += [f"{fit(n, size)}  {readable(values[n])}" for n in names if values[n] is not None]
     return "\n".join(lines)
 
 
-def reject(number: int, found: Reject) -> str:
+def reject(position: int, refused: Reject) -> str:
     """One reject as a readable record."""
-    shown = " · ".join(f"{name} = {_value(value)}" for name, value in found.case.columns.items())
+    case = refused.case
+    variables = " · ".join(f"{name} = {readable(value)}" for name, value in case.columns.items())
     return "\n".join(
         [
-            f"── reject {number} · {found.case.scenario} · {found.stage} · {found.key}",
-            f"case    {shown}",
-            f"reason  {visible(found.reason)}",
-            f"raw     {visible(found.raw)}",
+            f"── reject {position} · {case.scenario} · {refused.stage} · {refused.key}",
+            f"case    {variables}",
+            f"reason  {visible(refused.reason)}",
+            f"raw     {visible(refused.raw)}",
         ]
-    )
-
-
-def sample(records: Sequence[Mapping[str, Any]], terminal_columns: int) -> str:
-    """Rows side by side as a table as wide as the terminal, half of it at least for long texts."""
-    if not records:
-        return "no rows"
-    names = [
-        name
-        for name in records[0]
-        if not name.startswith("_") and any(record.get(name) is not None for record in records)
-    ]
-    cells = [[_value(record.get(name)) for name in names] for record in records]
-    wanted = [max(width(name), *(width(row[i]) for row in cells)) for i, name in enumerate(names)]
-    room = max(terminal_columns - 2 * (len(names) - 1), 8 * len(names))
-    sizes = [min(size, room) for size in wanted]
-    texts = [i for i, size in enumerate(wanted) if size > LABEL]
-    while sum(sizes) > room:
-        long = sum(sizes[i] for i in texts) > room // 2
-        some = texts if long else [i for i in range(len(sizes)) if i not in texts]
-        sizes[max(some, key=lambda i: sizes[i])] -= 1
-    rows = [names, ["─" * size for size in sizes], *cells]
-    return "\n".join(
-        "  ".join(fit(text, size) for text, size in zip(row, sizes, strict=True)).rstrip()
-        for row in rows
     )
 
 
@@ -253,7 +209,7 @@ def progress(state: Progress) -> str:
         f"{state.accepted}/{counted(state.to_ask, 'row')}",
         counted(state.rejects, "reject"),
         f"{rate:.1f} rows/s",
-        f"{_count(state.input_tokens + state.output_tokens)} tokens",
+        f"{rounded(state.input_tokens + state.output_tokens)} tokens",
     ]
     if state.usd or not state.unpriced:
         parts.append(f"{money(state.usd)} usd")
@@ -266,20 +222,20 @@ def progress(state: Progress) -> str:
 
 def displaced(before: Mapping[str, Tally], after: Mapping[str, Tally]) -> list[str]:
     """The rows that were there before a run and that others have pushed out in it."""
-    lost = {name: tally.lost(before[name]) for name, tally in after.items() if name in before}
-    return [_displaced(name, keys) for name, keys in lost.items() if keys]
+    keys = {name: tally.lost(before[name]) for name, tally in after.items() if name in before}
+    return [_displaced(name, pushed) for name, pushed in keys.items() if pushed]
 
 
 def _displaced(scenario: str, keys: Sequence[str]) -> str:
-    shown = "; ".join(keys[:5])
+    first = "; ".join(keys[:5])
     more = f"; and {len(keys) - 5} more, all among the rejects" if len(keys) > 5 else ""
     rows = counted(len(keys), "row was", "rows were")
-    return f"{scenario}: {rows} displaced: {shown}{more}."
+    return f"{scenario}: {rows} displaced: {first}{more}."
 
 
-def summary(state: Progress, made: Sequence[Export]) -> str:
-    """The closing words of a run."""
-    lines = []
+def summary(state: Progress, exports: Sequence[Export]) -> str:
+    """What a run asked, and what the folders hold now."""
+    lines: list[str] = []
     if state.calls or state.failures:
         spent = [
             counted(state.calls, "reply", "replies"),
@@ -303,31 +259,35 @@ def summary(state: Progress, made: Sequence[Export]) -> str:
         lines.append(f"{failed} tried again; most often: {worst[0]}")
     for model, limit in state.limits.items():
         lines.append(f"{model} allows {limit}")
-    for dataset in made:
-        lines += _dataset(dataset)
-    return "\n".join(lines)
+    return "\n".join([*lines, *(line for export in exports for line in _folder(export))])
 
 
-def _dataset(made: Export) -> list[str]:
-    wanted = sum(tally.wanted for tally in made.tallies.values())
-    splits = ", ".join(f"{name} {count}" for name, count in made.splits.items())
+def exported(exports: Sequence[Export]) -> str:
+    """What the folders of some datasets hold now."""
+    return "\n".join(line for export in exports for line in _folder(export))
+
+
+def _folder(export: Export) -> list[str]:
+    """What the folder of a dataset holds, what was refused and what is short."""
+    wanted = sum(tally.wanted for tally in export.tallies.values())
+    splits = ", ".join(f"{name} {count}" for name, count in export.splits.items())
     lines = [
-        f"{made.name}: {made.rows} of {counted(wanted, 'row')}"
-        + (f" ({splits})" if len(made.splits) > 1 else "")
+        f"{export.name}: {export.rows} of {counted(wanted, 'row')}"
+        + (f" ({splits})" if len(export.splits) > 1 else "")
     ]
-    if made.empty_splits:
-        lines.append(f"  left out, for no row fell into it: split {', '.join(made.empty_splits)}")
-    refused = sum(tally.rejects for tally in made.tallies.values())
+    if export.empty_splits:
+        lines.append(f"  left out, for no row fell into it: split {', '.join(export.empty_splits)}")
+    refused = sum(tally.rejects for tally in export.tallies.values())
     if refused:
         lines.append(
-            f"  {counted(refused, 'answer')} rejected, all in {made.folder.name}/rejects.jsonl; "
+            f"  {counted(refused, 'answer')} rejected, all in {export.folder.name}/rejects.jsonl; "
             "most often:"
         )
-        for (stage, reason), count in made.reasons.most_common(5):
-            example = made.examples[stage, reason]
+        for (stage, reason), count in export.reasons.most_common(5):
+            example = export.examples[stage, reason]
             lines.append(f"    {count} × {stage}: {fit(reason, 90).rstrip()}")
             lines.append(f"        e.g. {fit(example.raw, 86).rstrip()}")
-    short = {name: tally.short for name, tally in made.tallies.items() if tally.short}
+    short = {name: tally.short for name, tally in export.tallies.items() if tally.short}
     for name, combinations in short.items():
         lines.append(
             f"  {name}: {counted(sum(combinations.values()), 'row')} short in "
@@ -337,23 +297,70 @@ def _dataset(made: Export) -> list[str]:
     return lines
 
 
-def duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+def measured(turn: Round, file: str) -> str:
+    """Where a round of a top-up found the dataset, and what it asks for in `file`."""
+    gained = "" if turn.gained is None else f", {turn.gained:+.2f}"
+    proposal = turn.proposal
+    lines = [f"coverage {proposal.coverage:.2f} of at most {proposal.ceiling:.2f}{gained}"]
+    if turn.end:
+        return "\n".join([*lines, f"{turn.end}."])
+    thin = [f"  {cluster.focus} ({cluster.covered:.0%} covered)" for cluster in proposal.thin]
+    lines.append(f"round {turn.number}: {turn.rows} rows for {len(thin)} thin clusters, in {file}:")
+    return "\n".join([*lines, *thin])
 
 
-def _count(number: int) -> str:
+def publication(planned: Publication) -> Iterator[str]:
+    """What publishing would do, a line each."""
+    visibility = "private" if planned.private else "public"
+    fresh = ", to be made" if planned.parent is None else ""
+    yield f"{planned.repository} on the Hub: {visibility}{fresh}"
+    yield f"{planned.dataset}: {planned.rows:,} rows, {planned.size:,} bytes"
+    yield (
+        f"to send: {planned.sent:,} bytes in {len(planned.changed)} files, {planned.data} of them data; "
+        f"{planned.kept} data files stay, {len(planned.deleted)} files go"
+    )
+    if planned.release is not None:
+        since = planned.release.since
+        yield f"release {planned.tag}" + (f", since {since}:" if since else ", the first")
+        for scenario, change in planned.release.changes.items():
+            if change:
+                yield f"  {scenario}: {_change(change)}"
+
+
+def unseen(result: PublishResult) -> str:
+    """What a dry run can tell without a token."""
+    size, files = sum(result.sizes), len(result.sizes)
     return (
-        f"{number / 1e6:.1f} M"
-        if number >= 1e6
-        else f"{number / 1e3:.1f} k"
-        if number >= 1e4
-        else str(number)
+        f"{result.folder.name}: {result.rows:,} rows, {size:,} bytes in {files} data files\n"
+        "HF_TOKEN is not set: what the Hub has was not looked at\nnothing was sent"
     )
 
 
-def _value(value: Any) -> str:
-    if isinstance(value, str):
-        return visible(value)
-    return visible(json.dumps(value, ensure_ascii=False, default=str))
+def difference(between: Difference) -> str:
+    """What lies between two releases: rows by scenario, shares by axis, gates."""
+    lines = [f"{between.before.name} → {between.after.name}: {_change(between.total)}"]
+    if between.scenarios:
+        changes = [
+            [name, change.added, change.removed, change.changed]
+            for name, change in between.scenarios.items()
+        ]
+        lines += ["", table(["scenario", "added", "removed", "changed"], changes)]
+    for axis, values in between.axes.items():
+        largest = sorted(values, key=lambda value: -abs((value[1] or 0) - (value[2] or 0)))[:SHARES]
+        shares = [[visible(value), _share(a), _share(b)] for value, a, b in largest]
+        lines += ["", table([visible(axis), "before", "after"], shares)]
+    if between.gates:
+        figures = [
+            [gate, what, *("-" if figure is None else f"{figure:.4g}" for figure in (a, b))]
+            for gate, what, a, b in between.gates
+        ]
+        lines += ["", table(["gate", "of", "before", "after"], figures)]
+    return "\n".join(lines)
+
+
+def _change(change: Change) -> str:
+    return f"{change.added:,} added, {change.removed:,} removed, {change.changed:,} changed"
+
+
+def _share(share: float | None) -> str:
+    return "-" if share is None else f"{share:.1%}"

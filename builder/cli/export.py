@@ -9,26 +9,16 @@ from typing import TYPE_CHECKING
 import click
 
 from builder.cli import view
-from builder.cli.application import Verb
-from builder.cli.common import (
-    datasets_of,
-    planned,
-    say,
-    shown_path,
-)
-from builder.cli.options import (
-    OneOf,
-    format_option,
-    project_options,
-    trial_options,
-)
+from builder.cli.application import VERBS, Verb
+from builder.cli.options import OneOf, format_option, project_options, trial_options
+from builder.cli.stderr import report, shown_path
 
 if TYPE_CHECKING:
-    from builder.dataset import shapes
     from builder.dataset.files import Format
+    from builder.dataset.shapes import Name
 
 
-@click.command(cls=Verb)
+@click.command(cls=Verb, help=VERBS["export"])
 @click.argument(
     "datasets",
     nargs=-1,
@@ -50,7 +40,7 @@ if TYPE_CHECKING:
 def export(
     datasets: Sequence[str],
     format: Format | None,
-    shape: shapes.Name | None,
+    shape: Name | None,
     rows: int | None,
     model: str | None,
     project: Path,
@@ -58,17 +48,12 @@ def export(
     raw: bool,
     quiet: bool,
 ) -> None:
-    """Write the datasets from what the store holds. No call is made."""
-    from builder import store
-    from builder.dataset import exports
-    from builder.fill.progress import Progress
+    """Exports; prints what the folders hold to stderr and the folders to stdout."""
+    from builder.verbs import export as verb  # its help is shown without it
 
-    found, made = planned(project, None, rows=rows, model=model)
-    chosen = datasets_of(made, datasets)
-    with store.locked(found.outputs), store.reading(found.store, check=True) as held:
-        folders = [
-            exports.write(made, one, held, exports.Form(format, shape, raw)) for one in chosen
-        ]
-    say(view.summary(Progress(), folders), quiet=quiet)
-    for one in folders:
-        print(shown_path(one.folder))
+    result = verb.write(
+        project, datasets, format=format, shape=shape, raw=raw, rows=rows, model=model
+    )
+    report(view.exported(result.exports), quiet=quiet)
+    for folder in result.folders:
+        print(shown_path(folder))

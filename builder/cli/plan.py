@@ -1,0 +1,55 @@
+"""plan: what a run would ask and what it may cost."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from builder.cli import view
+from builder.cli.application import VERBS, Verb
+from builder.cli.options import Number, names_argument, project_options, trial_options
+from builder.cli.stderr import report, terminal_columns
+
+
+@click.command(cls=Verb, help=VERBS["plan"])
+@names_argument
+@click.option(
+    "--show",
+    type=Number(0),
+    default=0,
+    show_default=True,
+    metavar="K",
+    help="Print so many rendered requests of each scenario.",
+)
+@click.option("--json", "as_json", is_flag=True, help="The plan as JSON.")
+@trial_options
+@project_options
+def plan(
+    names: Sequence[str],
+    show: int,
+    rows: int | None,
+    model: str | None,
+    project: Path,
+    *,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Prints the plan as a table, or as JSON."""
+    from builder.verbs import plan as verb  # its help is shown without it
+
+    result = verb.make(project, names, rows=rows, model=model)
+    report(f"loaded schemas/{', schemas/'.join(result.modules)}", quiet=quiet or as_json)
+    if as_json:
+        document = {
+            "scenarios": list(result.records()),
+            "unplanned": result.unplanned,
+            "drift": result.drift(),
+        }
+        print(json.dumps(document, ensure_ascii=False, indent=2))
+        return
+    print(view.plan(result, result.drift(), terminal_columns(80)))
+    for planned in result.requests(show):
+        print("\n" + view.request(planned))

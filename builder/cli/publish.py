@@ -1,0 +1,77 @@
+"""publish: an exported dataset onto the Hub."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from builder.cli import view
+from builder.cli.application import VERBS, Verb
+from builder.cli.options import project_options
+from builder.cli.stderr import report
+from builder.errors import InputError
+
+if TYPE_CHECKING:
+    from builder.hub.releases import Publication
+
+
+@click.command(cls=Verb, help=VERBS["publish"])
+@click.argument("dataset", metavar="DATASET", help="Dataset or schema class.")
+@click.argument("repository", metavar="REPO", help="owner/name on the Hub.")
+@click.option("--public", is_flag=True, help="For everybody to see.")
+@click.option("--dry-run", is_flag=True, help="Say what would be sent, and send nothing.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--tag", default="", metavar="TAG", help="Name this release, e.g. v1.2.")
+@project_options
+def publish(
+    dataset: str,
+    repository: str,
+    tag: str,
+    project: Path,
+    *,
+    public: bool,
+    dry_run: bool,
+    yes: bool,
+    quiet: bool,
+) -> None:
+    """Publishes after a question; prints what is sent to stderr and the address to stdout."""
+    from builder.verbs import publish as verb  # its help is shown without it
+
+    def review(planned: Publication) -> None:
+        for line in (*view.publication(planned), *planned.notes):
+            report(line, quiet=quiet)
+        if dry_run:
+            report("nothing was sent", quiet=quiet)
+        elif verb.unchanged(planned):
+            report("nothing changed", quiet=quiet)
+        else:
+            _confirm(planned, yes=yes)
+
+    result = verb.publish(
+        project, dataset, repository, tag=tag, public=public, dry_run=dry_run, review=review,
+        measuring=lambda: report("measuring the gates", quiet=quiet),
+    )  # fmt: skip
+    if result.planned is None:
+        report(view.unseen(result), quiet=quiet)
+    if result.published is None:
+        return
+    if result.published.made:
+        report(f"committed {result.published.commit[:10]}", quiet=quiet)
+    if result.published.tagged:
+        report(f"tagged {tag}", quiet=quiet)
+    print(result.url)
+
+
+def _confirm(planned: Publication, *, yes: bool) -> None:
+    """Asks whether to publish; InputError where nobody agrees."""
+    if yes:
+        return
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise InputError("nobody is here to be asked", hint="say --yes to publish")
+    visibility = "private" if planned.private else "public"
+    what = f"{planned.rows:,} rows, {planned.sent:,} bytes to send"
+    if not click.confirm(f"publish to {planned.repository} ({visibility}; {what})?", err=True):
+        raise InputError("not published")

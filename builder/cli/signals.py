@@ -1,0 +1,44 @@
+"""Ctrl-C and SIGTERM: the first signal stops in order, the second at once."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+
+class InterruptError(BaseException):
+    """A signal outside of a fill. No KeyboardInterrupt, which click would turn into its own end."""
+
+
+class SecondInterruptError(InterruptError):
+    """The second signal: leave at once."""
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """SIGTERM ends a command as Ctrl-C does, until the end of the `with`."""
+    before = [(number, signal.getsignal(number)) for number in (signal.SIGINT, signal.SIGTERM)]
+    handle_signals(second=False)
+    try:
+        yield
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            for number, handler in before:
+                signal.signal(number, handler)
+
+
+def handle_signals(*, second: bool) -> None:
+    """Sets what the next signal raises. An event loop that ends forgets it: set it again."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        if second:
+            raise SecondInterruptError
+        handle_signals(second=True)
+        raise InterruptError
+
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, interrupt)
+        signal.signal(signal.SIGTERM, interrupt)

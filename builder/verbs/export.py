@@ -1,0 +1,69 @@
+"""export: the folders that people load, from what the store holds. No call is made."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from builder import store
+from builder.dataset import exports
+from builder.dataset.exports import Export, Form
+from builder.dataset.files import Format
+from builder.dataset.shapes import Name
+from builder.text import counted
+from builder.verbs import scope
+from builder.verbs.result import Result
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class ExportResult(Result):
+    """The folders that were written; one record a dataset."""
+
+    exports: Sequence[Export]
+
+    @property
+    def folders(self) -> list[Path]:
+        """The folder of each dataset."""
+        return [export.folder for export in self.exports]
+
+    def summary(self) -> str:
+        rows = counted(sum(export.rows for export in self.exports), "row")
+        return f"{rows} in {', '.join(map(str, self.folders))}"
+
+    def records(self) -> Iterator[Mapping[str, object]]:
+        return map(record_of, self.exports)
+
+
+def record_of(export: Export) -> Mapping[str, object]:
+    """The record of one exported dataset."""
+    return {
+        "dataset": export.name,
+        "rows": export.rows,
+        "rejects": sum(tally.rejects for tally in export.tallies.values()),
+        "splits": ", ".join(f"{name} {count}" for name, count in export.splits.items()),
+        "folder": str(export.folder),
+    }
+
+
+def write(
+    folder: str | Path,
+    datasets: Sequence[str] = (),
+    *,
+    format: Format | None = None,  # noqa: A002  (the word that people use)
+    shape: Name | None = None,
+    raw: bool = False,
+    rows: int | None = None,
+    model: str | None = None,
+) -> ExportResult:
+    """Writes the folders of these datasets, of all when none is named.
+
+    `format` and `shape` are the project's when left out; `raw` leaves CSV cells that a spreadsheet
+    would run as they are. With `rows` or `model` it is the folder of that trial.
+    """
+    plan = scope.plan_of(folder, rows=rows, model=model)
+    chosen = scope.datasets(plan, datasets)
+    project = plan.project
+    with store.locked(project.outputs), store.reading(project.store, check=True) as answers:
+        form = Form(format, shape, raw)
+        return ExportResult([exports.write(plan, d, answers, form) for d in chosen])

@@ -1,0 +1,121 @@
+"""plan: what a run would ask, what is held, and what it may cost. No call is made."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from builder import store
+from builder.plan.plans import Plan, Planned
+from builder.project.settings import Budget
+from builder.results import estimates
+from builder.results.estimates import Estimate, ScenarioEstimate
+from builder.results.settle import Settlements
+from builder.store import Store
+from builder.text import counted
+from builder.verbs import scope
+from builder.verbs.result import Result
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class PlanResult(Result):
+    """What a run of some scenarios would ask; one record a scenario."""
+
+    plan: Plan
+    estimate: Estimate
+
+    @property
+    def lines(self) -> Sequence[ScenarioEstimate]:
+        """The counts of each scenario."""
+        return self.estimate.lines
+
+    @property
+    def wanted(self) -> int:
+        """Rows that the files ask for."""
+        return self.estimate.wanted
+
+    @property
+    def held(self) -> int:
+        """Rows that the store holds already."""
+        return sum(line.held for line in self.lines)
+
+    @property
+    def to_ask(self) -> int:
+        """Rows that a run would ask for."""
+        return self.estimate.to_ask
+
+    @property
+    def usd(self) -> float | None:
+        """What that may cost; None where a price is unknown."""
+        return self.estimate.usd
+
+    @property
+    def unplanned(self) -> int | None:
+        """Held answers that no scenario asks for; None when not all scenarios were planned."""
+        return self.estimate.unplanned
+
+    @property
+    def modules(self) -> list[str]:
+        """The file names of the schemas that were loaded: planning runs their code."""
+        return sorted({scenario.scenario.schema.file.name for scenario in self.plan.scenarios()})
+
+    @property
+    def confirm_above(self) -> str:
+        """The price above which the project wants to be asked."""
+        return self.plan.project.settings.confirm_above
+
+    @property
+    def expensive(self) -> bool:
+        """Whether the price is above that."""
+        limit = Budget.parse(self.confirm_above).usd
+        return self.usd is not None and limit is not None and self.usd > limit
+
+    def requests(self, number: int) -> Iterator[Planned]:
+        """The first so many planned cases of each scenario, each with its rendered request."""
+        for scenario in self.plan.scenarios():
+            cases = scenario.cases
+            yield from scenario.make(cases.index[:number], cases.occurrence[:number])
+
+    def drift(self) -> list[str]:
+        """Lines on planned draws that drift from their table by more than somebody expects."""
+        settings = [self.plan.project.dataset_settings(d.name).expect for d in self.plan.datasets]
+        words = [scenario.scenario.words.expect for scenario in self.plan.scenarios()]
+        if not any("drift" in expected for expected in (*settings, *words)):
+            return []
+        from builder.quality import drawn  # most plans do without what gates import
+
+        return drawn.notes(self.plan)
+
+    def summary(self) -> str:
+        cost = "price unknown" if self.usd is None else f"about {self.usd:.2f} usd"
+        return f"{counted(self.wanted, 'row')}: {self.held:,} held, {self.to_ask:,} to ask, {cost}"
+
+    def records(self) -> Iterator[Mapping[str, object]]:
+        return (line._asdict() for line in self.lines)
+
+
+def estimate(
+    plan: Plan, answers: Store, *, whole: bool, settled: Settlements | None = None
+) -> PlanResult:
+    """A plan against an open store; `settled` are finished walks over its datasets.
+
+    `whole` tells that every scenario of the project is planned.
+    """
+    return PlanResult(plan, estimates.make(plan, answers, whole=whole, settled=settled))
+
+
+def make(
+    folder: str | Path,
+    scenarios: Sequence[str] = (),
+    *,
+    rows: int | None = None,
+    model: str | None = None,
+) -> PlanResult:
+    """What a run of these scenarios would ask, all when none is named.
+
+    Raises InputError for whatever is wrong in a file, a setting or an argument.
+    """
+    plan = scope.plan_of(folder, scenarios, rows=rows, model=model)
+    with store.reading(plan.project.store) as answers:
+        return estimate(plan, answers, whole=not scenarios)

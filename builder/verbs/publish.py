@@ -1,0 +1,131 @@
+"""publish: an exported dataset onto the Hub, in one commit, while every gate holds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from builder import store
+from builder.dataset import exports, manifests
+from builder.errors import InputError
+from builder.hub import releases, remote
+from builder.hub.releases import Publication, Published
+from builder.plan.plans import DatasetPlan, Plan
+from builder.quality.findings import Finding
+from builder.text import counted
+from builder.verbs import check, scope
+from builder.verbs.result import Result
+
+SHOWN = 5
+"""Reasons why a folder is stale that are named in one line."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class PublishResult(Result):
+    """What was published, or would be; one record a dataset."""
+
+    dataset: str
+    folder: Path
+    rows: int
+    sizes: Sequence[int]
+    """Bytes of each data file in the folder."""
+    planned: Publication | None = None
+    """What publishing changes; None where the Hub was not looked at for want of a token."""
+    published: Published | None = None
+    """Where it ended; None where nothing was to be sent."""
+
+    @property
+    def url(self) -> str:
+        """Where people find it; empty where nothing was to be sent."""
+        return self.published.url if self.published else ""
+
+    def summary(self) -> str:
+        rows = f"{self.dataset}: {counted(self.rows, 'row')}"
+        return f"{rows} at {self.url}" if self.url else f"{rows}, nothing was sent"
+
+    def records(self) -> Iterator[Mapping[str, object]]:
+        yield {
+            "dataset": self.dataset,
+            "rows": self.rows,
+            "bytes": sum(self.sizes),
+            "bytes to send": self.planned.sent if self.planned else None,
+            "url": self.url,
+        }
+
+
+def unchanged(planned: Publication) -> bool:
+    """Whether the Hub holds just this already, the tag included."""
+    return planned.empty and (not planned.tag or planned.tagged)
+
+
+def publish(
+    folder: str | Path,
+    name: str,
+    repository: str,
+    *,
+    tag: str = "",
+    public: bool = False,
+    dry_run: bool = False,
+    measuring: Callable[[], None] = lambda: None,
+    review: Callable[[Publication], None] = lambda planned: None,
+) -> PublishResult:
+    """Puts an exported dataset onto the Hub, privately unless `public`.
+
+    `measuring` is called before gates are measured anew; `review` sees what is to be sent, before
+    anything is, and may raise InputError to refuse it. Raises InputError where the folder is not
+    what the files ask for, GateError where a gate fails, HubError.
+    """
+    plan = scope.plan_of(folder)
+    project = plan.project
+    dataset = scope.dataset(plan, name)
+    token = project.environ().get("HF_TOKEN", "").strip()
+    if not (token or dry_run):
+        raise InputError(
+            "no token: HF_TOKEN is not set",
+            hint="it holds a token with the right to write, from https://huggingface.co/settings/tokens",
+        )
+    with store.locked(project.outputs), ExitStack() as stack:
+        hub = stack.enter_context(remote.opened(repository, token)) if token else None
+        with store.reading(project.store, check=True) as answers:
+            reasons, tallies = exports.stale_reasons(plan, dataset, answers)
+        _refuse_stale(dataset.name, reasons, sum(tally.open for tally in tallies.values()))
+        home = exports.folder(plan, dataset)
+        releases.refuse_failures(dataset.name, _findings(plan, dataset, home, measuring))
+        manifest = manifests.read(home)
+        sizes = [path.stat().st_size for path in (home / "data").iterdir()]
+        result = PublishResult(dataset.name, home, manifest.rows if manifest else 0, sizes)
+        if hub is None:
+            return result
+        planned = releases.prepare(hub, home, public=public, tag=tag)
+        review(planned)
+        published = None if dry_run else releases.send(hub, planned)
+        return PublishResult(result.dataset, home, result.rows, sizes, planned, published)
+
+
+def _findings(
+    plan: Plan, dataset: DatasetPlan, folder: Path, measuring: Callable[[], None]
+) -> list[Finding]:
+    """What the gates find of the rows that are to be published."""
+    findings = check.current(plan, dataset, folder)
+    if findings is not None:
+        return findings
+    measuring()
+    with store.reading(plan.project.store) as answers:
+        return check.write(folder, check.judge_dataset(plan, dataset, answers)).findings
+
+
+def _refuse_stale(name: str, reasons: Sequence[str], missing: int) -> None:
+    """Raises InputError where the folder is not what the files ask for."""
+    if reasons:
+        more = f" and {len(reasons) - SHOWN} more" if len(reasons) > SHOWN else ""
+        raise InputError(
+            f"{name} is not published: {'; '.join(reasons[:SHOWN])}{more}",
+            hint=f"builder export {name} writes it anew; then check and publish it",
+        )
+    if missing:
+        raise InputError(
+            f"{name} is not published: {missing:,} of its rows are planned and not asked for yet",
+            hint="builder run asks for them",
+        )

@@ -1,0 +1,268 @@
+"""run: every row that is missing is asked for, then the datasets are exported.
+
+Plan and store are settled once before the first call and once after the last; where nothing
+was asked of a dataset, what was settled before is still true and serves twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from builder import store
+from builder.errors import BuilderError, InputError, StoreError
+from builder.fill.progress import Progress
+from builder.plan.plans import Plan
+from builder.project.settings import Budget
+from builder.records import Key
+from builder.results.tally import Tally
+from builder.store import Store
+from builder.text import counted
+from builder.verbs import scope
+from builder.verbs.monitor import Monitor
+from builder.verbs.plan import PlanResult, estimate
+from builder.verbs.result import Result
+
+if TYPE_CHECKING:
+    from builder.dataset.exports import Export
+    from builder.dataset.files import Format
+    from builder.engines.protocol import Engine
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """What a fill did, and the error that ended it before its end."""
+
+    progress: Progress
+    failure: BuilderError | None = None
+
+    @property
+    def fruitless(self) -> bool:
+        """Whether it ended early, or calls brought nothing, and no row was accepted."""
+        progress = self.progress
+        ended = self.failure is not None or progress.stopped != "" or progress.unfilled > 0
+        return ended and not progress.accepted
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class RunResult(Result):
+    """What a run found, did and left; one record a scenario."""
+
+    before: PlanResult
+    """Plan and store before the first call."""
+    filled: Filled
+    tallies: Mapping[str, Tally]
+    """How the cases of each scenario stand now, those of the same datasets among them."""
+    exports: Sequence[Export] = ()
+    """The datasets' folders; none where nothing was written."""
+    exported: bool = False
+    dropped: Sequence[Key] = field(default=())
+    """Damaged answers that were dropped from the store, to be asked again."""
+
+    @property
+    def progress(self) -> Progress:
+        """The counts of the run."""
+        return self.filled.progress
+
+    @property
+    def asked(self) -> list[Tally]:
+        """How the scenarios stand that were to be filled."""
+        wanted = self.before.plan.wanted
+        return [tally for name, tally in self.tallies.items() if name in wanted]
+
+    @property
+    def held(self) -> int:
+        """Rows that were held before."""
+        return self.before.held
+
+    @property
+    def rows(self) -> int:
+        """Rows that are held now."""
+        return sum(tally.accepted for tally in self.asked)
+
+    @property
+    def new(self) -> int:
+        """Rows that this run brought."""
+        return self.progress.accepted
+
+    @property
+    def rejects(self) -> int:
+        """Answers that this run brought and that were refused."""
+        return self.progress.rejects
+
+    @property
+    def open(self) -> int:
+        """Rows that another run would ask for."""
+        return sum(tally.open for tally in self.asked)
+
+    @property
+    def short(self) -> int:
+        """Rows that cannot be had within the tries."""
+        return sum(sum(tally.short.values()) for tally in self.asked)
+
+    @property
+    def missing(self) -> int:
+        """Rows that the files ask for and that are not held now."""
+        return self.open + self.short
+
+    @property
+    def neighbours(self) -> list[str]:
+        """Scenarios of the same datasets that were not named and lack rows."""
+        wanted = self.before.plan.wanted
+        return [name for name, tally in self.tallies.items() if name not in wanted and tally.to_ask]
+
+    def summary(self) -> str:
+        parts = [
+            counted(self.rows, "row"),
+            f"{self.held:,} held before, {self.new:,} new",
+            counted(self.rejects, "reject"),
+            f"{self.progress.usd:.4f} usd",
+        ]
+        if self.missing:
+            parts.append(f"{self.missing:,} missing")
+        if self.progress.stopped:
+            parts.append(f"stopped: {self.progress.stopped}")
+        return "; ".join(parts)
+
+    def records(self) -> Iterator[Mapping[str, object]]:
+        for line in self.before.lines:
+            tally = self.tallies[line.scenario]
+            yield {
+                "scenario": line.scenario,
+                "dataset": line.dataset,
+                "wanted": line.wanted,
+                "held before": line.held,
+                "rows": tally.accepted,
+                "rejects": tally.rejects,
+                "missing": tally.open + sum(tally.short.values()),
+            }
+
+
+def run(
+    folder: str | Path,
+    scenarios: Sequence[str] = (),
+    *,
+    monitor: Monitor,
+    rows: int | None = None,
+    model: str | None = None,
+    tries: int | None = None,
+    concurrency: int | None = None,
+    budget: str | None = None,
+    form: Format | None = None,
+    export: bool = True,
+    engine: Engine | None = None,
+) -> RunResult:
+    """Asks for every missing row of these scenarios, then exports their datasets.
+
+    What ended a fill before its end is the result's `filled.failure`, for the caller to raise.
+    Raises InputError before the first call, StoreError or BusyError.
+    """
+    plan = scope.plan_of(folder, scenarios, rows=rows, model=model, tries=tries)
+    project = plan.project
+    cap = budget_of(plan, budget)
+    with store.locked(project.outputs), store.writing(project.store) as answers:
+        exports = _standing(plan, answers, form) if export else {}
+        settled = {name: e.settlement for name, e in exports.items()}
+        before = estimate(plan, answers, whole=not scenarios, settled=settled)
+        filled = fill(before, answers, monitor, cap, concurrency=concurrency, engine=engine)
+        written: list[Export] = []
+        exported = export and not filled.fruitless
+        try:
+            if exported:
+                written = _written(before, answers, form, exports, filled.progress)
+        except StoreError as error:
+            raise filled.failure or error from error
+        if exported:
+            tallies = {
+                name: t for written_export in written for name, t in written_export.tallies.items()
+            }
+        elif filled.progress.calls:
+            tallies = estimate(plan, answers, whole=False).estimate.tallies()
+        else:
+            tallies = before.estimate.tallies()
+        return RunResult(before, filled, tallies, written, exported, tuple(answers.dropped))
+
+
+def budget_of(plan: Plan, budget: str | None) -> Budget | None:
+    """The cap that an argument or the project names; InputError for one that cannot be read."""
+    text = budget or plan.project.settings.budget
+    return Budget.parse(text) if text else None
+
+
+def ready(plan: Plan, cap: Budget | None) -> None:
+    """Raises InputError for a missing key, or a budget that cannot be kept."""
+    from builder.fill import pool  # loaded only where there is something to ask
+
+    pool.check(plan, concurrency=plan.project.settings.concurrency, cap=cap)
+
+
+def fill(
+    before: PlanResult,
+    answers: Store,
+    monitor: Monitor,
+    cap: Budget | None,
+    *,
+    concurrency: int | None = None,
+    engine: Engine | None = None,
+) -> Filled:
+    """Asks for what a plan lacks, once the monitor has seen it.
+
+    Raises InputError before the first call; every other error that ends it is in what it gives.
+    """
+    progress = Progress.before(before.estimate)
+    if before.to_ask and engine is None:
+        ready(before.plan, cap)
+    monitor.planned(before, cap)
+    if not before.to_ask:
+        return Filled(progress)
+    from builder.fill.fill import Fill  # loaded only where there is something to ask
+
+    limit = concurrency or before.plan.project.settings.concurrency
+    try:
+        monitor.drive(
+            Fill(before.plan, answers, progress, limit, cap, before.estimate.settlements, engine)
+        )
+    except InputError:
+        raise
+    except BuilderError as error:
+        return Filled(progress, error)
+    return Filled(progress)
+
+
+def _standing(plan: Plan, answers: Store, form: Format | None) -> dict[str, Export]:
+    """The exports that stand there already, one pass over plan and store for each."""
+    if next(plan.project.outputs.rglob("manifest.json"), None) is None:
+        return {}
+    from builder.dataset import exports  # the first call of a new project does not wait for it
+
+    read = exports.read
+    asked_form = exports.Form(form)
+    standing = {
+        d.name: exports.compare(plan, d, read(plan, d, answers), asked_form) for d in plan.datasets
+    }
+    return {name: exported for name, exported in standing.items() if exported is not None}
+
+
+def _written(
+    before: PlanResult,
+    answers: Store,
+    form: Format | None,
+    standing: Mapping[str, Export],
+    progress: Progress,
+) -> list[Export]:
+    """The datasets' folders, each written where it does not hold just that already."""
+    from builder.dataset import exports  # as above
+
+    folders = []
+    for dataset in before.plan.datasets:
+        asked = any(
+            tally.to_ask for tally in before.estimate.settlements[dataset.name].tallies.values()
+        )
+        exported = standing.get(dataset.name)
+        if exported is None or exported.changed or (asked and progress.calls):
+            reading = exports.read(before.plan, dataset, answers)
+            exported = exports.write_rows(before.plan, dataset, reading, exports.Form(form))
+        folders.append(exported)
+    return folders

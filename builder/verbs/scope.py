@@ -1,0 +1,55 @@
+"""What a verb is about: the plan of the scenarios that it names, and the datasets among them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from builder.errors import InputError, nearest
+from builder.plan import requests
+from builder.plan.plans import DatasetPlan, Overrides, Plan
+from builder.project.settings import Project
+from builder.project.words import Rows
+
+
+def plan_of(
+    folder: str | Path,
+    scenarios: Sequence[str] = (),
+    *,
+    rows: int | None = None,
+    model: str | None = None,
+    tries: int | None = None,
+) -> Plan:
+    """The plan of these scenarios, of all when none is named, by the files as they are now.
+
+    Raises InputError where `folder` is in no project, and for whatever is wrong in its files.
+    """
+    overrides = Overrides(Rows(total=rows) if rows else None, model, tries)
+    return requests.plan(Project.find(folder), scenarios, overrides)
+
+
+def datasets(plan: Plan, names: Sequence[str] = ()) -> list[DatasetPlan]:
+    """The datasets with these names, or of these schema classes; all when none is named."""
+    known = {dataset.name: dataset for dataset in plan.datasets}
+    pairs = [(dataset, scenario) for dataset in plan.datasets for scenario in dataset.scenarios]
+    classes = {scenario.scenario.schema.name: dataset for dataset, scenario in pairs}
+    homes = {scenario.name: dataset.name for dataset, scenario in pairs}
+    chosen = []
+    for name in names:
+        if name not in known and name not in classes:
+            if name in homes:
+                raise InputError(
+                    f"{name!r} is a scenario; its rows are in the dataset {homes[name]!r}",
+                    hint=f"name that: {homes[name]}",
+                )
+            raise InputError(
+                f"no dataset {name!r}.{nearest(name, [*known, *classes])}",
+                hint=f"datasets: {', '.join(known)}",
+            )
+        chosen.append(known.get(name) or classes[name])
+    return chosen or list(known.values())
+
+
+def dataset(plan: Plan, name: str) -> DatasetPlan:
+    """The one dataset with this name, or of this schema class."""
+    return datasets(plan, [name])[0]

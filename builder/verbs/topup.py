@@ -1,0 +1,334 @@
+"""topup: more rows where a reference is thinly covered, round by round.
+
+Each round measures the dataset, writes the scenario NAME_topup for what is thin, and runs it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from builder import io, store
+from builder.dataset import exports
+from builder.dataset.exports import Export
+from builder.engines.protocol import Engine
+from builder.errors import InputError, Place
+from builder.fill.progress import Progress
+from builder.plan.plans import DatasetPlan, Plan
+from builder.project import documents
+from builder.project.scenarios import Scenario
+from builder.project.settings import NAME, Budget
+from builder.project.words import Words
+from builder.quality import contexts, topups
+from builder.quality.topups import Proposal
+from builder.results.tally import Tally
+from builder.stats import features, minilm
+from builder.store import Store
+from builder.table import frame, reader
+from builder.table.frame import Frame
+from builder.text import counted
+from builder.verbs import check, run, scope
+from builder.verbs.monitor import Monitor
+from builder.verbs.plan import estimate
+from builder.verbs.result import Result
+from builder.verbs.run import Filled
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """Where a dataset stood against its reference, and what was asked for then."""
+
+    number: int
+    proposal: Proposal
+    gained: float | None
+    """Coverage over that of the round before; None for the first."""
+    file: Path
+    """The scenario of the new rows."""
+    rows: int = 0
+    """Rows that it is given; 0 where no further round follows."""
+    end: str = ""
+    """Why no further round follows."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class TopUpResult(Result):
+    """What a top-up reached; one record a round."""
+
+    dataset: str
+    scenarios: frozenset[str]
+    """The scenario that was topped up, and the one that holds the new rows."""
+    file: Path
+    """The scenario file of the new rows: for a person to read and commit."""
+    rounds: Sequence[Round]
+    filled: Filled | None
+    """How the last round ended; None where there was none."""
+    tallies: Mapping[str, Tally]
+    exports: Sequence[Export]
+
+    @property
+    def coverage(self) -> float | None:
+        """The share of the reference that the rows cover; None where it was not measured."""
+        return self.rounds[-1].proposal.coverage if self.rounds else None
+
+    @property
+    def open(self) -> int:
+        """Rows that another run would ask for."""
+        return sum(tally.open for tally in self._asked())
+
+    @property
+    def short(self) -> int:
+        """Rows that cannot be had within the tries."""
+        return sum(sum(tally.short.values()) for tally in self._asked())
+
+    @property
+    def neighbours(self) -> list[str]:
+        """Other scenarios of the same dataset that lack rows."""
+        return [n for n, t in self.tallies.items() if n not in self.scenarios and t.to_ask]
+
+    def _asked(self) -> list[Tally]:
+        return [tally for name, tally in self.tallies.items() if name in self.scenarios]
+
+    def summary(self) -> str:
+        asked = counted(sum(turn.rows > 0 for turn in self.rounds), "round")
+        if not self.rounds:
+            return f"{self.dataset}: {asked}"
+        last = self.rounds[-1].proposal
+        return (
+            f"{self.dataset}: {asked}, coverage {last.coverage:.2f} of at most {last.ceiling:.2f}"
+        )
+
+    def records(self) -> Iterator[Mapping[str, object]]:
+        for turn in self.rounds:
+            yield {
+                "round": turn.number,
+                "coverage": turn.proposal.coverage,
+                "ceiling": turn.proposal.ceiling,
+                "thin clusters": len(turn.proposal.thin),
+                "rows": turn.rows,
+            }
+
+
+@dataclass(slots=True)
+class _Site:
+    """What the rounds share."""
+
+    name: str
+    folder: str | Path
+    reference: Frame
+    embed: features.Embed | None
+    monitor: Monitor
+    engine: Engine | None
+    cap: Budget | None
+    """What is left of the budget of all rounds."""
+    file: Path
+    prompt: Path
+    base: Mapping[str, Any] = field(default_factory=dict)
+    """The words of the scenario, those left out that a top-up has for itself."""
+
+    @property
+    def topup(self) -> str:
+        """The name of the scenario that the rounds write."""
+        return self.file.stem
+
+    def plan(self, name: str) -> Plan:
+        """The plan of a scenario by the files as they are now."""
+        return scope.plan_of(self.folder, [name])
+
+
+def topup(
+    folder: str | Path,
+    name: str,
+    *,
+    monitor: Monitor,
+    rounds: int = 3,
+    reference: str | Path | None = None,
+    model: str | None = None,
+    rows: int | None = None,
+    budget: str | None = None,
+    semantic: bool = False,
+    engine: Engine | None = None,
+    report: Callable[[Round], None] = lambda measured: None,
+) -> TopUpResult:
+    """Writes and runs a scenario for what a reference has and the dataset of `name` lacks.
+
+    `report` sees every round before its calls. What ended a fill before its end is the result's
+    `filled.failure`, for the caller to raise. Raises InputError where the scenario cannot be
+    topped up, or somebody changed the file of rounds before.
+    """
+    embed = minilm.load() if semantic else None
+    plan = scope.plan_of(folder, [name])
+    scenario = _scenario(plan, name)
+    compared = _reference(scenario, reference)
+    file = plan.project.scenarios / f"{name}_topup.yaml"
+    weights = _weights(file)
+    cap = run.budget_of(plan, budget)
+    prompt = plan.project.prompts / f"{name}_topup.j2"
+    base = _base(scenario, model)
+    site = _Site(name, folder, compared, embed, monitor, engine, cap, file, prompt, base)
+    if engine is None:
+        run.ready(scope.plan_of(folder, [name], model=model), cap)
+    history: list[Round] = []
+    with store.locked(plan.project.outputs), store.writing(plan.project.store) as answers:
+        filled = _fill(site, answers) if weights else None
+        while filled is None or not filled.progress.stopped:
+            measured = _measure(site, answers, history, rounds, rows)
+            if not measured.end:
+                weights = _write(site, measured, weights)
+            history.append(measured)
+            report(measured)
+            if measured.end:
+                break
+            filled = _fill(site, answers)
+        plan = site.plan(name)
+        if filled is not None and filled.fruitless:
+            written: list[Export] = []
+            tallies = estimate(plan, answers, whole=False).estimate.tallies()
+        else:
+            asked = filled is not None and filled.progress.calls > 0
+            written = [_export(plan, d, answers, changed=asked) for d in plan.datasets]
+            tallies = {n: tally for export in written for n, tally in export.tallies.items()}
+    names = frozenset({name, site.topup})
+    return TopUpResult(plan.datasets[0].name, names, file, history, filled, tallies, written)
+
+
+def _export(plan: Plan, dataset: DatasetPlan, answers: Store, *, changed: bool) -> Export:
+    """Writes a dataset's folder; where nothing `changed`, only if it holds something else."""
+    if changed:
+        return exports.write_rows(plan, dataset, exports.read(plan, dataset, answers))
+    return exports.write(plan, dataset, answers)
+
+
+def _scenario(plan: Plan, name: str) -> Scenario:
+    """The loaded scenario of that name."""
+    return next(planned for planned in plan.scenarios() if planned.name == name).scenario
+
+
+def _reference(scenario: Scenario, path: str | Path | None) -> Frame:
+    """The texts to cover. InputError where the scenario cannot be topped up."""
+    name = scenario.name
+    if not NAME.match(f"{name}_topup"):
+        raise InputError(
+            f"{f'{name}_topup'!r} is too long for the name of a scenario", place=scenario.place
+        )
+    taken = {*scenario.columns(), *scenario.given, *scenario.schema.columns}
+    taken |= {drawn for draw in scenario.draws for drawn in draw.names}
+    if topups.FOCUS in taken:
+        raise InputError(
+            f"{name} has a {topups.FOCUS!r} of its own, the axis that a top-up adds",
+            place=scenario.place,
+            hint="rename it, or top up the scenario that it came from",
+        )
+    if path is not None:
+        return frame.read(Path(path))
+    if scenario.reference is None:
+        raise InputError(
+            f"{name} has no reference texts",
+            place=scenario.place,
+            hint="--reference PATH names them, or `expect: {drift: {table: …}}`",
+        )
+    return contexts.beside(scenario.reference)
+
+
+def _weights(file: Path) -> dict[str, int]:
+    """The rows of each focus in the file of rounds before; InputError for one that people changed."""
+    other = file.with_suffix(".yml")
+    if other.exists() or (file.exists() and not topups.untouched(reader.read_text(file))):
+        raise InputError(
+            "this file was written or changed by somebody; it is left as it is",
+            place=Place(other if other.exists() else file, 1, 1),
+            hint="rename it to keep its rows, then top up again",
+        )
+    if not file.exists():
+        return {}
+    words = Words.read(documents.read(file))
+    weights = words.vary[topups.FOCUS]
+    assert isinstance(weights, dict)  # the file is as it was written here
+    return {str(focus): rows for focus, rows in weights.items() if isinstance(rows, int)}
+
+
+def _base(scenario: Scenario, model: str | None) -> dict[str, Any]:
+    """The words of the scenario, those left out that a top-up has for itself."""
+    taken = ("rows", "expect", "prompt")
+    data = scenario.document.data
+    assert isinstance(data, dict)  # or it was no scenario
+    words = {str(word): value for word, value in data.items() if word not in taken}
+    return {"prompt": scenario.prompt.file.stem, **words, **({"model": model} if model else {})}
+
+
+def _measure(
+    site: _Site, answers: Store, history: Sequence[Round], rounds: int, rows: int | None
+) -> Round:
+    """Where the dataset stands now against the reference, and whether a round follows."""
+    dataset = site.plan(site.name).datasets[0]
+    evidence = check.gather(dataset, answers, site.reference, site.embed)
+    rng = evidence.rng(f"topup {len(history)}")
+    try:
+        proposal = topups.propose(
+            evidence.texts, evidence.reference_texts, rng, semantic=site.embed
+        )
+    except ValueError as error:
+        raise InputError(
+            str(error), hint=f"at least 11 rows and 22 reference texts; `builder run {site.name}`"
+        ) from None
+    coverages = [*(turn.proposal.coverage for turn in history), proposal.coverage]
+    gained = coverages[-1] - coverages[-2] if history else None
+    end = topups.finished(coverages, proposal.ceiling)
+    if not end and not proposal.thin:
+        end = "no part of the reference is thinly covered"
+    if not end and len(coverages) > rounds:
+        end = f"{rounds} rounds are done"
+    more = 0 if end else rows or topups.wanted(proposal, evidence.rows.rows)
+    return Round(len(coverages), proposal, gained, site.file, more, end)
+
+
+def _write(site: _Site, turn: Round, before: Mapping[str, int]) -> dict[str, int]:
+    """Writes the scenario and, where the template has no `focus`, a prompt; the rows of each focus.
+
+    What cannot be planned is taken back.
+    """
+    scenario = _scenario(site.plan(site.name), site.name)
+    thin = turn.proposal.thin
+    weights = topups.shares(thin, turn.rows, before)
+    previous = site.file.read_bytes() if site.file.exists() else None
+    lacking = topups.FOCUS not in scenario.prompt.names
+    fresh = lacking and not site.prompt.exists()
+    words = {**site.base, "prompt": site.topup if lacking else site.base["prompt"]}
+    text = topups.scenario(words, weights, thin, name=site.name, seed=scenario.words.seed)
+    with io.writing(site.file):
+        if fresh:
+            source = "\n".join(file.read_text("utf-8-sig") for file in scenario.prompt.files)
+            io.write(site.prompt, topups.prompt(scenario.prompt.file.stem, source))
+        io.write(site.file, text)
+    try:
+        site.plan(site.topup)
+    except InputError:
+        if fresh:
+            site.prompt.unlink()
+        if previous is None:
+            site.file.unlink()
+        else:
+            io.write(site.file, previous)
+        raise
+    return weights
+
+
+def _fill(site: _Site, answers: Store) -> Filled:
+    """Asks for the rows that the written scenario lacks, and takes their cost off the budget."""
+    before = estimate(site.plan(site.topup), answers, whole=False)
+    filled = run.fill(before, answers, site.monitor, site.cap, engine=site.engine)
+    site.cap = remaining(site.cap, filled.progress)
+    if filled.failure is not None:
+        filled.progress.stopped = filled.progress.stopped or filled.failure.message
+    return filled
+
+
+def remaining(cap: Budget | None, progress: Progress) -> Budget | None:
+    """What a run leaves of a cap, nothing less than zero."""
+    if cap is None:
+        return None
+    if cap.usd is not None:
+        return Budget(usd=max(0.0, cap.usd - progress.usd))
+    spent = progress.input_tokens + progress.output_tokens
+    return Budget(tokens=max(0, (cap.tokens or 0) - spent))
