@@ -9,7 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from builder.sampling.sampler import Arrays, Sampler
-from builder.table.tables import Column, Table
+from builder.table.column import Column
+from builder.table.kinds import NUMBER
+from builder.table.tables import Table
 
 
 class Triangular(Sampler):
@@ -40,4 +42,4 @@ class Triangular(Sampler):
         rising = low + np.sqrt(share * span * (mode - low))
         falling = high - np.sqrt((1 - share) * span * (high - mode))
         values = np.where(share < (mode - low) / span, rising, falling)
-        return {"": Column("", "float", values)}
+        return {"": Column("", NUMBER, values)}
