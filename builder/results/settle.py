@@ -63,6 +63,7 @@ class Settlement:
         """Spent cases that further tries are held or allowed for, where rows are compared."""
         self._store = store
         self._reviews = reviews
+        self._distinct = dataset.distinct
         self._numbers = {part.name: number for number, part in enumerate(dataset.scenarios)}
         self._open: list[tuple[int, int, NDArray[np.int64]]] = []
 
@@ -71,7 +72,7 @@ class Settlement:
         for case, _ in self._walk(whole=False):
             tally = self.tallies[case.part.name]
             tally.add(case)
-            if self.dataset.distinct:
+            if self._distinct:
                 tally.add_similar(case)
             yield case
 
@@ -108,7 +109,7 @@ class Settlement:
 
         `whole` makes the cases without any answer too; else they are only counted.
         """
-        rounds = max(part.tries for part in self.dataset.scenarios) if self.dataset.distinct else 1
+        rounds = max(part.tries for part in self.dataset.scenarios) if self._distinct else 1
         with judgement.of_dataset(self.dataset, self._reviews) as judging:
             for level in count(-1):
                 cases = self._level(level)
@@ -120,7 +121,7 @@ class Settlement:
                     for case in self._round(waiting, refused, judging):
                         yield case, (level + 1) * rounds + number
                     waiting = refused
-            if self.dataset.distinct:
+            if self._distinct:
                 yield from self._further(judging, (level + 1) * rounds)
 
     def _round(
@@ -135,16 +136,18 @@ class Settlement:
                 yield case
                 continue
             self._judge(case, judging)
-            number = self.number(case.part)
-            if case.spent:
+            if self._distinct and case.row is not None:
+                yield case
+                continue
+            number = self._numbers[case.part.name]
+            spent = case.spent
+            if spent:
                 self.reserves[number].call_up(case.combination)
-            if not self.dataset.distinct:
-                if not case.open:
+            if not self._distinct:
+                if self.further[number].allowed and not case.open:
                     self.further[number].close(case)
                 yield case
-            elif case.row is not None:
-                yield case
-            elif not case.spent:
+            elif not spent:
                 refused.append(case)
             elif case.part.limit > case.part.tries or len(case.held) > case.tried:
                 self._spent.setdefault((case.part.name, case.combination), []).append(case)
@@ -152,8 +155,8 @@ class Settlement:
                 yield case
 
     def _judge(self, case: Standing, judging: Judgement) -> None:
-        most = case.tried + 1 if self.dataset.distinct else len(case.held)
-        for answer in case.held[case.tried : most]:
+        first = len(case.answers)
+        for answer in case.held[first : first + 1] if self._distinct else case.held[first:]:
             if isinstance(case.take(answer, judging), Row):
                 self.accepted += 1
                 break
@@ -190,7 +193,7 @@ class Settlement:
             yield from with_answers
             # They were judged while they were handed out.
             open_rows[have] = [case.open for case in with_answers]
-        if not self.dataset.distinct and open_rows.any():
+        if not self._distinct and open_rows.any():
             self._open.append((number, level, self._rows(number, level, cases, open_rows, start)))
 
     def _rows(

@@ -67,12 +67,12 @@ class Standing:
     @property
     def open(self) -> bool:
         """Whether it wants an answer."""
-        return self.row is None and self.tried < self.limit
+        return self.row is None and len(self.answers) < self.limit
 
     @property
     def spent(self) -> bool:
         """Whether its own tries are used up without a row."""
-        return self.row is None and self.tried >= self.part.tries
+        return self.row is None and len(self.answers) >= self.part.tries
 
     @property
     def similar(self) -> bool:
@@ -82,7 +82,7 @@ class Standing:
     @property
     def next_key(self) -> Key:
         """The key of its next try."""
-        return self.first._replace(attempt=self.tried)
+        return Key(self.first.digest, self.first.repeat, len(self.answers))
 
     def take(self, answer: Completion, judgement: Judgement) -> Row | Reject:
         """Judges one more answer and remembers the verdict."""
