@@ -191,13 +191,6 @@ def budget_of(plan: Plan, budget: str | None) -> Budget | None:
     return Budget.parse(text) if text else None
 
 
-def ready(plan: Plan, cap: Budget | None) -> None:
-    """Raises InputError for a missing key, or a budget that cannot be kept."""
-    from builder.fill import pool  # loaded only where there is something to ask
-
-    pool.check(plan, concurrency=plan.project.settings.concurrency, cap=cap)
-
-
 def fill(
     before: PlanResult,
     answers: Store,
@@ -212,18 +205,19 @@ def fill(
     Raises InputError before the first call; every other error that ends it is in what it gives.
     """
     progress = Progress.before(before.estimate)
-    if before.to_ask and engine is None:
-        ready(before.plan, cap)
-    monitor.planned(before, cap)
     if not before.to_ask:
+        monitor.planned(before, cap)
         return Filled(progress)
-    from builder.fill.fill import Fill  # loaded only where there is something to ask
+    from builder.fill import fill as fills  # loaded only where there is something to ask
+    from builder.fill import pool
 
     limit = concurrency or before.plan.project.settings.concurrency
+    if engine is None:
+        pool.check(before.plan, concurrency=limit, cap=cap)
+    monitor.planned(before, cap)
+    settled = before.estimate.settlements
     try:
-        monitor.drive(
-            Fill(before.plan, answers, progress, limit, cap, before.estimate.settlements, engine)
-        )
+        monitor.drive(fills.Fill(before.plan, answers, progress, limit, cap, settled, engine))
     except InputError:
         raise
     except BuilderError as error:

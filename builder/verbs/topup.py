@@ -15,6 +15,7 @@ from builder.dataset import exports
 from builder.dataset.exports import Export
 from builder.engines.protocol import Engine
 from builder.errors import InputError, Place
+from builder.fill import pool
 from builder.fill.progress import Progress
 from builder.plan.plans import DatasetPlan, Plan
 from builder.project import documents
@@ -168,7 +169,8 @@ def topup(
     base = _base(scenario, model)
     site = _Site(name, folder, compared, embed, monitor, engine, cap, file, prompt, base)
     if engine is None:
-        run.ready(scope.plan_of(folder, [name], model=model), cap)
+        asking = scope.plan_of(folder, [name], model=model)
+        pool.check(asking, concurrency=plan.project.settings.concurrency, cap=cap)
     history: list[Round] = []
     with store.locked(plan.project.outputs), store.writing(plan.project.store) as answers:
         filled = _fill(site, answers) if weights else None
