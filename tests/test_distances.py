@@ -64,7 +64,8 @@ def test_divergences_of_counts() -> None:
 def test_chi_square_counts_the_cells_that_are_there() -> None:
     pytest.importorskip("scipy")
     statistic, freedom = significance.pearson(np.array([[10.0, 20, 0], [20, 10, 0]]))
-    assert (statistic, freedom) == (pytest.approx(20 / 3), 1)
+    assert statistic == pytest.approx(20 / 3)
+    assert freedom == 1
     assert significance.chi_square(floats(10, 20), floats(20, 10)) == pytest.approx(
         0.00982, abs=1e-5
     )

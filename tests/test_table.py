@@ -100,7 +100,12 @@ def test_kinds_say_what_they_hold_and_keep_their_codes() -> None:
 
 
 def test_the_digest_of_a_table_is_that_of_its_values() -> None:
-    values = {"n": ["1", "2"], "x": ["1.5", ""], "c": ["a", None], "d": ["2026-01-01"] * 2}
+    values: dict[str, list[Any]] = {
+        "n": ["1", "2"],
+        "x": ["1.5", ""],
+        "c": ["a", None],
+        "d": ["2026-01-01"] * 2,
+    }
     table = tables.Table({name: column.typed(name, cells) for name, cells in values.items()})
     assert table.digest() == "121e897b3d3a40e2844334ff6fc8c8e3"
     assert table.take(np.array([1, 0])).digest() != table.digest()
