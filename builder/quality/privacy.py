@@ -7,13 +7,16 @@ which reference rows leak.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from builder.stats import near, neighbours, shingles, significance
+from builder.quality import coverage, drift, pii
+from builder.quality.findings import LEAST_POINTS, Evidence, Finding, Limits, names_of
+from builder.stats import features, near, neighbours, shingles, significance
+from builder.table import frame
 
 RUN, RUN_CJK = 50, 20
 """Characters of a verbatim run that counts."""
@@ -220,3 +223,117 @@ def _powers(base: int, n: int) -> NDArray[np.uint64]:
     powers = np.full(n, base, dtype=np.uint64)
     powers[:1] = 1
     return np.cumprod(powers, dtype=np.uint64)
+
+
+def findings(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
+    """The findings of the gate, in the order of its measures."""
+    yield from _copied_texts(evidence, limits)
+    yield from _copied_rows(evidence, limits)
+    yield from _personal_data(evidence, limits)
+
+
+def _copied_texts(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
+    """Findings about texts that the reference or a few-shot example holds, whole or in part."""
+    reference = evidence.reference
+    theirs = [] if reference is None or reference.released else evidence.reference_texts
+    known = [*theirs, *evidence.context.examples]
+    if not evidence.texts or not known:
+        return
+    copied = copies(evidence.texts, known, evidence.context.similarity)
+    yield limits.judge(
+        "privacy.copied_texts",
+        "",
+        len(copied),
+        f"row {copied[0].row + 1} is nearly a reference text" if copied else "",
+    )
+    repeated = runs(evidence.texts, known)
+    longest = max(repeated, key=lambda run: run.length, default=None)
+    yield limits.judge(
+        "privacy.verbatim",
+        "",
+        len(repeated),
+        f"row {longest.row + 1} repeats {longest.length} characters word for word"
+        if longest
+        else "",
+    )
+
+
+def _copied_rows(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
+    """Findings about rows that equal reference rows, or lie too near to them."""
+    reference, names = evidence.reference, evidence.shared
+    if reference is None or reference.released:
+        return
+    if not any(evidence.rows.columns[name].numeric for name in names):
+        return
+    ours, theirs = (_tuples(side, names) for side in (evidence.rows, reference))
+    copied, chance = copied_rows(ours, theirs)
+    excess = max(0.0, len(copied) - 1.1 * chance - 3 * chance**0.5) if len(names) > 1 else 0.0
+    yield limits.judge(
+        "privacy.copied_rows",
+        ", ".join(names),
+        round(excess),
+        f"{len(copied)} rows equal a reference row, {chance:.0f} by chance: a bootstrap copies",
+    )
+    if len(names) > 1:
+        yield from _too_near(evidence, limits, reference)
+
+
+def _too_near(evidence: Evidence, limits: Limits, reference: frame.Frame) -> Iterator[Finding]:
+    """A finding about distances to the reference: against rows held out, where there are any."""
+    rng, held_out = evidence.rng("closest"), evidence.context.held_out
+    ours, theirs = evidence.columns(held_out)
+    ours, used = (_sample(side, rng) for side in (ours, theirs[: reference.rows]))
+    if min(len(ours), len(used)) < LEAST_POINTS:
+        return
+    if held_out is not None:
+        closeness = closest_share(ours, used, _sample(theirs[reference.rows :], rng))
+        name, advice = "privacy.closest", "rows lie nearer to what they were made from"
+    else:
+        closeness = too_close(ours, used)
+        name, advice = "privacy.too_close", "rows lie nearer to reference rows than those do"
+    yield limits.judge(
+        name,
+        ", ".join(evidence.shared),
+        closeness.share,
+        f"{advice}: draw from a fit",
+        significant=closeness.p < drift.ALPHA,
+    )
+
+
+def _personal_data(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
+    """Findings about personal data and placeholders in any column of strings."""
+    strings = _strings(evidence.rows)
+    if not strings:
+        return
+    rows_by_kind = pii.scan(strings)
+    placeholders = rows_by_kind.pop("placeholder", [])
+    kinds = ", ".join(
+        f"{kind} in {len(rows)} (row {rows[0] + 1})" for kind, rows in rows_by_kind.items()
+    )
+    yield limits.judge(
+        "privacy.pii",
+        "",
+        len(set[int]().union(*rows_by_kind.values())),
+        f"{kinds}: mask them, or forbid them in the prompt",
+    )
+    yield limits.judge(
+        "privacy.placeholders",
+        "",
+        len(placeholders),
+        "addresses and numbers reserved for examples; harmless if they are meant",
+    )
+
+
+def _sample(points: features.Vectors, rng: np.random.Generator) -> features.Vectors:
+    """At most `coverage.MOST` of the points (n, d)."""
+    return points[rng.permutation(len(points))[: coverage.MOST]]
+
+
+def _tuples(side: frame.Frame, names: list[str]) -> list[tuple[str | None, ...]]:
+    return list(zip(*(names_of(side.columns[name]) for name in names), strict=True))
+
+
+def _strings(rows: frame.Frame) -> list[str]:
+    """Each row's strings of every kind: a number hides in an id as well as in a text."""
+    columns = [column.values for column in rows.columns.values() if not column.numeric]
+    return ["\n".join(str(cell) for cell in row if cell) for row in zip(*columns, strict=True)]
