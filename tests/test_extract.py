@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
 
@@ -76,4 +77,20 @@ def test_reasoning_before_a_text_is_dropped_and_all_else_stays(reply: str, text:
 @pytest.mark.parametrize("reply", ["<think>only this</think>", "<think>without an end"])
 def test_a_reply_that_only_thinks_is_no_text(reply: str) -> None:
     with pytest.raises(extract.NoJsonError, match="only reasoning"):
+        extract.text_of(reply)
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        "[" * 100_000, "{" * 9_999, '{"a":' * 5000, "{'text': " * 2000, "```json\n" * 5000,
+        '{"text": "' + "\\" * 9_999, '{"n": 1' + "0" * 5000, "{'n': 1" + "0" * 5000 + "}",
+        '{"text": "\\ud800"}', "<think>" * 5000, "{a: " + "1" * 5000 + "} {b: 2}",
+    ],
+    ids=range(11),
+)  # fmt: skip
+def test_no_reply_breaks_whoever_reads_it(reply: str) -> None:
+    with contextlib.suppress(extract.NoJsonError):
+        extract.objects(reply)
+    with contextlib.suppress(extract.NoJsonError):
         extract.text_of(reply)

@@ -36,6 +36,8 @@ class Online:
         try:
             await asyncio.gather(*self._tasks)
         finally:
+            # A cancelled call may come back as trouble of its connection: nobody may wait then.
+            queue.close()
             for task in self._tasks:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)

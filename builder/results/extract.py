@@ -34,8 +34,12 @@ _BRACES = re.compile(r'"(?:\\.|[^"\\])*"|[{}]', re.DOTALL)
 _DECODER = json.JSONDecoder()
 _LENIENT = json.JSONDecoder(strict=False)
 """Takes line ends within strings: no reason to believe that an answer was cut off."""
-STARTS = 64
+STARTS = 16
 """Opening braces that no whole object begins at and that are looked into, at most."""
+LONGEST = 100_000
+"""Characters of an object that is repaired, at most."""
+_KEY = re.compile(r"\{\s*[\"'“\w]")
+"""How an object begins, whatever its syntax."""
 
 
 class NoJsonError(ValueError):
@@ -61,8 +65,8 @@ def objects(reply: str) -> list[str]:
         raise NoJsonError(f"not JSON: {short(rest)}, which is cut off")
     if not candidates:
         candidates = [_repaired(rest)]
-    unique = {json.dumps(from_json(text), sort_keys=True): text for text in reversed(candidates)}
-    return list(reversed(unique.values()))
+    values = [json.loads(candidate) for candidate in candidates]
+    return [text for at, text in enumerate(candidates) if values[at] not in values[:at]]
 
 
 def without_reasoning(text: str) -> str:
@@ -123,7 +127,9 @@ def _spans(text: str) -> Iterator[tuple[int, int]]:
     while start >= 0:
         try:
             _, end = _DECODER.raw_decode(text, start)
-        except (ValueError, RecursionError):
+        except RecursionError:
+            return  # nested deeper than any answer
+        except ValueError:
             end = start + 1
         else:
             yield start, end
@@ -145,13 +151,14 @@ def _candidates(text: str) -> tuple[list[str], bool]:
         elif _is_cut(text[start:]):
             return [], True
         else:
-            broken += 1
-            end = _closing(text, start)
-            repaired = _repair(text[start:end], text[end:]) if ":" in text[start:end] else None
-            if repaired is None:
-                end = start + 1
-            else:
+            repaired, end = None, start + 1
+            if _KEY.match(text, start):
+                broken += 1
+                closing = _closing(text, start)
+                repaired = _repair(text[start:closing], text[closing:])
+            if repaired is not None:
                 candidates.append(repaired)
+                end = closing
         start = text.find("{", end)
     return candidates, False
 
@@ -163,8 +170,8 @@ def _is_cut(text: str) -> bool:
     except json.JSONDecodeError as error:
         missing = error.msg.startswith("Unterminated string")
         return missing or re.fullmatch(r"[\w.+-]*\s*", text[error.pos :]) is not None
-    except RecursionError:
-        return True
+    except (RecursionError, ValueError) as error:
+        return isinstance(error, RecursionError)
     return False
 
 
@@ -183,7 +190,7 @@ def _repaired(text: str) -> str:
     if "{" not in text:
         raise NoJsonError(f"no JSON object in the answer: {short(text) or 'it is empty'}")
     end = text.rfind("}") + 1
-    for match in islice(re.finditer(r"\{", text[:end]), STARTS):
+    for match in islice(_KEY.finditer(text[:end]), STARTS):
         repaired = _repair(text[match.start() : end], text[end:])
         if repaired is not None:
             return repaired
@@ -195,15 +202,17 @@ def _repair(source: str, after: str) -> str | None:
     would change, or its last brace stands in a text that goes on in `after`."""
     from json_repair import repair_json
 
+    if len(source) > LONGEST or not any(colon in source for colon in ":："):
+        return None
     source = _COMMENTS.sub(lambda match: match[1] or "", source)
     if _ends_within_a_string(source, after):
         return None
     try:
         value = repair_json(source, return_objects=True, ensure_ascii=False)
         repaired = json.dumps(value, ensure_ascii=False)
+        texts = list(_leaves(value))
     except (RecursionError, ValueError, IndexError):
         return None
-    texts = list(_leaves(value))
     if not isinstance(value, dict) or not value or _plain("".join(texts)) != _words(source):
         return None
     quote = _quote(source)

@@ -41,20 +41,19 @@ def verdict(
     field = part.scenario.text_field
     try:
         alarm(LIMIT)
-        if field:
-            return _validated(
-                part, {field: extract.text_of(answer.text)}, planned, key, answer, alarm
-            )
-        candidates = extract.objects(answer.text)
-        alarm(0)
+        candidates = [extract.text_of(answer.text)] if field else extract.objects(answer.text)
     except extract.NoJsonError as error:
-        alarm(0)
         return reject("parse", str(error))
     except limits.TooLongError:
         return reject(
             "parse", f"not JSON: finding any in {len(answer.text)} characters took over {LIMIT:g} s"
         )
-    verdicts = [_validated(part, text, planned, key, answer, alarm) for text in candidates]
+    finally:
+        alarm(0)
+    verdicts = [
+        _validated(part, {field: text} if field else text, planned, key, answer, alarm)
+        for text in candidates
+    ]
     rows = [verdict for verdict in verdicts if isinstance(verdict, Row)]
     if len(rows) > 1 and any(row.fields != rows[0].fields for row in rows):
         return reject("parse", f"{len(rows)} different objects in the answer fit the schema")
@@ -87,16 +86,14 @@ def _validated(
         else:
             model = schema.model.model_validate_json(value, context=context)
         fields = model.model_dump(mode="json", by_alias=schema.by_alias)
-        alarm(0)
     except ValidationError as error:
-        alarm(0)
         return reject(_reasons(error))
     except limits.TooLongError as error:
-        alarm(0)
         return reject(f"a validator took over {LIMIT:g} s", _fault(error, schema))
     except Exception as error:  # noqa: BLE001  (a validator is the user's code and may raise anything)
-        alarm(0)
         return reject(_raised_message(error, context), _fault(error, schema))
+    finally:
+        alarm(0)
     wrong = unfit(fields)
     return reject(wrong) if wrong else Row(planned.case, key, answer.model, fields)
 
