@@ -32,7 +32,6 @@ class Verb(click.Command):
     """A verb, whose help tells which arguments cannot be left out."""
 
     def format_arguments(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Lists the arguments, each with what it means."""
         lines = [
             (parameter.make_metavar(ctx), (parameter.help or "") + "  [required]" * parameter.required)
             for parameter in self.params
@@ -47,18 +46,15 @@ class Verbs(click.Group):
     """All verbs, each with the whole first sentence of what it does; a verb is loaded when asked."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """The names of the verbs."""
         return list(VERBS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The verb of that name, loaded now; None where there is none."""
         if cmd_name not in VERBS:
             return None
         verb: Verb = getattr(importlib.import_module(f"builder.cli.{cmd_name}"), cmd_name)
         return verb
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Lists the verbs; none is loaded for that."""
         with formatter.section("Verbs"):
             formatter.write_dl(
                 [(name, about.partition(". ")[0].strip(".")) for name, about in VERBS.items()]

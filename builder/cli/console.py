@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 import signal
 import sys
 import threading
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import click
 
-from builder.cli import view
+from builder.cli import layout, view
 from builder.cli.signals import SecondInterruptError, handle_signals
 from builder.cli.stderr import report, terminal_columns
 from builder.errors import InputError
@@ -31,21 +31,27 @@ if TYPE_CHECKING:
 UNTOUCHED = "no row was accepted: the datasets' folders are as they were"
 
 
+@dataclass(frozen=True, slots=True)
 class Console:
     """Prints the plan of a run, confirms its price, displays its progress, obeys two signals."""
 
-    def __init__(self, *, yes: bool, quiet: bool, drift: bool = False) -> None:
-        self.yes = yes
-        self.quiet = quiet
-        self.drift = drift
-        """Whether the plan tells of draws that drift from their tables."""
+    yes: bool
+    quiet: bool
+    drift: bool = False
+    """Whether the plan tells of draws that drift from their tables."""
 
     def planned(self, plan: PlanResult, budget: Budget | None) -> None:
         """Prints the plan; InputError where its price is not confirmed."""
         drift = plan.drift() if self.drift else []
         report(view.plan(plan, drift, terminal_columns(80)), quiet=self.quiet)
-        if plan.to_ask and plan.expensive and not self.yes and budget is None:
-            _confirm(plan)
+        if not plan.to_ask or not plan.expensive or self.yes or budget is not None:
+            return
+        price = f"this run may cost about {layout.money(plan.usd)} usd"
+        question = f"{price}, above confirm_above = {plan.confirm_above!r}"
+        if not (sys.stdin.isatty() and sys.stderr.isatty()):
+            raise InputError(question, hint="say --yes, or give a --budget")
+        if not click.confirm(question + "; go on?", err=True):
+            raise InputError("not run: nothing was asked")
 
     def drive(self, fill: Fill) -> None:
         """Runs a fill to its end, its progress on display."""
@@ -53,16 +59,6 @@ class Console:
             asyncio.run(_displayed(fill, quiet=self.quiet))
         finally:
             handle_signals(second=bool(fill.progress.stopped))
-
-
-def _confirm(plan: PlanResult) -> None:
-    """Asks whether to pay the price of a plan; InputError where nobody agrees."""
-    price = f"this run may cost about {view.money(plan.usd)} usd"
-    question = f"{price}, above confirm_above = {plan.confirm_above!r}"
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        raise InputError(question, hint="say --yes, or give a --budget")
-    if not click.confirm(question + "; go on?", err=True):
-        raise InputError("not run: nothing was asked")
 
 
 async def _displayed(fill: Fill, *, quiet: bool) -> None:
@@ -100,15 +96,14 @@ async def _displayed(fill: Fill, *, quiet: bool) -> None:
         raise SecondInterruptError from None
 
 
+@dataclass(slots=True)
 class Display:
     """A line that is rewritten on a terminal, a plain line now and then elsewhere."""
 
-    def __init__(self, progress: Progress, *, quiet: bool) -> None:
-        self.progress = progress
-        self.quiet = quiet
-        self.terminal = sys.stderr.isatty()
-        self.next = 0.0
-        """When the line is due again."""
+    progress: Progress
+    quiet: bool
+    next: float = 0.0
+    """When the line is due again."""
 
     def update(self, *, last: bool = False) -> None:
         """Prints the line where it is due, or the `last` one."""
@@ -116,10 +111,9 @@ class Display:
         if self.quiet or (now < self.next and not last):
             return
         line = view.progress(self.progress)
-        if self.terminal:
-            room = shutil.get_terminal_size((100, 24)).columns - 1
-            end = "\n" if last else ""
-            print("\r" + fit(line, room), end=end, file=sys.stderr, flush=True)
+        if sys.stderr.isatty():
+            room = terminal_columns(100) - 1
+            print("\r" + fit(line, room), end="\n" * last, file=sys.stderr, flush=True)
             self.next = now + 0.2
         else:
             report(line)

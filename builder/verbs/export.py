@@ -32,18 +32,14 @@ class ExportResult(Result):
         return f"{rows} in {', '.join(map(str, self.folders))}"
 
     def records(self) -> Iterator[Mapping[str, object]]:
-        return map(record_of, self.exports)
-
-
-def record_of(export: Export) -> Mapping[str, object]:
-    """The record of one exported dataset."""
-    return {
-        "dataset": export.name,
-        "rows": export.rows,
-        "rejects": sum(tally.rejects for tally in export.tallies.values()),
-        "splits": ", ".join(f"{name} {count}" for name, count in export.splits.items()),
-        "folder": str(export.folder),
-    }
+        for export in self.exports:
+            yield {
+                "dataset": export.name,
+                "rows": export.rows,
+                "rejects": sum(tally.rejects for tally in export.tallies.values()),
+                "splits": ", ".join(f"{name} {count}" for name, count in export.splits.items()),
+                "folder": str(export.folder),
+            }
 
 
 def write(

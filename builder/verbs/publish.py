@@ -79,7 +79,7 @@ def publish(
     """
     plan = scope.plan_of(folder)
     project = plan.project
-    dataset = scope.dataset(plan, name)
+    (dataset,) = scope.datasets(plan, [name])
     token = project.environ().get("HF_TOKEN", "").strip()
     if not (token or dry_run):
         raise InputError(

@@ -48,8 +48,3 @@ def datasets(plan: Plan, names: Sequence[str] = ()) -> list[DatasetPlan]:
             )
         chosen.append(known.get(name) or classes[name])
     return chosen or list(known.values())
-
-
-def dataset(plan: Plan, name: str) -> DatasetPlan:
-    """The one dataset with this name, or of this schema class."""
-    return datasets(plan, [name])[0]

@@ -6,7 +6,7 @@ Each round measures the dataset, writes the scenario NAME_topup for what is thin
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +17,13 @@ from builder.engines.protocol import Engine
 from builder.errors import InputError, Place
 from builder.fill import pool
 from builder.fill.progress import Progress
-from builder.plan.plans import DatasetPlan, Plan
+from builder.plan.plans import Plan
 from builder.project import documents
 from builder.project.scenarios import Scenario
 from builder.project.settings import NAME, Budget
 from builder.project.words import Words
 from builder.quality import contexts, topups
 from builder.quality.topups import Proposal
-from builder.results.tally import Tally
 from builder.stats import features, minilm
 from builder.store import Store
 from builder.table import frame, reader
@@ -33,8 +32,7 @@ from builder.text import counted
 from builder.verbs import check, run, scope
 from builder.verbs.monitor import Monitor
 from builder.verbs.plan import estimate
-from builder.verbs.result import Result
-from builder.verbs.run import Filled
+from builder.verbs.run import Filled, FilledResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,42 +52,20 @@ class Round:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class TopUpResult(Result):
+class TopUpResult(FilledResult):
     """What a top-up reached; one record a round."""
 
     dataset: str
-    scenarios: frozenset[str]
-    """The scenario that was topped up, and the one that holds the new rows."""
     file: Path
     """The scenario file of the new rows: for a person to read and commit."""
     rounds: Sequence[Round]
     filled: Filled | None
     """How the last round ended; None where there was none."""
-    tallies: Mapping[str, Tally]
-    exports: Sequence[Export]
 
     @property
     def coverage(self) -> float | None:
         """The share of the reference that the rows cover; None where it was not measured."""
         return self.rounds[-1].proposal.coverage if self.rounds else None
-
-    @property
-    def open(self) -> int:
-        """Rows that another run would ask for."""
-        return sum(tally.open for tally in self._asked())
-
-    @property
-    def short(self) -> int:
-        """Rows that cannot be had within the tries."""
-        return sum(sum(tally.short.values()) for tally in self._asked())
-
-    @property
-    def neighbours(self) -> list[str]:
-        """Other scenarios of the same dataset that lack rows."""
-        return [n for n, t in self.tallies.items() if n not in self.scenarios and t.to_ask]
-
-    def _asked(self) -> list[Tally]:
-        return [tally for name, tally in self.tallies.items() if name in self.scenarios]
 
     def summary(self) -> str:
         asked = counted(sum(turn.rows > 0 for turn in self.rounds), "round")
@@ -125,13 +101,7 @@ class _Site:
     """What is left of the budget of all rounds."""
     file: Path
     prompt: Path
-    base: Mapping[str, Any] = field(default_factory=dict)
-    """The words of the scenario, those left out that a top-up has for itself."""
-
-    @property
-    def topup(self) -> str:
-        """The name of the scenario that the rounds write."""
-        return self.file.stem
+    base: Mapping[str, Any]
 
     def plan(self, name: str) -> Plan:
         """The plan of a scenario by the files as they are now."""
@@ -186,20 +156,18 @@ def topup(
         plan = site.plan(name)
         if filled is not None and filled.fruitless:
             written: list[Export] = []
-            tallies = estimate(plan, answers, whole=False).estimate.tallies()
+            tallies = estimate(plan, answers, whole=False).tallies()
         else:
             asked = filled is not None and filled.progress.calls > 0
-            written = [_export(plan, d, answers, changed=asked) for d in plan.datasets]
+            written = [
+                exports.write_rows(plan, d, exports.read(plan, d, answers))
+                if asked
+                else exports.write(plan, d, answers)
+                for d in plan.datasets
+            ]
             tallies = {n: tally for export in written for n, tally in export.tallies.items()}
-    names = frozenset({name, site.topup})
-    return TopUpResult(plan.datasets[0].name, names, file, history, filled, tallies, written)
-
-
-def _export(plan: Plan, dataset: DatasetPlan, answers: Store, *, changed: bool) -> Export:
-    """Writes a dataset's folder; where nothing `changed`, only if it holds something else."""
-    if changed:
-        return exports.write_rows(plan, dataset, exports.read(plan, dataset, answers))
-    return exports.write(plan, dataset, answers)
+    names = frozenset({name, file.stem})
+    return TopUpResult(names, tallies, written, plan.datasets[0].name, file, history, filled)
 
 
 def _scenario(plan: Plan, name: str) -> Scenario:
@@ -252,9 +220,9 @@ def _weights(file: Path) -> dict[str, int]:
 
 def _base(scenario: Scenario, model: str | None) -> dict[str, Any]:
     """The words of the scenario, those left out that a top-up has for itself."""
-    taken = ("rows", "expect", "prompt")
     data = scenario.document.data
     assert isinstance(data, dict)  # or it was no scenario
+    taken = ("rows", "expect", "prompt")
     words = {str(word): value for word, value in data.items() if word not in taken}
     return {"prompt": scenario.prompt.file.stem, **words, **({"model": model} if model else {})}
 
@@ -296,7 +264,7 @@ def _write(site: _Site, turn: Round, before: Mapping[str, int]) -> dict[str, int
     previous = site.file.read_bytes() if site.file.exists() else None
     lacking = topups.FOCUS not in scenario.prompt.names
     fresh = lacking and not site.prompt.exists()
-    words = {**site.base, "prompt": site.topup if lacking else site.base["prompt"]}
+    words = {**site.base, "prompt": site.file.stem if lacking else site.base["prompt"]}
     text = topups.scenario(words, weights, thin, name=site.name, seed=scenario.words.seed)
     with io.writing(site.file):
         if fresh:
@@ -304,7 +272,7 @@ def _write(site: _Site, turn: Round, before: Mapping[str, int]) -> dict[str, int
             io.write(site.prompt, topups.prompt(scenario.prompt.file.stem, source))
         io.write(site.file, text)
     try:
-        site.plan(site.topup)
+        site.plan(site.file.stem)
     except InputError:
         if fresh:
             site.prompt.unlink()
@@ -318,7 +286,7 @@ def _write(site: _Site, turn: Round, before: Mapping[str, int]) -> dict[str, int
 
 def _fill(site: _Site, answers: Store) -> Filled:
     """Asks for the rows that the written scenario lacks, and takes their cost off the budget."""
-    before = estimate(site.plan(site.topup), answers, whole=False)
+    before = estimate(site.plan(site.file.stem), answers, whole=False)
     filled = run.fill(before, answers, site.monitor, site.cap, engine=site.engine)
     site.cap = remaining(site.cap, filled.progress)
     if filled.failure is not None:
