@@ -13,7 +13,7 @@ import jsonlines
 from builder import io
 from builder.dataset import card, manifests, shapes
 from builder.dataset.files import Folder, Format, Layout
-from builder.dataset.manifests import Counts, Manifest
+from builder.dataset.manifests import Manifest
 from builder.dataset.shapes import Name
 from builder.plan.plans import DatasetPlan, Plan
 from builder.records import Reject, digest_of
@@ -42,7 +42,6 @@ class Form:
     format: Format | None = None
     shape: Name | None = None
     raw: bool = False
-    """Whether CSV cells stay as they are, also where a spreadsheet would run them."""
 
 
 @dataclass(slots=True)
@@ -64,12 +63,10 @@ class Export:
 
     @property
     def tallies(self) -> Tallies:
-        """The counts of its scenarios."""
         return self.settlement.tallies
 
     @property
     def rows(self) -> int:
-        """How many rows there are."""
         return self.counts.total()
 
     @property
@@ -79,16 +76,13 @@ class Export:
 
     @property
     def empty_splits(self) -> list[str]:
-        """Splits that no row fell into."""
         return [split for split, count in self.counts.items() if not count]
 
     def add(self, batch: Batch) -> None:
-        """Counts rows."""
         self.counts.update(batch.splits)
         self.content.add(batch)
 
     def note(self, reject: Reject) -> None:
-        """Counts a reject under its reason."""
         reason = (reject.stage, plain(reject))
         if reason in self.reasons or len(self.reasons) < REASONS:
             self.reasons[reason] += 1
@@ -125,12 +119,9 @@ def folder(plan: Plan, dataset: DatasetPlan) -> Path:
 
 def trials(plan: Plan, dataset: DatasetPlan) -> list[str]:
     """Models whose trials of this dataset hold rows."""
-    models: set[str] = set()
-    for file in (plan.project.outputs / "trial").glob(f"*/{dataset.name}/{manifests.NAME}"):
-        manifest = manifests.read(file.parent)
-        if manifest and manifest.rows and len(manifest.models) == 1:
-            models.update(manifest.models)
-    return sorted(models)
+    files = (plan.project.outputs / "trial").glob(f"*/{dataset.name}/{manifests.NAME}")
+    exported = [manifests.read(file.parent) for file in files]
+    return sorted({m.models[0] for m in exported if m and m.rows and len(m.models) == 1})
 
 
 def read(plan: Plan, dataset: DatasetPlan, store: Store) -> Reading:
@@ -228,7 +219,6 @@ def reject_record(reject: Reject) -> dict[str, Any]:
 
 
 def _begin(plan: Plan, dataset: DatasetPlan, reading: Reading) -> Export:
-    """An export that has seen no row."""
     counts = Counter(dict.fromkeys(reading.splits, 0))
     return Export(dataset.name, folder(plan, dataset), reading.settlement, counts)
 
@@ -245,7 +235,6 @@ def _layout(plan: Plan, dataset: DatasetPlan, reading: Reading, form: Form | Non
 def _write(
     plan: Plan, dataset: DatasetPlan, reading: Reading, layout: Layout, export: Export
 ) -> None:
-    """Writes all but the card, and counts what is written."""
     where = export.folder
     axes: dict[str, Counter[Any]] = {
         axis.name: Counter() for s in dataset.scenarios for axis in s.scenario.axes
@@ -287,11 +276,12 @@ def _write(
 def _manifest(
     plan: Plan, dataset: DatasetPlan, reading: Reading, layout: Layout, export: Export
 ) -> Manifest:
-    """The manifest that follows from a pass that is over."""
     kinds = [[name, str(kind)] for name, kind in reading.kinds.items()]
     shape = layout.shape.about()
     content = export.content.whole(
         layout.format, kinds, dict(reading.splits), shape, rows.BLOCK, layout.raw
     )
-    counts = Counts(content, export.content.rows(), export.splits, export.tallies, export.reasons)
-    return manifests.make(plan, dataset, layout, counts)
+    return manifests.make(
+        plan, dataset, layout, content=content, records=export.content.rows(),
+        splits=export.splits, tallies=export.tallies, reasons=export.reasons,
+    )  # fmt: skip

@@ -12,10 +12,10 @@ import csv
 import filecmp
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from io import StringIO
+from io import BytesIO, TextIOWrapper
 from itertools import compress
 from pathlib import Path
 from types import TracebackType
@@ -62,23 +62,12 @@ class Writer(Protocol):
 
     def write(self, columns: Columns) -> int:
         """The bytes that wait because of these rows, which are taken."""
-        ...
 
     def flush(self) -> None:
         """Writes what waits."""
-        ...
 
     def close(self) -> None:
         """Writes what waits, and ends the file."""
-        ...
-
-
-class Opener(Protocol):
-    """Begins files of one layout; they are opened when they are written to."""
-
-    def __call__(self, path: Path) -> Writer:
-        """The writer of a new file."""
-        ...
 
 
 class Parquet:
@@ -93,7 +82,6 @@ class Parquet:
         self._rows = self._bytes = 0
 
     def write(self, columns: Columns) -> int:
-        """The bytes that wait because of these rows, which are taken."""
         from builder.dataset import arrow
 
         batch = arrow.batch(columns, self._kinds, self._schema)
@@ -105,7 +93,6 @@ class Parquet:
         return int(batch.nbytes)
 
     def flush(self) -> None:
-        """Writes what waits."""
         import pyarrow
         from pyarrow import parquet
 
@@ -131,7 +118,6 @@ class Parquet:
         self._waiting, self._rows, self._bytes = [], 0, 0
 
     def close(self) -> None:
-        """Writes what waits, and ends the file."""
         self.flush()
         if self._writer is not None:
             self._writer.close()
@@ -142,59 +128,44 @@ class Lines:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._lines = bytearray()
+        self._waiting = BytesIO()
 
     def write(self, columns: Columns) -> int:
-        """The bytes that wait because of these rows, which are taken."""
-        before = len(self._lines)
-        for record in records(columns):
-            self._lines += orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE)
-        after = len(self._lines)
+        before = self._waiting.tell()
+        self._add(columns)
+        after = self._waiting.tell()
         if after >= GROUP_BYTES:
             self.flush()
         return after - before
 
+    def _add(self, columns: Columns) -> None:
+        for record in records(columns):
+            self._waiting.write(orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE))
+
     def flush(self) -> None:
-        """Writes what waits."""
-        with self._path.open("ab") as stream:
-            stream.write(self._lines)
-        self._lines = bytearray()
+        with self._path.open("ab") as stream, self._waiting.getbuffer() as content:
+            stream.write(content)
+        self._waiting.seek(0)
+        self._waiting.truncate()
 
     def close(self) -> None:
-        """Writes what waits, and ends the file."""
         self.flush()
 
 
-class Table:
+class Table(Lines):
     """One CSV file: nested values as JSON, and no cell that a spreadsheet would run."""
 
     def __init__(self, path: Path, names: list[str], *, raw: bool) -> None:
-        self._path = path
+        super().__init__(path)
         self._cell = plain if raw else cell
-        self._stream = StringIO(newline="")
-        self._writer = csv.writer(self._stream, lineterminator="\n")
+        self._text = TextIOWrapper(self._waiting, "utf-8", newline="")
+        self._writer = csv.writer(self._text, lineterminator="\n")
         self._writer.writerow([self._cell(name) for name in names])
 
-    def write(self, columns: Columns) -> int:
-        """The bytes that wait because of these rows, which are taken."""
-        before = self._stream.tell()
+    def _add(self, columns: Columns) -> None:
         for values in zip(*columns.values(), strict=True):
             self._writer.writerow(map(self._cell, values))
-        after = self._stream.tell()
-        if after >= GROUP_BYTES:
-            self.flush()
-        return after - before
-
-    def flush(self) -> None:
-        """Writes what waits."""
-        with self._path.open("a", encoding="utf-8", newline="") as stream:
-            stream.write(self._stream.getvalue())
-        self._stream.seek(0)
-        self._stream.truncate()
-
-    def close(self) -> None:
-        """Writes what waits, and ends the file."""
-        self.flush()
+        self._text.flush()
 
 
 def plain(value: object) -> object:
@@ -221,8 +192,8 @@ def cell(value: object) -> object:
     return f"'{content}" if risky else content
 
 
-def opener(layout: Layout) -> Opener:
-    """How files of this layout are begun."""
+def opener(layout: Layout) -> Callable[[Path], Writer]:
+    """What begins a file of this layout; it is opened when it is written to."""
     if layout.format == "jsonl":
         return Lines
     if layout.format == "csv":
@@ -299,38 +270,32 @@ class Folder:
         Blocks come one after another; what comes when its block is over goes to the rest of its
         scenario.
         """
+        block = (batch.scenario, batch.block)
         for split, columns in by_split(batch):
-            self._write((split, batch.scenario, batch.block), columns)
-
-    def _write(self, key: Key, columns: Columns) -> None:
-        split, scenario, block = key
-        if self._block != (scenario, block):
-            if block == REST or (scenario, block) in self._closed:
-                self._write_late((split, scenario, REST), columns)
-                return
-            self._close(self._open)
-            self._closed.add(self._block)
-            self._block = (scenario, block)
-        shard = self._open.get(key)
-        if shard is None:
-            shard = self._open[key] = self._begin(key)
-        shard.write(columns)
+            if self._block != block:
+                if batch.block == REST or block in self._closed:
+                    self._write_late((split, batch.scenario, REST), columns)
+                    continue
+                self._close(self._open)
+                self._closed.add(self._block)
+                self._block = block
+            self._shard(self._open, (split, *block)).write(columns)
 
     def _write_late(self, key: Key, columns: Columns) -> None:
         """Late rows of all scenarios come mixed, so that their shards stay open to the end."""
-        shard = self._late.get(key)
-        if shard is None:
-            shard = self._late[key] = self._begin(key)
-        self._waiting += shard.write(columns)
+        self._waiting += self._shard(self._late, key).write(columns)
         if self._waiting >= GROUP_BYTES:
             for writer in self._late.values():
                 writer.flush()
             self._waiting = 0
 
-    def _begin(self, key: Key) -> Writer:
-        name = shard_name(key, self._ending)
-        self._names.append(name)
-        return self._open_file(self.folder / f"{name}.part")
+    def _shard(self, shards: dict[Key, Writer], key: Key) -> Writer:
+        """The writer of a shard, begun where it is none of `shards` yet."""
+        if key not in shards:
+            name = shard_name(key, self._ending)
+            self._names.append(name)
+            shards[key] = self._open_file(self.folder / f"{name}.part")
+        return shards[key]
 
     def _close(self, shards: dict[Key, Writer]) -> None:
         while shards:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -15,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from builder.dataset import declared_features, files
 from builder.dataset.files import Format, Layout
-from builder.dataset.shapes import Name, Shape
+from builder.dataset.shapes import Name, Shape, class_name
 from builder.plan.plans import DatasetPlan, Plan, ScenarioPlan
 from builder.results.tally import Tallies, Tally
 
@@ -148,20 +147,6 @@ class Manifest(FileModel):
         return self.model_dump(exclude={"axes", "example", "files"})
 
 
-@dataclass(frozen=True, slots=True)
-class Counts:
-    """What one pass over a dataset's rows counted."""
-
-    content: str
-    """Digest of the rows, their splits and the form of the files."""
-    records: str
-    """Digest of the rows alone."""
-    splits: Mapping[str, int]
-    tallies: Tallies
-    reasons: Counter[tuple[str, str]]
-    """Rejects by stage and reason."""
-
-
 def parse(content: bytes | str) -> Manifest:
     """The manifest in the content of a file. ValueError where somebody else wrote it."""
     return Manifest.model_validate_json(content)
@@ -178,38 +163,49 @@ def load(folder: Path) -> Manifest | None:
 def read(folder: Path) -> Manifest | None:
     """The manifest of a folder, if it has one and every file is the one that it names."""
     manifest = load(folder)
-    if manifest is None:
-        return None
+    listed = manifest.files.items() if manifest else ()
     try:
-        same = all(
-            files.digest(folder / name) == file.sha256 for name, file in manifest.files.items()
-        )
+        same = all(files.digest(folder / name) == file.sha256 for name, file in listed)
     except OSError:
         return None
     return manifest if same else None
 
 
-def make(plan: Plan, dataset: DatasetPlan, layout: Layout, counts: Counts) -> Manifest:
-    """The manifest that follows from plan and store; axes, example and files are empty yet."""
-    every = [counts.tallies[scenario.name] for scenario in dataset.scenarios]
+def make(
+    plan: Plan,
+    dataset: DatasetPlan,
+    layout: Layout,
+    *,
+    content: str,
+    records: str,
+    splits: dict[str, int],
+    tallies: Tallies,
+    reasons: Counter[tuple[str, str]],
+) -> Manifest:
+    """The manifest that follows from plan and store; axes, example and files are empty yet.
+
+    `content` and `records` are its digests, `splits` count rows, `reasons` rejects by stage and
+    reason.
+    """
+    every = [tallies[scenario.name] for scenario in dataset.scenarios]
     times = [time for tally in every for time in tally.span if time]
-    shape = layout.shape
+    settings, shape = plan.project.dataset_settings(dataset.name), layout.shape
     return Manifest(
         dataset=dataset.name,
-        content=counts.content,
-        records=counts.records,
+        content=content,
+        records=records,
         format=layout.format,
         raw=layout.raw,
         shape=shape.name,
-        rows=sum(counts.splits.values()),
-        splits=dict(counts.splits),
+        rows=sum(splits.values()),
+        splits=splits,
         features=declared_features.as_card(shape, flat=layout.format == "csv"),
         scenarios={
             scenario.name: _scenario(scenario, tally)
             for scenario, tally in zip(dataset.scenarios, every, strict=True)
         },
         origins=_origins(dataset, shape),
-        card=_card(plan, dataset),
+        card=CardSettings.model_validate(settings, from_attributes=True),
         models=sorted({asked.model for s in dataset.scenarios for asked in s.asked}),
         answered_by=sorted({name for tally in every for name in tally.models if name}),
         usd=round(sum(tally.usd for tally in every), 6),
@@ -220,10 +216,10 @@ def make(plan: Plan, dataset: DatasetPlan, layout: Layout, counts: Counts) -> Ma
         reject_reasons=[
             RejectReason(stage=stage, reason=reason, count=count)
             for (stage, reason), count in sorted(
-                counts.reasons.items(), key=lambda item: (-item[1], item[0])
+                reasons.items(), key=lambda item: (-item[1], item[0])
             )
         ][:REASONS],
-        prompts=_prompts(plan, dataset),
+        prompts=_prompts(plan, dataset) if settings.prompts else {},
         sources=sources(plan, dataset),
         versions={name: version(name) for name in ("text-dataset-builder", "pydantic", "jinja2")},
         axes={},
@@ -239,7 +235,7 @@ def shares(counts: Counter[Any]) -> AxisShares:
     {'a': 3, 'b': 2, 'true': 2}
     """
     ordered = sorted(
-        ((_shown(value), count) for value, count in counts.items() if value is not None),
+        ((class_name(value), count) for value, count in counts.items() if value is not None),
         key=lambda pair: (-pair[1], pair[0]),
     )
     return AxisShares(
@@ -251,17 +247,13 @@ def shares(counts: Counter[Any]) -> AxisShares:
 
 def sources(plan: Plan, dataset: DatasetPlan) -> dict[str, str]:
     """SHA-256 of every file that the dataset follows from, by its path in the project."""
-    digests: dict[str, str] = {}
+    paths: set[Path] = set()
     for scenario in dataset.scenarios:
         loaded = scenario.scenario
-        for path in (
-            loaded.document.file,
-            loaded.schema.file,
-            *loaded.prompt.files,
-            *(draw.table.source for draw in loaded.draws if draw.table and draw.table.source),
-        ):
-            name = path.resolve().relative_to(plan.project.root).as_posix()
-            digests[name] = files.digest(path)
+        tables = [draw.table.source for draw in loaded.draws if draw.table and draw.table.source]
+        paths |= {loaded.document.file, loaded.schema.file, *loaded.prompt.files, *tables}
+    root = plan.project.root
+    digests = {p.resolve().relative_to(root).as_posix(): files.digest(p) for p in paths}
     return dict(sorted(digests.items()))
 
 
@@ -269,12 +261,9 @@ def describe(paths: Mapping[str, Path]) -> dict[str, DataFile]:
     """Size and SHA-256 of files, by the names that they are to have."""
     described: dict[str, DataFile] = {}
     for name, path in sorted(paths.items()):
+        unpacked = {"unpacked": files.unpacked(path)} if name.endswith(".parquet") else {}
         size, digest = path.stat().st_size, files.digest(path)
-        if name.endswith(".parquet"):
-            unpacked = files.unpacked(path)
-            described[name] = DataFile(bytes=size, sha256=digest, unpacked=unpacked)
-        else:
-            described[name] = DataFile(bytes=size, sha256=digest)
+        described[name] = DataFile(bytes=size, sha256=digest, **unpacked)
     return described
 
 
@@ -333,29 +322,11 @@ def _origins(dataset: DatasetPlan, shape: Shape) -> dict[str, str]:
 
 
 def _prompts(plan: Plan, dataset: DatasetPlan) -> dict[str, str]:
-    """The templates, for a project that wants them quoted."""
-    if not plan.project.dataset_settings(dataset.name).prompts:
-        return {}
     paths = {path for scenario in dataset.scenarios for path in scenario.scenario.prompt.files}
     root = plan.project.root
     return {
         path.relative_to(root).as_posix(): path.read_text("utf-8-sig") for path in sorted(paths)
     }
-
-
-def _card(plan: Plan, dataset: DatasetPlan) -> CardSettings:
-    settings = plan.project.dataset_settings(dataset.name)
-    return CardSettings(
-        title=settings.title,
-        about=settings.about,
-        languages=settings.languages,
-        license=settings.license,
-        tasks=settings.tasks,
-    )
-
-
-def _shown(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _iso(seconds: float) -> str:

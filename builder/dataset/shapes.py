@@ -206,7 +206,7 @@ class _Reader:
         def convert(row: Record) -> Record:
             return {
                 "text": _present(row, text),
-                "label": numbers[_label(_present(row, label))],
+                "label": numbers[class_name(_present(row, label))],
             }
 
         columns = {"text": STRING, "label": INTEGER}
@@ -220,12 +220,12 @@ class _Reader:
                 every = axis.values or tuple(
                     v for vs in (axis.by_parent or {}).values() for v in vs
                 )
-                classes.setdefault(axis.name, {}).update({_label(v.value): None for v in every})
+                classes.setdefault(axis.name, {}).update({class_name(v.value): None for v in every})
             row = scenario.scenario.schema.row
             for name, part in row.get("properties", {}).items():
                 values = jsonschema.resolve(part, row).get("enum", ())
                 if values:
-                    labels = [_label(value) for value in values if value is not None]
+                    labels = [class_name(value) for value in values if value is not None]
                     classes.setdefault(name, {}).update(dict.fromkeys(labels))
         return {name: tuple(values) for name, values in classes.items() if len(values) > 1}
 
@@ -325,6 +325,6 @@ def _content(row: Record, turn: Mapping[str, str | None], name: str) -> str:
     return content
 
 
-def _label(value: object) -> str:
+def class_name(value: object) -> str:
     """The name of a class: true and false as JSON writes them."""
     return str(value).lower() if isinstance(value, bool) else str(value)
