@@ -62,7 +62,6 @@ class Console:
 
 
 async def _displayed(fill: Fill, *, quiet: bool) -> None:
-    """Runs a fill, a display of its progress and the handlers of two signals around it."""
     loop = asyncio.get_running_loop()
     task = asyncio.ensure_future(fill.run())
 
@@ -106,7 +105,6 @@ class Display:
     """When the line is due again."""
 
     def update(self, *, last: bool = False) -> None:
-        """Prints the line where it is due, or the `last` one."""
         now = time.monotonic()
         if self.quiet or (now < self.next and not last):
             return

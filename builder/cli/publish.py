@@ -61,7 +61,6 @@ def publish(
 
 
 def _confirm(planned: Publication) -> None:
-    """Asks whether to publish; InputError where nobody agrees."""
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise InputError("nobody is here to be asked", hint="say --yes to publish")
     visibility = "private" if planned.private else "public"

@@ -63,13 +63,11 @@ def plan(result: PlanResult, drift: Sequence[str] = (), terminal_columns: int = 
 
 
 def _counts(line: ScenarioEstimate) -> tuple[int, int, int, int, int]:
-    """Combinations, rows wanted, held and to ask, and the tokens of those."""
     tokens = line.input_tokens + line.output_tokens
     return line.combinations, line.wanted, line.held, line.to_ask, tokens
 
 
 def _notes(line: ScenarioEstimate) -> list[str]:
-    """What is worth a word about one scenario, a line each."""
     notes = []
     if line.combinations < line.grid:
         notes.append(f"{line.scenario}: keep left {line.combinations} of {line.grid} combinations.")
@@ -268,7 +266,6 @@ def exported(exports: Sequence[Export]) -> str:
 
 
 def _folder(export: Export) -> list[str]:
-    """What the folder of a dataset holds, what was refused and what is short."""
     wanted = sum(tally.wanted for tally in export.tallies.values())
     splits = ", ".join(f"{name} {count}" for name, count in export.splits.items())
     lines = [

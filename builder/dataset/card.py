@@ -104,14 +104,12 @@ def metadata(datasets: Sequence[Facts]) -> dict[str, Any]:
 
 
 def _config(facts: Facts, *, default: bool) -> dict[str, Any]:
-    """Where `datasets` finds the splits of a dataset."""
     paths = [{"split": split, "path": f"{facts.prefix}data/{split}-*"} for split in facts.manifest.splits]  # fmt: skip
     first = {"default": True} if default else {}
     return {"config_name": facts.name, **first, "data_files": paths}
 
 
 def _info(facts: Facts) -> dict[str, Any]:
-    """The columns and sizes of a dataset."""
     manifest = facts.manifest
     sizes = {split: facts.sizes(split) for split in manifest.splits}
     return {
@@ -135,6 +133,5 @@ def _tags(manifest: Manifest) -> list[str]:
 
 
 def _anchor(title: str) -> str:
-    """The name that a heading has in a link."""
     letters = "".join(c for c in title.lower() if c.isalnum() or c in " -_")
     return letters.replace(" ", "-")

@@ -37,7 +37,6 @@ def as_card(shape: Shape, *, flat: bool = False) -> list[dict[str, Any]]:
 
 
 def _metadata(kind: Kind) -> dict[str, Any]:
-    """A column's feature in the metadata of a Parquet schema."""
     if kind.name == "list" and kind.of is not None:
         return {"feature": _metadata(kind.of), "_type": "List"}
     if kind.name == "struct":
@@ -46,7 +45,6 @@ def _metadata(kind: Kind) -> dict[str, Any]:
 
 
 def _card(kind: Kind) -> dict[str, Any]:
-    """A column's feature in a card."""
     if kind.name == "list" and kind.of is not None:
         return {"list": _item(kind.of)}
     if kind.name == "struct":

@@ -51,7 +51,6 @@ class Export:
     name: str
     folder: Path
     settlement: Settlement
-    """The walk over the dataset, finished."""
     counts: Counter[str]
     """Rows by split, those without a row too."""
     reasons: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -71,7 +70,6 @@ class Export:
 
     @property
     def splits(self) -> dict[str, int]:
-        """Rows by split, where there are any."""
         return {split: count for split, count in self.counts.items() if count}
 
     @property

@@ -25,12 +25,10 @@ class Facts:
 
     @property
     def name(self) -> str:
-        """The dataset's name."""
         return self.manifest.dataset
 
     @property
     def title(self) -> str:
-        """What people call it."""
         return self.manifest.card.title or self.name.replace("_", " ")
 
     def sizes(self, split: str) -> tuple[int, int]:

@@ -138,7 +138,6 @@ class Manifest(FileModel):
     )
 
     def as_json(self) -> str:
-        """The content of the file; read and written again, it is the same."""
         content = self.model_dump(exclude_unset=True)
         return json.dumps(content, ensure_ascii=False, indent=2) + "\n"
 

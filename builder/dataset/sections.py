@@ -54,7 +54,6 @@ def of(facts: Facts, level: int) -> Iterator[str]:
 
 
 def _opening(facts: Facts) -> Iterator[str]:
-    """What the dataset is, how it is loaded, its splits and a row."""
     manifest = facts.manifest
     scenarios = len(manifest.scenarios)
     yield text(manifest.card.about or (
@@ -105,7 +104,6 @@ def _type(feature: Mapping[str, Any]) -> str:
 
 
 def _axis(name: str, axis: AxisShares) -> list[Any]:
-    """The row of an axis: how many values, and the shares of the most frequent."""
     counts = list(axis.values.items())
     total = sum(count for _, count in counts) + axis.other or 1
     shares = [f"{value} {count / total:.1%}" for value, count in counts[:VALUES]]
@@ -233,7 +231,6 @@ def _limits(facts: Facts) -> Iterator[str]:
 
 
 def _commands(facts: Facts) -> Iterator[str]:
-    """What makes the same dataset again."""
     yield (
         "With the project's files, whose SHA-256 digests stand in `manifest.json`. Answers that the "
         "project's store holds are not asked again."
@@ -246,7 +243,6 @@ def _commands(facts: Facts) -> Iterator[str]:
 
 
 def _citation(facts: Facts) -> str:
-    """A BibTeX entry."""
     title = " ".join("".join(c for c in facts.title if c not in "{}\\").split())
     fields = {
         "author": facts.repository.partition("/")[0],

@@ -34,7 +34,6 @@ class Shape:
 
     name: Name
     kinds: Mapping[str, Kind]
-    """The columns it has, in order."""
     labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """The class names of a column that holds their numbers."""
     convert: Callable[[Record], Record] | None = None
@@ -44,10 +43,8 @@ class Shape:
     unchanged: tuple[str, ...] = ()
     """The columns that stay, behind the new ones."""
     settings: Mapping[str, Any] = field(default_factory=dict)
-    """What the project says of it."""
 
     def record(self, row: Record) -> Record:
-        """A record in this shape."""
         if self.convert is None:
             return row
         shaped = self.convert(row)
@@ -56,7 +53,6 @@ class Shape:
         return shaped
 
     def columns(self, columns: Columns) -> Columns:
-        """Columns of a dataset in this shape."""
         if self.convert is None:
             return columns
         shaped = [self.record(row) for row in records(columns)]
@@ -168,7 +164,6 @@ class _Reader:
         )  # fmt: skip
 
     def prompt_completion(self) -> Shape:
-        """A text that is asked, and the text that answers it."""
         settings, texts = self.settings, self.texts()
         others = [name for name in texts if name != settings.completion]
         able = others if settings.completion else others[:-1]
@@ -188,7 +183,6 @@ class _Reader:
         return self.shape(columns, convert, {"prompt": [prompt], "completion": [completion]})
 
     def text_label(self) -> Shape:
-        """A text and the number of its class."""
         classes = self.classes()
         text = self.settings.text or self.only(self.texts(), "text")
         label = self.settings.label or self.only(list(classes), "label")
@@ -264,7 +258,6 @@ class _Reader:
         return [name for name, kind in self.kinds.items() if kind == STRING and name not in apart]
 
     def field(self, word: str, name: str, kind: Kind) -> str:
-        """A column that there is, and of this kind."""
         self.check_known(word, name)
         if self.kinds[name] != kind:
             raise self.fail(f"{name!r} is {self.kinds[name]}, {word} takes {kind}", word)
@@ -280,7 +273,6 @@ class _Reader:
             )
 
     def only(self, able: Sequence[str], word: str, listed: Sequence[str] = ()) -> str:
-        """The one column that can be meant."""
         if len(able) == 1:
             return able[0]
         names = ", ".join(listed or able) or "none"
@@ -290,7 +282,6 @@ class _Reader:
         )
 
     def example(self, words: str) -> str:
-        """A line of settings that would do."""
         return (
             f'[tool.builder.datasets.{self.dataset.name}]  shape = {{as = "{self.name}", {words}}}'
         )

@@ -66,13 +66,11 @@ class Difference:
     opened: int
     """Files that had to be read."""
     axes: dict[str, list[tuple[str, float | None, float | None]]] = field(default_factory=dict)
-    """The share of each value of an axis, before and after."""
     gates: list[tuple[str, str, Any, Any]] = field(default_factory=list)
     """Gate, what it measured, and its figure before and after."""
 
     @property
     def total(self) -> Change:
-        """What differs over all scenarios."""
         changes = self.scenarios.values()
         return Change(
             added=sum(change.added for change in changes),
@@ -81,7 +79,6 @@ class Difference:
         )
 
     def as_dict(self) -> dict[str, Any]:
-        """What differs, as JSON has it."""
         return {
             "before": self.before.name,
             "after": self.after.name,
@@ -253,7 +250,6 @@ def _join(
 
 
 def _axes(manifest: Manifest | None) -> dict[str, dict[str, float]]:
-    """The share of each value of each axis; none where there is no manifest of ours."""
     return {name: _shares(axis) for name, axis in manifest.axes.items()} if manifest else {}
 
 

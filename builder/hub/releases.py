@@ -37,13 +37,11 @@ class Publication:
     private: bool
     rows: int
     size: int
-    """Bytes of the whole dataset's data."""
     parent: str | None
     """The commit that is to be there still; None for a repository that is to be made."""
     changed: Mapping[str, Content]
     deleted: Sequence[str]
     sent: int
-    """Bytes of what changed."""
     data: int
     """Data files among what changed."""
     kept: int
@@ -56,12 +54,10 @@ class Publication:
 
     @property
     def empty(self) -> bool:
-        """Whether no commit is to be made."""
         return not self.changed and not self.deleted and self.parent is not None
 
     @property
     def message(self) -> str:
-        """The commit's message."""
         return f"{self.dataset}{f' {self.tag}' * bool(self.tag)}: {self.rows:,} rows"
 
 
@@ -288,7 +284,6 @@ def _columns_changed(state: _State, manifest: Manifest) -> bool:
 
 
 def _holds(entry: Entry | None, content: Content) -> bool:
-    """Whether the repository holds just this already."""
     if entry is None or entry.size != _size(content):
         return False
     if entry.sha256:

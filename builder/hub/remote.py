@@ -61,7 +61,6 @@ class Remote:
 
     @property
     def url(self) -> str:
-        """Its page."""
         from huggingface_hub import constants
 
         return f"{constants.ENDPOINT}/datasets/{self.name}"
@@ -94,7 +93,6 @@ class Remote:
             }
 
     def tags(self) -> dict[str, str]:
-        """Tags and the commits that they name."""
         with self._wrap_errors():
             refs = self._api().list_repo_refs(self.name, repo_type="dataset")
         return {tag.name: tag.target_commit for tag in refs.tags}
@@ -117,12 +115,10 @@ class Remote:
             file.unlink(missing_ok=True)
 
     def read(self, path: str, revision: str) -> bytes:
-        """The content of a small file of a revision."""
         with self.file(path, revision) as file:
             return file.read_bytes()
 
     def create(self, *, private: bool) -> None:
-        """Makes the repository."""
         with self._wrap_errors():
             self._api().create_repo(self.name, repo_type="dataset", private=private, exist_ok=True)
 
@@ -159,7 +155,6 @@ class Remote:
         return str(commit.oid)
 
     def tag(self, name: str, commit: str) -> None:
-        """Names a commit."""
         with self._wrap_errors():
             self._api().create_tag(self.name, tag=name, revision=commit, repo_type="dataset")
 
@@ -247,7 +242,6 @@ def git_id(content: bytes) -> str:
 
 
 def _wrapped(name: str, token: str, error: BaseException) -> BuilderError:
-    """The error of ours for one that the client raised."""
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, OfflineModeIsEnabled
 
     if isinstance(error, RuntimeError) and error.__cause__ is not None:
@@ -270,7 +264,6 @@ def _wrapped(name: str, token: str, error: BaseException) -> BuilderError:
 
 
 def _refused(name: str, token: str, error: HfHubHTTPError) -> BuilderError:
-    """The error of ours for an answer of the Hub that is no success."""
     status = error.response.status_code
     message = " ".join(_plain(error.server_message or "").replace(token or "\0", "…").split())[:300]
     why = f" ({message})" if message else ""

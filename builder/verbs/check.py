@@ -56,15 +56,12 @@ class Checked:
     basis: Mapping[str, str] = field(default_factory=dict)
     """What the verdicts follow from; nothing where a caller chose the reference."""
     folder: Path | None = None
-    """Where its report was written."""
 
     @property
     def passed(self) -> bool:
-        """Whether no gate failed."""
         return gates.passed(self.findings)
 
     def report(self) -> bytes:
-        """The findings as report.json holds them."""
         report = report_file.of(self.name, self.evidence, self.findings, self.basis)
         return report.to_json()
 
@@ -80,7 +77,6 @@ class CheckResult(Result):
 
     @property
     def passed(self) -> bool:
-        """Whether no gate failed."""
         return all(checked.passed for checked in self.datasets)
 
     def summary(self) -> str:

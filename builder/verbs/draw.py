@@ -29,7 +29,6 @@ class DrawResult(Result):
 
     scenario: ScenarioPlan
     rows: Sequence[dict[str, Any]]
-    """Axes and drawn values of every planned case."""
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         return iter(self.rows)

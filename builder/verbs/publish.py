@@ -30,7 +30,6 @@ class PublishResult(Result):
     folder: Path
     rows: int
     sizes: Sequence[int]
-    """Bytes of each data file in the folder."""
     planned: Publication | None = None
     """What publishing changes; None where the Hub was not looked at for want of a token."""
     published: Published | None = None
@@ -117,7 +116,6 @@ def _findings(
 
 
 def _refuse_stale(name: str, reasons: Sequence[str], missing: int) -> None:
-    """Raises InputError where the folder is not what the files ask for."""
     if reasons:
         more = f" and {len(reasons) - SHOWN} more" if len(reasons) > SHOWN else ""
         raise InputError(

@@ -171,7 +171,6 @@ def topup(
 
 
 def _scenario(plan: Plan, name: str) -> Scenario:
-    """The loaded scenario of that name."""
     return next(planned for planned in plan.scenarios() if planned.name == name).scenario
 
 
