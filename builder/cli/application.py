@@ -7,9 +7,8 @@ from collections.abc import Mapping
 
 import click
 
+from builder import extras, text
 from builder.errors import nearest
-from builder.extras import DISTRIBUTION
-from builder.text import visible
 
 VERBS: Mapping[str, str] = {
     "init": "Write a project to begin with: scenarios, prompts, schemas, settings.",
@@ -63,7 +62,7 @@ class Verbs(click.Group):
 
 @click.group(cls=Verbs, subcommand_metavar="VERB …")
 @click.version_option(
-    package_name=DISTRIBUTION, message="%(package)s %(version)s", help="Print the version."
+    package_name=extras.DISTRIBUTION, message="%(package)s %(version)s", help="Print the version."
 )
 def app() -> None:
     """Scenarios crossed with prompt templates become a Hugging Face dataset."""
@@ -95,5 +94,5 @@ def usage(error: click.UsageError) -> str:
         message += nearest(error.option_name, error.possibilities or [])
     else:
         message = error.format_message().rstrip(".") + "."
-    message = visible(message[0].lower() + message[1:])
+    message = text.visible(message[0].lower() + message[1:])
     return f"{where}: {message}\n  `{where} --help` lists what there is"

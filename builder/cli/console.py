@@ -15,9 +15,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from builder.cli import layout, view
-from builder.cli.signals import SecondInterruptError, handle_signals
-from builder.cli.stderr import report, terminal_columns
+from builder.cli import layout, signals, stderr, view
 from builder.errors import InputError
 from builder.text import counted, fit
 
@@ -43,7 +41,7 @@ class Console:
     def planned(self, plan: PlanResult, budget: Budget | None) -> None:
         """Prints the plan; InputError where its price is not confirmed."""
         drift = plan.drift() if self.drift else []
-        report(view.plan(plan, drift, terminal_columns(80)), quiet=self.quiet)
+        stderr.report(view.plan(plan, drift, stderr.terminal_columns(80)), quiet=self.quiet)
         if not plan.to_ask or not plan.expensive or self.yes or budget is not None:
             return
         price = f"this run may cost about {layout.money(plan.usd)} usd"
@@ -58,7 +56,7 @@ class Console:
         try:
             asyncio.run(_displayed(fill, quiet=self.quiet))
         finally:
-            handle_signals(second=bool(fill.progress.stopped))
+            signals.handle_signals(second=bool(fill.progress.stopped))
 
 
 async def _displayed(fill: Fill, *, quiet: bool) -> None:
@@ -74,7 +72,9 @@ async def _displayed(fill: Fill, *, quiet: bool) -> None:
             task.cancel()
             return
         fill.stop("interrupted")
-        report("\nstopping: calls in flight are finished and kept; once more to leave at once")
+        stderr.report(
+            "\nstopping: calls in flight are finished and kept; once more to leave at once"
+        )
 
     for number in (signal.SIGINT, signal.SIGTERM):
         with suppress(NotImplementedError):
@@ -92,7 +92,7 @@ async def _displayed(fill: Fill, *, quiet: bool) -> None:
     try:
         await task
     except asyncio.CancelledError:
-        raise SecondInterruptError from None
+        raise signals.SecondInterruptError from None
 
 
 @dataclass(slots=True)
@@ -110,11 +110,11 @@ class Display:
             return
         line = view.progress(self.progress)
         if sys.stderr.isatty():
-            room = terminal_columns(100) - 1
+            room = stderr.terminal_columns(100) - 1
             print("\r" + fit(line, room), end="\n" * last, file=sys.stderr, flush=True)
             self.next = now + 0.2
         else:
-            report(line)
+            stderr.report(line)
             self.next = now + 10.0
 
 
@@ -127,17 +127,17 @@ def finish(
     `neighbours` are other scenarios of the same datasets that lack rows.
     """
     if progress.stopped:
-        report(f"stopped: {progress.stopped}; {_missing(missing)}. Run again to go on.")
+        stderr.report(f"stopped: {progress.stopped}; {_missing(missing)}. Run again to go on.")
         sys.exit(75)
     if missing and progress.failures:
-        report(f"{_missing(missing)}, for calls failed. Run again to go on.")
+        stderr.report(f"{_missing(missing)}, for calls failed. Run again to go on.")
         sys.exit(75)
     if short or missing:
-        report(f"{_missing(short + missing)}.")
+        stderr.report(f"{_missing(short + missing)}.")
         sys.exit(5)
     if neighbours:
         hint = f"builder run {' '.join(neighbours)}   (the same dataset lacks their rows)"
-    report(f"next:  {hint}", quiet=quiet)
+    stderr.report(f"next:  {hint}", quiet=quiet)
 
 
 def _missing(number: int) -> str:

@@ -17,15 +17,13 @@ if TYPE_CHECKING:
     from builder.fill.progress import Progress
     from builder.hub.comparison import Difference
     from builder.hub.releases import Publication
-    from builder.plan.plans import Planned
-    from builder.plan.preview import Comparison
+    from builder.plan import plans, preview
     from builder.quality.findings import Finding
     from builder.records import Reject
     from builder.results.estimates import ScenarioEstimate
     from builder.results.tally import Tally
+    from builder.verbs import publish, topup
     from builder.verbs.plan import PlanResult
-    from builder.verbs.publish import PublishResult
-    from builder.verbs.topup import Round
 
 __all__ = ["money", "sample"]
 SHARES = 12
@@ -97,7 +95,7 @@ def _notes(line: ScenarioEstimate) -> list[str]:
     return notes
 
 
-def comparison(compared: Comparison) -> str:
+def comparison(compared: preview.Comparison) -> str:
     """How true a fitted line of `draw` is to its table."""
     fidelity = compared.found
     rows = [
@@ -160,7 +158,7 @@ def findings(judged: Sequence[Finding]) -> str:
     return "\n".join([*texts, count])
 
 
-def request(planned: Planned) -> str:
+def request(planned: plans.Planned) -> str:
     """One rendered request with its variables."""
     case = planned.case
     head = f"── {case.scenario} · case {case.id} · {planned.request.model}"
@@ -200,8 +198,7 @@ def reject(position: int, refused: Reject) -> str:
 
 def progress(state: Progress) -> str:
     """One line about a run under way."""
-    seconds = max(time.monotonic() - state.started, 1e-9)
-    rate = state.accepted / seconds
+    rate = state.accepted / max(time.monotonic() - state.started, 1e-9)
     left = max(0, state.to_ask - state.accepted)
     parts = [
         f"{state.accepted}/{counted(state.to_ask, 'row')}",
@@ -294,7 +291,7 @@ def _folder(export: Export) -> list[str]:
     return lines
 
 
-def measured(turn: Round, file: str) -> str:
+def measured(turn: topup.Round, file: str) -> str:
     """Where a round of a top-up found the dataset, and what it asks for in `file`."""
     gained = "" if turn.gained is None else f", {turn.gained:+.2f}"
     proposal = turn.proposal
@@ -324,7 +321,7 @@ def publication(planned: Publication) -> Iterator[str]:
                 yield f"  {scenario}: {_change(change)}"
 
 
-def unseen(result: PublishResult) -> str:
+def unseen(result: publish.PublishResult) -> str:
     """What a dry run can tell without a token."""
     size, files = sum(result.sizes), len(result.sizes)
     return (

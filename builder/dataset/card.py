@@ -12,10 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from builder import io
-from builder.dataset import charts, manifests, sections
+from builder.dataset import charts, manifests, markdown, sections
 from builder.dataset.facts import Facts, report_of
-from builder.dataset.manifests import Manifest
-from builder.dataset.markdown import Raw, table, text
 from builder.quality import strain
 
 NAME = "README.md"
@@ -69,14 +67,14 @@ def render(datasets: Sequence[Facts]) -> str:
 
     head = yaml.safe_dump(metadata(datasets), allow_unicode=True, sort_keys=False, width=10_000)
     if len(datasets) == 1:
-        body = [f"# {text(datasets[0].title)}", *sections.of(datasets[0], 2)]
+        body = [f"# {markdown.text(datasets[0].title)}", *sections.of(datasets[0], 2)]
     else:
-        rows = [[Raw(f"[{text(facts.title)}](#{_anchor(facts.title)})"), Raw(f"`{facts.name}`"),
+        rows = [[markdown.Raw(f"[{markdown.text(facts.title)}](#{_anchor(facts.title)})"), markdown.Raw(f"`{facts.name}`"),
                  facts.manifest.rows] for facts in datasets]  # fmt: skip
-        body = ["# " + text(" and ".join(facts.title for facts in datasets)),
-                "Several datasets, one config each.", table(["dataset", "config", "rows"], rows)]  # fmt: skip
+        body = ["# " + markdown.text(" and ".join(facts.title for facts in datasets)),
+                "Several datasets, one config each.", markdown.table(["dataset", "config", "rows"], rows)]  # fmt: skip
         for facts in datasets:
-            body += [f"## {text(facts.title)}", *sections.of(facts, 3)]
+            body += [f"## {markdown.text(facts.title)}", *sections.of(facts, 3)]
     return f"---\n{head}---\n{MARK}\n\n" + "\n\n".join(body) + "\n"
 
 
@@ -124,14 +122,13 @@ def _info(facts: Facts) -> dict[str, Any]:
     }
 
 
-def _tasks(manifest: Manifest) -> list[str]:
+def _tasks(manifest: manifests.Manifest) -> list[str]:
     return manifest.card.tasks or [TASKS.get(manifest.shape, "text-generation")]
 
 
-def _tags(manifest: Manifest) -> list[str]:
+def _tags(manifest: manifests.Manifest) -> list[str]:
     return ["conversational", "sft"] if manifest.shape == "messages" else []
 
 
 def _anchor(title: str) -> str:
-    letters = "".join(c for c in title.lower() if c.isalnum() or c in " -_")
-    return letters.replace(" ", "-")
+    return "".join(c for c in title.lower() if c.isalnum() or c in " -_").replace(" ", "-")

@@ -10,17 +10,12 @@ from typing import Any
 
 import jsonlines
 
-from builder import io
+from builder import io, records
 from builder.dataset import card, manifests, shapes
 from builder.dataset.files import Folder, Format, Layout
-from builder.dataset.manifests import Manifest
-from builder.dataset.shapes import Name
 from builder.plan.plans import DatasetPlan, Plan
-from builder.records import Reject, digest_of
-from builder.results import rows, settle
+from builder.results import rows, settle, tally
 from builder.results.rows import Batch, ContentDigest, Reading
-from builder.results.settle import Settlement
-from builder.results.tally import Tallies
 from builder.store import Store
 from builder.table.kinds import JSON
 
@@ -40,7 +35,7 @@ class Form:
     """The form that an export is asked to have; what is None is as the project says."""
 
     format: Format | None = None
-    shape: Name | None = None
+    shape: shapes.Name | None = None
     raw: bool = False
 
 
@@ -50,18 +45,18 @@ class Export:
 
     name: str
     folder: Path
-    settlement: Settlement
+    settlement: settle.Settlement
     counts: Counter[str]
     """Rows by split, those without a row too."""
     reasons: Counter[tuple[str, str]] = field(default_factory=Counter)
     """How often answers were refused, by stage and reason without its particulars."""
-    examples: dict[tuple[str, str], Reject] = field(default_factory=dict)
+    examples: dict[tuple[str, str], records.Reject] = field(default_factory=dict)
     content: ContentDigest = field(default_factory=ContentDigest)
     changed: bool = True
     """False where the folder held just this already."""
 
     @property
-    def tallies(self) -> Tallies:
+    def tallies(self) -> tally.Tallies:
         return self.settlement.tallies
 
     @property
@@ -80,14 +75,14 @@ class Export:
         self.counts.update(batch.splits)
         self.content.add(batch)
 
-    def note(self, reject: Reject) -> None:
+    def note(self, reject: records.Reject) -> None:
         reason = (reject.stage, plain(reject))
         if reason in self.reasons or len(self.reasons) < REASONS:
             self.reasons[reason] += 1
             self.examples.setdefault(reason, reject)
 
 
-def plain(reject: Reject) -> str:
+def plain(reject: records.Reject) -> str:
     """The reason of a reject without what differs from answer to answer.
 
     That is quotations of the answer, keys of other rows, and numbers, which are shown as N.
@@ -111,7 +106,7 @@ def folder(plan: Plan, dataset: DatasetPlan) -> Path:
     models = sorted({asked.model for s in dataset.scenarios for asked in s.asked})
     name = re.sub(r"[^\w.+-]+", "-", "+".join(models))
     if len(name) > 64:
-        name = f"{name[:55]}-{digest_of(models).hex()[:8]}"
+        name = f"{name[:55]}-{records.digest_of(models).hex()[:8]}"
     return outputs / "trial" / name / dataset.name
 
 
@@ -170,7 +165,7 @@ def compare(
     layout = _layout(plan, dataset, reading, form)
     export = _begin(plan, dataset, reading)
     for item in reading.batches():
-        if isinstance(item, Reject):
+        if isinstance(item, records.Reject):
             export.note(item)
         else:
             export.add(item)
@@ -179,7 +174,9 @@ def compare(
     return export
 
 
-def stale_reasons(plan: Plan, dataset: DatasetPlan, store: Store) -> tuple[list[str], Tallies]:
+def stale_reasons(
+    plan: Plan, dataset: DatasetPlan, store: Store
+) -> tuple[list[str], tally.Tallies]:
     """Why a dataset's folder is not what its files and answers would make now, none where it is.
 
     Beside them the tallies of its scenarios, where rows were counted.
@@ -201,7 +198,7 @@ def stale_reasons(plan: Plan, dataset: DatasetPlan, store: Store) -> tuple[list[
     return [], export.tallies
 
 
-def reject_record(reject: Reject) -> dict[str, Any]:
+def reject_record(reject: records.Reject) -> dict[str, Any]:
     """A reject as one line of rejects.jsonl."""
     return {
         "stage": reject.stage,
@@ -246,7 +243,7 @@ def _write(
         jsonlines.Writer(stream) as rejects,
     ):
         for item in reading.batches():
-            if isinstance(item, Reject):
+            if isinstance(item, records.Reject):
                 export.note(item)
                 rejects.write(reject_record(item))
                 continue
@@ -273,11 +270,10 @@ def _write(
 
 def _manifest(
     plan: Plan, dataset: DatasetPlan, reading: Reading, layout: Layout, export: Export
-) -> Manifest:
+) -> manifests.Manifest:
     kinds = [[name, str(kind)] for name, kind in reading.kinds.items()]
-    shape = layout.shape.about()
     content = export.content.whole(
-        layout.format, kinds, dict(reading.splits), shape, rows.BLOCK, layout.raw
+        layout.format, kinds, dict(reading.splits), layout.shape.about(), rows.BLOCK, layout.raw
     )
     return manifests.make(
         plan, dataset, layout, content=content, records=export.content.rows(),

@@ -6,19 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from builder.dataset.history import Release
-from builder.dataset.manifests import Manifest
+from builder.dataset import history, manifests
 from builder.quality import report_file
-from builder.quality.report_file import Report
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
     """All that the card of a dataset is written from."""
 
-    manifest: Manifest
-    report: Report | None = None
-    releases: Sequence[Release] = ()
+    manifest: manifests.Manifest
+    report: report_file.Report | None = None
+    releases: Sequence[history.Release] = ()
     prefix: str = ""
     """Where its files stand, seen from the card: empty, or a folder with its slash."""
     repository: str = ""
@@ -38,7 +36,7 @@ class Facts:
         return sum(file.bytes for file in chosen), sum(file.loaded for file in chosen)
 
 
-def report_of(folder: Path, manifest: Manifest | None) -> Report | None:
+def report_of(folder: Path, manifest: manifests.Manifest | None) -> report_file.Report | None:
     """The report over the rows that this manifest is about; None where nobody looked."""
     report = report_file.read(folder)
     if report is None or manifest is None or report.basis.records != manifest.records:

@@ -24,8 +24,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 import orjson
 
 from builder import io
-from builder.dataset import declared_features
-from builder.dataset.shapes import Shape
+from builder.dataset import declared_features, shapes
 from builder.results.rows import REST, Batch, Columns, records
 from builder.table.kinds import Kind
 
@@ -52,7 +51,7 @@ class Layout:
     """How a dataset's rows lie in its files."""
 
     format: Format
-    shape: Shape
+    shape: shapes.Shape
     raw: bool = False
     """Whether CSV cells stay as they are, also where a spreadsheet would run them."""
 
@@ -202,7 +201,7 @@ def opener(layout: Layout) -> Callable[[Path], Writer]:
     return lambda path: Parquet(path, layout.shape.kinds, schema)
 
 
-def arrow_schema(shape: Shape) -> pyarrow.Schema:
+def arrow_schema(shape: shapes.Shape) -> pyarrow.Schema:
     """The Arrow schema of a shape; class names stand in the metadata that `datasets` reads."""
     import pyarrow
 

@@ -12,9 +12,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-from builder.dataset import declared_features, files
+from builder.dataset import declared_features, files, shapes
 from builder.dataset.files import Format, Layout
-from builder.dataset.shapes import Name, Shape, class_name
 from builder.plan.plans import DatasetPlan, Plan, ScenarioPlan
 from builder.results.tally import Tallies, Tally
 
@@ -103,7 +102,7 @@ class Manifest(FileModel):
     raw: bool = Field(
         description="Whether CSV cells stay as they are, also where a spreadsheet would run them."
     )
-    shape: Name
+    shape: shapes.Name
     rows: int
     splits: dict[str, int] = Field(description="Rows by split; splits without a row are left out.")
     features: list[dict[str, JsonValue]] = Field(
@@ -138,8 +137,7 @@ class Manifest(FileModel):
     )
 
     def as_json(self) -> str:
-        content = self.model_dump(exclude_unset=True)
-        return json.dumps(content, ensure_ascii=False, indent=2) + "\n"
+        return json.dumps(self.model_dump(exclude_unset=True), ensure_ascii=False, indent=2) + "\n"
 
     def follows_from(self) -> dict[str, Any]:
         """What follows from plan and store, without what is seen of the files as they are written."""
@@ -234,7 +232,7 @@ def shares(counts: Counter[Any]) -> AxisShares:
     {'a': 3, 'b': 2, 'true': 2}
     """
     ordered = sorted(
-        ((class_name(value), count) for value, count in counts.items() if value is not None),
+        ((shapes.class_name(value), count) for value, count in counts.items() if value is not None),
         key=lambda pair: (-pair[1], pair[0]),
     )
     return AxisShares(
@@ -305,7 +303,7 @@ def _comment(file: Path) -> str:
     return " ".join(lines).strip()
 
 
-def _origins(dataset: DatasetPlan, shape: Shape) -> dict[str, str]:
+def _origins(dataset: DatasetPlan, shape: shapes.Shape) -> dict[str, str]:
     """Where the columns come from that are no part of an answer."""
     origins: dict[str, str] = {}
     for scenario in dataset.scenarios:

@@ -17,15 +17,10 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from builder.dataset import files, manifests
-from builder.dataset.facts import report_of
-from builder.dataset.history import Change
-from builder.dataset.manifests import AxisShares, Manifest
+from builder.dataset import facts, files, history, manifests
 from builder.errors import InputError
 from builder.hub import remote
-from builder.hub.remote import Entry, Remote
 from builder.quality import report_file
-from builder.quality.report_file import Report
 from builder.records import canonical
 from builder.table import reader
 
@@ -40,7 +35,7 @@ class Shard:
     """One data file of a release."""
 
     name: str
-    entry: Entry
+    entry: remote.Entry
     open: Callable[[], AbstractContextManager[Path]]
 
 
@@ -62,7 +57,7 @@ class Difference:
 
     before: Side
     after: Side
-    scenarios: dict[str, Change]
+    scenarios: dict[str, history.Change]
     opened: int
     """Files that had to be read."""
     axes: dict[str, list[tuple[str, float | None, float | None]]] = field(default_factory=dict)
@@ -70,9 +65,9 @@ class Difference:
     """Gate, what it measured, and its figure before and after."""
 
     @property
-    def total(self) -> Change:
+    def total(self) -> history.Change:
         changes = self.scenarios.values()
-        return Change(
+        return history.Change(
             added=sum(change.added for change in changes),
             removed=sum(change.removed for change in changes),
             changed=sum(change.changed for change in changes),
@@ -94,14 +89,14 @@ def folder(path: Path) -> Side:
     if not paths:
         raise InputError(f"{path} holds no dataset", hint="name a folder with a data/ in it")
     shards = tuple(
-        Shard(file.name, Entry(file.stat().st_size, files.digest(file)), _local(file))
+        Shard(file.name, remote.Entry(file.stat().st_size, files.digest(file)), _local(file))
         for file in paths
     )
     manifest = manifests.load(path)
-    return Side(str(path), shards, _axes(manifest), _gates(report_of(path, manifest)))
+    return Side(str(path), shards, _axes(manifest), _gates(facts.report_of(path, manifest)))
 
 
-def revision(repository: Remote, commit: str, dataset: str = "", shown: str = "") -> Side:
+def revision(repository: remote.Remote, commit: str, dataset: str = "", shown: str = "") -> Side:
     """The release in a repository at a revision. InputError where it holds several datasets and
     none was named."""
     entries = repository.entries(commit)
@@ -119,7 +114,7 @@ def revision(repository: Remote, commit: str, dataset: str = "", shown: str = ""
         for path, entry in sorted(entries.items())
         if path.startswith(prefix) and path.endswith(files.ENDINGS)
     )
-    manifest: Manifest | None = None
+    manifest: manifests.Manifest | None = None
     with suppress(ValueError):
         manifest = manifests.parse(repository.read(f"{dataset}/{manifests.NAME}", commit))
     path = f"{dataset}/{report_file.NAME}"
@@ -145,7 +140,9 @@ def between(before: Side, after: Side) -> Difference:
     names: dict[str, int] = {}
     counts = _pair(_Index.of(left, names), _Index.of(right, names), len(names)).tolist()
     changes = {
-        name: Change(added=counts[number][0], removed=counts[number][1], changed=counts[number][2])
+        name: history.Change(
+            added=counts[number][0], removed=counts[number][1], changed=counts[number][2]
+        )
         for name, number in sorted(names.items())
     }
     return Difference(
@@ -156,7 +153,9 @@ def between(before: Side, after: Side) -> Difference:
     )  # fmt: skip
 
 
-def same(left: Entry, right: Entry, content: Callable[[], bytes] | None = None) -> bool:
+def same(
+    left: remote.Entry, right: remote.Entry, content: Callable[[], bytes] | None = None
+) -> bool:
     """Whether two files have the same content; `content` is that of `left` where it is at hand."""
     if left.size != right.size:
         return False
@@ -249,17 +248,17 @@ def _join(
     return {key: (left.get(key), right.get(key)) for key in {**left, **right}}
 
 
-def _axes(manifest: Manifest | None) -> dict[str, dict[str, float]]:
+def _axes(manifest: manifests.Manifest | None) -> dict[str, dict[str, float]]:
     return {name: _shares(axis) for name, axis in manifest.axes.items()} if manifest else {}
 
 
-def _shares(axis: AxisShares) -> dict[str, float]:
+def _shares(axis: manifests.AxisShares) -> dict[str, float]:
     total = sum(axis.values.values()) + axis.other or 1
     shares = {value: count / total for value, count in axis.values.items()}
     return {**shares, "others": axis.other / total} if axis.other else shares
 
 
-def _gates(report: Report | None) -> dict[tuple[str, str], float | None]:
+def _gates(report: report_file.Report | None) -> dict[tuple[str, str], float | None]:
     """The figures of a report; none where somebody else wrote it."""
     return {(entry.gate, entry.what): entry.value for entry in report.findings} if report else {}
 
@@ -273,7 +272,7 @@ def _local(path: Path) -> Callable[[], AbstractContextManager[Path]]:
 
 
 def _remote(
-    repository: Remote, path: str, commit: str
+    repository: remote.Remote, path: str, commit: str
 ) -> Callable[[], AbstractContextManager[Path]]:
     @contextmanager
     def opening() -> Iterator[Path]:

@@ -14,11 +14,8 @@ from pathlib import Path
 
 from builder.dataset import card, files, history, manifests
 from builder.dataset.facts import Facts, report_of
-from builder.dataset.history import Change, Release
-from builder.dataset.manifests import Manifest
 from builder.errors import GateError, HubError, InputError
 from builder.hub import comparison, remote
-from builder.hub.remote import Entry, Remote
 from builder.quality import report_file
 from builder.quality.findings import Finding
 
@@ -49,7 +46,7 @@ class Publication:
     tag: str = ""
     tagged: bool = False
     """Whether the tag is there already."""
-    release: Release | None = None
+    release: history.Release | None = None
     notes: list[str] = field(default_factory=list)
 
     @property
@@ -92,7 +89,7 @@ def _failure(finding: Finding) -> str:
 
 
 def prepare(
-    repository: Remote, folder: Path, *, public: bool = False, tag: str = ""
+    repository: remote.Remote, folder: Path, *, public: bool = False, tag: str = ""
 ) -> Publication:
     """What publishing an exported folder would change; nothing is written.
 
@@ -153,7 +150,7 @@ def prepare(
     )
 
 
-def send(repository: Remote, planned: Publication) -> Published:
+def send(repository: remote.Remote, planned: Publication) -> Published:
     """Publishes what was prepared: at most one commit, and the tag.
 
     Raises HubError where somebody else was faster.
@@ -179,23 +176,23 @@ def send(repository: Remote, planned: Publication) -> Published:
 class _State:
     """What a repository holds at one commit; nothing where it is to be made."""
 
-    repository: Remote
+    repository: remote.Remote
     commit: str
-    entries: Mapping[str, Entry]
+    entries: Mapping[str, remote.Entry]
 
     def read(self, path: str) -> bytes | None:
         """The content of a file; None where there is none."""
         return self.repository.read(path, self.commit) if path in self.entries else None
 
 
-def _published(manifest: Manifest) -> Manifest:
+def _published(manifest: manifests.Manifest) -> manifests.Manifest:
     """A manifest as it is published: rejects stay at home."""
     data = {name: file for name, file in manifest.files.items() if name.startswith("data/")}
     return manifest.model_copy(update={"files": data})
 
 
 def _contents(
-    state: _State, folder: Path, manifest: Manifest, releases: Sequence[Release]
+    state: _State, folder: Path, manifest: manifests.Manifest, releases: Sequence[history.Release]
 ) -> dict[str, Content]:
     """All that is to stand in the repository because of this dataset, by path."""
     name, repository = manifest.dataset, state.repository.name
@@ -238,8 +235,8 @@ def _other(state: _State, name: str) -> Facts:
 
 
 def _release(
-    state: _State, folder: Path, manifest: Manifest, tag: str
-) -> tuple[Release | None, list[Release]]:
+    state: _State, folder: Path, manifest: manifests.Manifest, tag: str
+) -> tuple[history.Release | None, list[history.Release]]:
     """The release that is being made, and all of them, oldest first."""
     name = manifest.dataset
     path = f"{name}/{history.NAME}"
@@ -255,13 +252,16 @@ def _release(
         return None, releases
     tags = state.repository.tags() if releases else {}
     since = next((release.tag for release in reversed(releases) if release.tag in tags), None)
-    changes: dict[str, Change] = {}
+    changes: dict[str, history.Change] = {}
     if since is not None:
         before = comparison.revision(state.repository, tags[since], name, since)
         difference = comparison.between(before, comparison.folder(folder))
-        every = {scenario: Change(added=0, removed=0, changed=0) for scenario in manifest.scenarios}
+        every = {
+            scenario: history.Change(added=0, removed=0, changed=0)
+            for scenario in manifest.scenarios
+        }
         changes = dict(sorted({**every, **difference.scenarios}.items()))
-    release = Release(
+    release = history.Release(
         tag=tag,
         date=(manifest.last_answer or "")[:10],
         rows=manifest.rows,
@@ -272,7 +272,7 @@ def _release(
     return release, [*releases, release]
 
 
-def _columns_changed(state: _State, manifest: Manifest) -> bool:
+def _columns_changed(state: _State, manifest: manifests.Manifest) -> bool:
     """Whether the repository holds this dataset with other columns."""
     content = state.read(f"{manifest.dataset}/{manifests.NAME}")
     if content is None:
@@ -283,7 +283,7 @@ def _columns_changed(state: _State, manifest: Manifest) -> bool:
         return False
 
 
-def _holds(entry: Entry | None, content: Content) -> bool:
+def _holds(entry: remote.Entry | None, content: Content) -> bool:
     if entry is None or entry.size != _size(content):
         return False
     if entry.sha256:

@@ -20,8 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from builder import io, store
-from builder.dataset import card, exports, files, manifests
-from builder.dataset.facts import report_of
+from builder.dataset import card, exports, facts, files, manifests
 from builder.errors import InputError, Place, nearest
 from builder.plan.plans import DatasetPlan, Plan, ScenarioPlan
 from builder.project import scenarios
@@ -38,12 +37,10 @@ from builder.results import rows as results_rows
 from builder.results import settle
 from builder.stats import features, minilm
 from builder.store import Store
-from builder.table import frame
+from builder.table import frame, kinds
 from builder.table.frame import Frame
-from builder.table.kinds import TEXT
 from builder.table.tables import Table
-from builder.verbs import scope
-from builder.verbs.result import Result
+from builder.verbs import result, scope
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +59,11 @@ class Checked:
         return gates.passed(self.findings)
 
     def report(self) -> bytes:
-        report = report_file.of(self.name, self.evidence, self.findings, self.basis)
-        return report.to_json()
+        return report_file.of(self.name, self.evidence, self.findings, self.basis).to_json()
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class CheckResult(Result):
+class CheckResult(result.Result):
     """The verdicts over one dataset or several; one record a finding."""
 
     datasets: Sequence[Checked]
@@ -156,8 +152,7 @@ def judge_dataset(
 
     `reference` goes before those that scenarios and project name.
     """
-    compared = reference or _named(plan, dataset)
-    evidence, digest = _gathered(dataset, answers, compared, semantic)
+    evidence, digest = _gathered(dataset, answers, reference or _named(plan, dataset), semantic)
     expected = plan.project.dataset_settings(dataset.name).expect
     findings = _judged(evidence, _limits(dataset, expected))
     limits = {s.name: limits_of(s.scenario.words.expect).chosen for s in dataset.scenarios}
@@ -183,7 +178,7 @@ def current(plan: Plan, dataset: DatasetPlan, folder: Path) -> list[Finding] | N
     """The findings in a dataset's folder; None where they are about other rows than the folder's,
     or were judged by other limits or references than those of now."""
     manifest = manifests.read(folder)
-    report = report_of(folder, manifest) if manifest else None
+    report = facts.report_of(folder, manifest) if manifest else None
     if report is None or report.basis.judged_by != _judged_by(plan, dataset):
         return None
     return report.restored()
@@ -235,7 +230,7 @@ def _gathered(
 def comparable(rows: Frame, reference: Frame) -> None:
     """Raises InputError where rows and reference have nothing to be compared by."""
     shared = [name for name in rows.columns if name in reference.columns]
-    if shared or (rows.of(TEXT) and reference.of(TEXT)):
+    if shared or (rows.of(kinds.TEXT) and reference.of(kinds.TEXT)):
         return
     near = next((n for c in reference.columns if (n := nearest(c, rows.columns))), "")
     raise InputError(
@@ -298,8 +293,7 @@ def _draws(scenario: ScenarioPlan, whole: Evidence, expected: Mapping[str, Any])
     limits = limits_of(expected, scenario.scenario.words.expect)
     reference, table = whole.reference, scenario.scenario.reference
     referred = {*(reference.columns if reference else ()), *(table.columns if table else ())}
-    rows = _rows_of(scenario, whole.rows)
-    findings = list(drawn.lines(scenario, rows, limits, held=referred))
+    findings = list(drawn.lines(scenario, _rows_of(scenario, whole.rows), limits, held=referred))
     return _under(scenario, findings) if whole.scenarios else findings
 
 

@@ -7,17 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from builder import store
-from builder.dataset import exports
+from builder.dataset import exports, files, shapes
 from builder.dataset.exports import Export, Form
-from builder.dataset.files import Format
-from builder.dataset.shapes import Name
 from builder.text import counted
-from builder.verbs import scope
-from builder.verbs.result import Result
+from builder.verbs import result, scope
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class ExportResult(Result):
+class ExportResult(result.Result):
     """The folders that were written; one record a dataset."""
 
     exports: Sequence[Export]
@@ -46,8 +43,8 @@ def write(
     folder: str | Path,
     datasets: Sequence[str] = (),
     *,
-    format: Format | None = None,  # noqa: A002  (the word that people use)
-    shape: Name | None = None,
+    format: files.Format | None = None,  # noqa: A002  (the word that people use)
+    shape: shapes.Name | None = None,
     raw: bool = False,
     rows: int | None = None,
     model: str | None = None,

@@ -9,17 +9,14 @@ from pathlib import Path
 from builder import store
 from builder.plan.plans import Plan, Planned
 from builder.project.settings import Budget
-from builder.results import estimates
-from builder.results.estimates import Estimate
-from builder.results.settle import Settlements
+from builder.results import estimates, settle
 from builder.store import Store
 from builder.text import counted
-from builder.verbs import scope
-from builder.verbs.result import Result
+from builder.verbs import result, scope
 
 
 @dataclass(slots=True, repr=False)
-class PlanResult(Result, Estimate):
+class PlanResult(result.Result, estimates.Estimate):
     """What a run of some scenarios would ask; one record a scenario.
 
     `wanted` are the rows that the files ask for, `to_ask` those that a run would ask for, and
@@ -74,7 +71,7 @@ class PlanResult(Result, Estimate):
 
 
 def estimate(
-    plan: Plan, answers: Store, *, whole: bool, settled: Settlements | None = None
+    plan: Plan, answers: Store, *, whole: bool, settled: settle.Settlements | None = None
 ) -> PlanResult:
     """A plan against an open store; `settled` are finished walks over its datasets.
 

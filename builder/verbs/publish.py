@@ -11,7 +11,6 @@ from builder import store
 from builder.dataset import exports, manifests
 from builder.errors import InputError
 from builder.hub import releases, remote
-from builder.hub.releases import Publication, Published
 from builder.plan.plans import DatasetPlan, Plan
 from builder.quality.findings import Finding
 from builder.text import counted
@@ -30,9 +29,9 @@ class PublishResult(Result):
     folder: Path
     rows: int
     sizes: Sequence[int]
-    planned: Publication | None = None
+    planned: releases.Publication | None = None
     """What publishing changes; None where the Hub was not looked at for want of a token."""
-    published: Published | None = None
+    published: releases.Published | None = None
     """Where it ended; None where nothing was to be sent."""
 
     @property
@@ -54,7 +53,7 @@ class PublishResult(Result):
         }
 
 
-def unchanged(planned: Publication) -> bool:
+def unchanged(planned: releases.Publication) -> bool:
     """Whether the Hub holds just this already, the tag included."""
     return planned.empty and (not planned.tag or planned.tagged)
 
@@ -68,7 +67,7 @@ def publish(
     public: bool = False,
     dry_run: bool = False,
     measuring: Callable[[], None] = lambda: None,
-    review: Callable[[Publication], None] = lambda planned: None,
+    review: Callable[[releases.Publication], None] = lambda planned: None,
 ) -> PublishResult:
     """Puts an exported dataset onto the Hub, privately unless `public`.
 

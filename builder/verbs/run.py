@@ -20,10 +20,9 @@ from builder.records import Key
 from builder.results.tally import Tally
 from builder.store import Store
 from builder.text import counted
-from builder.verbs import scope
+from builder.verbs import result, scope
 from builder.verbs.monitor import Monitor
 from builder.verbs.plan import PlanResult, estimate
-from builder.verbs.result import Result
 
 if TYPE_CHECKING:
     from builder.dataset.exports import Export
@@ -47,7 +46,7 @@ class Filled:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class FilledResult(Result):
+class FilledResult(result.Result):
     """What was left by runs of some scenarios."""
 
     scenarios: frozenset[str]

@@ -12,27 +12,21 @@ from typing import Any
 
 from builder import io, store
 from builder.dataset import exports
-from builder.dataset.exports import Export
 from builder.engines.protocol import Engine
 from builder.errors import InputError, Place
 from builder.fill import pool
 from builder.fill.progress import Progress
 from builder.plan.plans import Plan
-from builder.project import documents
-from builder.project.scenarios import Scenario
-from builder.project.settings import NAME, Budget
+from builder.project import documents, scenarios, settings
 from builder.project.words import Words
 from builder.quality import contexts, topups
-from builder.quality.topups import Proposal
 from builder.stats import features, minilm
 from builder.store import Store
 from builder.table import frame, reader
-from builder.table.frame import Frame
 from builder.text import counted
 from builder.verbs import check, run, scope
 from builder.verbs.monitor import Monitor
 from builder.verbs.plan import estimate
-from builder.verbs.run import Filled, FilledResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +34,7 @@ class Round:
     """Where a dataset stood against its reference, and what was asked for then."""
 
     number: int
-    proposal: Proposal
+    proposal: topups.Proposal
     gained: float | None
     """Coverage over that of the round before; None for the first."""
     file: Path
@@ -52,14 +46,14 @@ class Round:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class TopUpResult(FilledResult):
+class TopUpResult(run.FilledResult):
     """What a top-up reached; one record a round."""
 
     dataset: str
     file: Path
     """The scenario file of the new rows: for a person to read and commit."""
     rounds: Sequence[Round]
-    filled: Filled | None
+    filled: run.Filled | None
     """How the last round ended; None where there was none."""
 
     @property
@@ -93,11 +87,11 @@ class _Site:
 
     name: str
     folder: str | Path
-    reference: Frame
+    reference: frame.Frame
     embed: features.Embed | None
     monitor: Monitor
     engine: Engine | None
-    cap: Budget | None
+    cap: settings.Budget | None
     """What is left of the budget of all rounds."""
     file: Path
     prompt: Path
@@ -155,7 +149,7 @@ def topup(
             filled = _fill(site, answers)
         plan = site.plan(name)
         if filled is not None and filled.fruitless:
-            written: list[Export] = []
+            written: list[exports.Export] = []
             tallies = estimate(plan, answers, whole=False).tallies()
         else:
             asked = filled is not None and filled.progress.calls > 0
@@ -170,14 +164,14 @@ def topup(
     return TopUpResult(names, tallies, written, plan.datasets[0].name, file, history, filled)
 
 
-def _scenario(plan: Plan, name: str) -> Scenario:
+def _scenario(plan: Plan, name: str) -> scenarios.Scenario:
     return next(planned for planned in plan.scenarios() if planned.name == name).scenario
 
 
-def _reference(scenario: Scenario, path: str | Path | None) -> Frame:
+def _reference(scenario: scenarios.Scenario, path: str | Path | None) -> frame.Frame:
     """The texts to cover. InputError where the scenario cannot be topped up."""
     name = scenario.name
-    if not NAME.match(f"{name}_topup"):
+    if not settings.NAME.match(f"{name}_topup"):
         raise InputError(
             f"{f'{name}_topup'!r} is too long for the name of a scenario", place=scenario.place
         )
@@ -211,13 +205,12 @@ def _weights(file: Path) -> dict[str, int]:
         )
     if not file.exists():
         return {}
-    words = Words.read(documents.read(file))
-    weights = words.vary[topups.FOCUS]
+    weights = Words.read(documents.read(file)).vary[topups.FOCUS]
     assert isinstance(weights, dict)  # the file is as it was written here
     return {str(focus): rows for focus, rows in weights.items() if isinstance(rows, int)}
 
 
-def _base(scenario: Scenario, model: str | None) -> dict[str, Any]:
+def _base(scenario: scenarios.Scenario, model: str | None) -> dict[str, Any]:
     """The words of the scenario, those left out that a top-up has for itself."""
     data = scenario.document.data
     assert isinstance(data, dict)  # or it was no scenario
@@ -230,8 +223,7 @@ def _measure(
     site: _Site, answers: Store, history: Sequence[Round], rounds: int, rows: int | None
 ) -> Round:
     """Where the dataset stands now against the reference, and whether a round follows."""
-    dataset = site.plan(site.name).datasets[0]
-    evidence = check.gather(dataset, answers, site.reference, site.embed)
+    evidence = check.gather(site.plan(site.name).datasets[0], answers, site.reference, site.embed)
     rng = evidence.rng(f"topup {len(history)}")
     try:
         proposal = topups.propose(
@@ -283,7 +275,7 @@ def _write(site: _Site, turn: Round, before: Mapping[str, int]) -> dict[str, int
     return weights
 
 
-def _fill(site: _Site, answers: Store) -> Filled:
+def _fill(site: _Site, answers: Store) -> run.Filled:
     """Asks for the rows that the written scenario lacks, and takes their cost off the budget."""
     before = estimate(site.plan(site.file.stem), answers, whole=False)
     filled = run.fill(before, answers, site.monitor, site.cap, engine=site.engine)
@@ -293,11 +285,11 @@ def _fill(site: _Site, answers: Store) -> Filled:
     return filled
 
 
-def remaining(cap: Budget | None, progress: Progress) -> Budget | None:
+def remaining(cap: settings.Budget | None, progress: Progress) -> settings.Budget | None:
     """What a run leaves of a cap, nothing less than zero."""
     if cap is None:
         return None
     if cap.usd is not None:
-        return Budget(usd=max(0.0, cap.usd - progress.usd))
+        return settings.Budget(usd=max(0.0, cap.usd - progress.usd))
     spent = progress.input_tokens + progress.output_tokens
-    return Budget(tokens=max(0, (cap.tokens or 0) - spent))
+    return settings.Budget(tokens=max(0, (cap.tokens or 0) - spent))
