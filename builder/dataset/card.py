@@ -13,7 +13,7 @@ from typing import Any
 
 from builder import io
 from builder.dataset import charts, manifests, markdown, sections
-from builder.dataset.facts import Facts, report_of
+from builder.dataset.sections import Facts
 from builder.quality import strain
 
 NAME = "README.md"
@@ -27,7 +27,7 @@ def write(folder: Path) -> None:
     """Puts README.md and plots/ into a dataset's folder, from what stands there; files that hold
     just this already are left alone."""
     manifest = manifests.parse((folder / manifests.NAME).read_bytes())
-    facts = Facts(manifest, report_of(folder, manifest))
+    facts = Facts(manifest, manifests.report_of(folder, manifest))
     figures = draw(facts)
     for name, content in figures.items():
         put(folder / name, content)
@@ -84,17 +84,19 @@ def metadata(datasets: Sequence[Facts]) -> dict[str, Any]:
     languages = sorted({language for m in files for language in m.card.languages})
     licenses = sorted({m.card.license for m in files if m.card.license})
     rows = sum(m.rows for m in files)
+    tasks = {t for m in files for t in m.card.tasks or [TASKS.get(m.shape, "text-generation")]}
+    trainer = ["conversational", "sft"] * any(m.shape == "messages" for m in files)
     fields: dict[str, Any] = {
         "pretty_name": " and ".join(facts.title for facts in datasets),
         "language": languages,
         "license": licenses[0] if len(licenses) == 1 else licenses,
-        "task_categories": sorted({task for m in files for task in _tasks(m)}),
+        "task_categories": sorted(tasks),
         "size_categories": [next((name for most, name in SIZES if rows < most), "n>100M")],
         "annotations_creators": ["machine-generated"],
         "language_creators": ["machine-generated"],
         "multilinguality": ["multilingual" if len(languages) > 1 else "monolingual"] if languages else [],
         "source_datasets": ["original"],
-        "tags": ["synthetic", "text-dataset-builder", *sorted({tag for m in files for tag in _tags(m)})],
+        "tags": ["synthetic", "text-dataset-builder", *trainer],
         "configs": [_config(facts, default=len(datasets) == 1 or not i) for i, facts in enumerate(datasets)],
         "dataset_info": [_info(facts) for facts in datasets],
     }  # fmt: skip
@@ -120,14 +122,6 @@ def _info(facts: Facts) -> dict[str, Any]:
         "download_size": sum(stored for stored, _ in sizes.values()),
         "dataset_size": sum(loaded for _, loaded in sizes.values()),
     }
-
-
-def _tasks(manifest: manifests.Manifest) -> list[str]:
-    return manifest.card.tasks or [TASKS.get(manifest.shape, "text-generation")]
-
-
-def _tags(manifest: manifests.Manifest) -> list[str]:
-    return ["conversational", "sft"] if manifest.shape == "messages" else []
 
 
 def _anchor(title: str) -> str:

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from builder.dataset import declared_features, files, shapes
 from builder.dataset.files import Format, Layout
 from builder.plan.plans import DatasetPlan, Plan, ScenarioPlan
+from builder.quality import report_file
 from builder.results.tally import Tallies, Tally
 
 NAME = "manifest.json"
@@ -166,6 +167,14 @@ def read(folder: Path) -> Manifest | None:
     except OSError:
         return None
     return manifest if same else None
+
+
+def report_of(folder: Path, manifest: Manifest | None) -> report_file.Report | None:
+    """The report over the rows that this manifest is about; None where nobody looked."""
+    report = report_file.read(folder)
+    if report is None or manifest is None or report.basis.records != manifest.records:
+        return None
+    return report
 
 
 def make(

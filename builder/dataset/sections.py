@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from builder.dataset import history, manifests, markdown
-from builder.dataset.facts import Facts
-from builder.quality import strain
+from builder.quality import report_file, strain
 
 OWN = {
     "_scenario": "the scenario that the row comes from",
@@ -20,6 +20,32 @@ VALUES = 12
 """Values of an axis whose shares are told."""
 RELEASES = 20
 """Releases that are told, the last ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """All that the card of a dataset is written from."""
+
+    manifest: manifests.Manifest
+    report: report_file.Report | None = None
+    releases: Sequence[history.Release] = ()
+    prefix: str = ""
+    """Where its files stand, seen from the card: empty, or a folder with its slash."""
+    repository: str = ""
+
+    @property
+    def name(self) -> str:
+        return self.manifest.dataset
+
+    @property
+    def title(self) -> str:
+        return self.manifest.card.title or self.name.replace("_", " ")
+
+    def sizes(self, split: str) -> tuple[int, int]:
+        """Bytes of a split's files, as stored and as loaded."""
+        listed = self.manifest.files.items()
+        chosen = [file for name, file in listed if name.startswith(f"data/{split}-")]
+        return sum(file.bytes for file in chosen), sum(file.loaded for file in chosen)
 
 
 def of(facts: Facts, level: int) -> Iterator[str]:

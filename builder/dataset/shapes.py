@@ -44,18 +44,13 @@ class Shape:
     """The columns that stay, behind the new ones."""
     settings: Mapping[str, Any] = field(default_factory=dict)
 
-    def record(self, row: Record) -> Record:
-        if self.convert is None:
-            return row
-        shaped = self.convert(row)
-        for name in self.unchanged:
-            shaped[name] = row[name]
-        return shaped
-
     def columns(self, columns: Columns) -> Columns:
         if self.convert is None:
             return columns
-        shaped = [self.record(row) for row in records(columns)]
+        shaped = [
+            {**self.convert(row), **{name: row[name] for name in self.unchanged}}
+            for row in records(columns)
+        ]
         return {name: [row[name] for row in shaped] for name in self.kinds}
 
     def about(self) -> list[Any]:
@@ -79,13 +74,12 @@ def of(
     settings = project.dataset_settings(dataset.name).shape
     chosen: Name = name or settings.kind
     reader = _Reader(project, dataset, kinds, settings, chosen)
-    if chosen == "messages":
-        return reader.messages()
-    if chosen == "prompt-completion":
-        return reader.prompt_completion()
-    if chosen == "text-label":
-        return reader.text_label()
-    return Shape("columns", kinds)
+    read: Mapping[Name, Callable[[], Shape]] = {
+        "messages": reader.messages,
+        "prompt-completion": reader.prompt_completion,
+        "text-label": reader.text_label,
+    }
+    return read[chosen]() if chosen in read else Shape("columns", kinds)
 
 
 @dataclass(frozen=True, slots=True)

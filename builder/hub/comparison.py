@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import hashlib
 from array import array
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from builder.dataset import facts, files, history, manifests
+from builder.dataset import files, history, manifests
 from builder.errors import InputError
 from builder.hub import remote
 from builder.quality import report_file
@@ -89,11 +90,15 @@ def folder(path: Path) -> Side:
     if not paths:
         raise InputError(f"{path} holds no dataset", hint="name a folder with a data/ in it")
     shards = tuple(
-        Shard(file.name, remote.Entry(file.stat().st_size, files.digest(file)), _local(file))
+        Shard(
+            file.name,
+            remote.Entry(file.stat().st_size, files.digest(file)),
+            _local(file),
+        )
         for file in paths
     )
     manifest = manifests.load(path)
-    return Side(str(path), shards, _axes(manifest), _gates(facts.report_of(path, manifest)))
+    return Side(str(path), shards, _axes(manifest), _gates(manifests.report_of(path, manifest)))
 
 
 def revision(repository: remote.Remote, commit: str, dataset: str = "", shown: str = "") -> Side:
@@ -110,7 +115,7 @@ def revision(repository: remote.Remote, commit: str, dataset: str = "", shown: s
         )
     prefix = f"{dataset}/data/"
     shards = tuple(
-        Shard(path.removeprefix(prefix), entry, _remote(repository, path, commit))
+        Shard(path.removeprefix(prefix), entry, partial(repository.file, path, commit))
         for path, entry in sorted(entries.items())
         if path.startswith(prefix) and path.endswith(files.ENDINGS)
     )
@@ -196,11 +201,8 @@ class _Index:
 
     def sorted(self) -> tuple[NDArray[np.uint64], NDArray[np.uint64], NDArray[np.uint16]]:
         """(n,) cases in order, with their digests and scenarios."""
-        cases = np.frombuffer(self.cases, np.uint64) if self.cases else np.empty(0, np.uint64)
-        digests = np.frombuffer(self.digests, np.uint64) if self.digests else np.empty(0, np.uint64)
-        scenarios = (
-            np.frombuffer(self.scenarios, np.uint16) if self.scenarios else np.empty(0, np.uint16)
-        )
+        columns = (self.cases, self.digests, self.scenarios)
+        cases, digests, scenarios = (np.asarray(column) for column in columns)
         order = np.argsort(cases, kind="stable")
         return cases[order], digests[order], scenarios[order]
 
@@ -269,14 +271,3 @@ def _word(content: bytes) -> int:
 
 def _local(path: Path) -> Callable[[], AbstractContextManager[Path]]:
     return lambda: nullcontext(path)
-
-
-def _remote(
-    repository: remote.Remote, path: str, commit: str
-) -> Callable[[], AbstractContextManager[Path]]:
-    @contextmanager
-    def opening() -> Iterator[Path]:
-        with repository.file(path, commit) as file:
-            yield file
-
-    return opening

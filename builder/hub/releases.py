@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from builder.dataset import card, files, history, manifests
-from builder.dataset.facts import Facts, report_of
+from builder.dataset.sections import Facts
 from builder.errors import GateError, HubError, InputError
 from builder.hub import comparison, remote
 from builder.quality import report_file
@@ -196,14 +196,11 @@ def _contents(
 ) -> dict[str, Content]:
     """All that is to stand in the repository because of this dataset, by path."""
     name, repository = manifest.dataset, state.repository.name
-    facts = Facts(manifest, report_of(folder, manifest), releases, f"{name}/", repository)
-    datasets = {name: facts}
-    for other in comparison.datasets_in(state.entries):
-        if other != name:
-            datasets[other] = _other(state, other)
+    facts = Facts(manifest, manifests.report_of(folder, manifest), releases, f"{name}/", repository)
+    others = [other for other in comparison.datasets_in(state.entries) if other != name]
+    datasets = {name: facts, **{other: _other(state, other) for other in others}}
     contents: dict[str, Content] = {f"{name}/{path}": folder / path for path in manifest.files}
-    for path, figure in card.draw(facts).items():
-        contents[f"{name}/{path}"] = figure.encode()
+    contents |= {f"{name}/{path}": figure.encode() for path, figure in card.draw(facts).items()}
     contents[f"{name}/{manifests.NAME}"] = manifest.as_json().encode()
     if facts.report is not None:
         contents[f"{name}/report.json"] = (folder / "report.json").read_bytes()

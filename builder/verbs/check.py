@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from builder import io, store
-from builder.dataset import card, exports, facts, files, manifests
+from builder.dataset import card, exports, files, manifests
 from builder.errors import InputError, Place, nearest
 from builder.plan.plans import DatasetPlan, Plan, ScenarioPlan
 from builder.project import scenarios
@@ -134,8 +134,7 @@ def judge_rows(
     name: str, rows: Frame, reference: Frame | None, *, semantic: features.Embed | None = None
 ) -> Checked:
     """The verdicts over rows from anywhere, by the default limits."""
-    if reference is not None:
-        comparable(rows, reference)
+    comparable(rows, reference)
     evidence = Evidence(rows, reference, Context(semantic=semantic))
     return Checked(name, evidence, _judged(evidence, limits_of()))
 
@@ -178,7 +177,7 @@ def current(plan: Plan, dataset: DatasetPlan, folder: Path) -> list[Finding] | N
     """The findings in a dataset's folder; None where they are about other rows than the folder's,
     or were judged by other limits or references than those of now."""
     manifest = manifests.read(folder)
-    report = facts.report_of(folder, manifest) if manifest else None
+    report = manifests.report_of(folder, manifest) if manifest else None
     if report is None or report.basis.judged_by != _judged_by(plan, dataset):
         return None
     return report.restored()
@@ -221,14 +220,15 @@ def _gathered(
                 yield from results_rows.records(batch.columns)
 
     rows = contexts.rows(dataset, records())
-    if reference is not None:
-        comparable(rows, reference)
+    comparable(rows, reference)
     context = contexts.of_dataset(dataset, refused, semantic)
     return Evidence(rows, reference, context), content.rows()
 
 
-def comparable(rows: Frame, reference: Frame) -> None:
-    """Raises InputError where rows and reference have nothing to be compared by."""
+def comparable(rows: Frame, reference: Frame | None) -> None:
+    """Raises InputError where rows and a reference have nothing to be compared by."""
+    if reference is None:
+        return
     shared = [name for name in rows.columns if name in reference.columns]
     if shared or (rows.of(kinds.TEXT) and reference.of(kinds.TEXT)):
         return
