@@ -1,7 +1,5 @@
 """The application: its verbs in the order of work, its help without noise, its usage errors."""
 
-from __future__ import annotations
-
 import importlib
 from collections.abc import Mapping
 
@@ -23,8 +21,7 @@ VERBS: Mapping[str, str] = {
     "diff": "Show what lies between two releases: rows, shares by axis, gates.",
 }
 """The verbs in the order of work, each with its help; the module of a verb bears its name."""
-EARLY = ("--project", "--quiet", "--debug")
-"""Options of every verb that may stand before it."""
+EARLY = ("--project", "--quiet", "--debug")  # options of every verb that may stand before it
 
 
 class Verb(click.Command):

@@ -1,7 +1,5 @@
 """check: every gate over a dataset of the project, or over anybody's rows."""
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 

@@ -35,8 +35,7 @@ class Console:
 
     yes: bool
     quiet: bool
-    drift: bool = False
-    """Whether the plan tells of draws that drift from their tables."""
+    drift: bool = False  # whether the plan tells of draws that drift from their tables
 
     def planned(self, plan: PlanResult, budget: Budget | None) -> None:
         """Prints the plan; InputError where its price is not confirmed."""
@@ -101,8 +100,7 @@ class Display:
 
     progress: Progress
     quiet: bool
-    next: float = 0.0
-    """When the line is due again."""
+    next: float = 0.0  # when the line is due again
 
     def update(self, *, last: bool = False) -> None:
         now = time.monotonic()

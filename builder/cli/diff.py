@@ -1,7 +1,5 @@
 """diff: from one release to the next."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """draw: a scenario's numbers without any model."""
 
-from __future__ import annotations
-
 import csv
 import sys
 from pathlib import Path

@@ -1,7 +1,5 @@
 """export: from a store to the folders that people load."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 from typing import get_args

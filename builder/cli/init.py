@@ -1,7 +1,5 @@
 """init: a project to begin with."""
 
-from __future__ import annotations
-
 import shlex
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The options and arguments that several verbs have."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args

@@ -1,7 +1,5 @@
 """plan: what a run would ask and what it may cost."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Sequence
 from pathlib import Path

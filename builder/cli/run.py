@@ -1,7 +1,5 @@
 """run: every missing row, then the datasets."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """show: rows and rejects that are held."""
 
-from __future__ import annotations
-
 import shlex
 from pathlib import Path
 

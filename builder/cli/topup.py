@@ -1,7 +1,5 @@
 """topup: more rows where a reference is thinly covered."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import click

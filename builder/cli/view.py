@@ -26,8 +26,7 @@ if TYPE_CHECKING:
     from builder.verbs.plan import PlanResult
 
 __all__ = ["money", "sample"]
-SHARES = 12
-"""Values of an axis that are printed."""
+SHARES = 12  # values of an axis that are printed
 
 
 def plan(result: PlanResult, drift: Sequence[str] = (), terminal_columns: int = 80) -> str:

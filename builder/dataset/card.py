@@ -5,8 +5,6 @@ the same three give the same bytes, on this machine or from what a repository ho
 values are escaped; what models wrote stands in fenced blocks that it cannot end.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any

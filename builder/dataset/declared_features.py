@@ -3,8 +3,6 @@
 Written here rather than by `datasets`, which takes seconds to import; a test holds the two equal.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from builder.dataset.shapes import Shape

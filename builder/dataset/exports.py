@@ -1,7 +1,5 @@
 """A dataset's folder from plan and store: data, rejects, manifest. The same store, the same bytes."""
 
-from __future__ import annotations
-
 import re
 from collections import Counter
 from dataclasses import dataclass, field
@@ -26,8 +24,7 @@ _FOUND = re.compile(r" \(found .*?\)(?=; |$)", re.DOTALL)
 _KEY = re.compile(r"[0-9a-f]{32}-\d+-\d+")
 _PARTICULAR = re.compile(r"""(?<!\w)(?:\d+(?:\.\d+)?|'[^']*'|"[^"]*"|「[^」]*」|“[^”]*”)""")
 REPAIR = "what was paid for is safe in the store; repair this and run `builder export`"
-REASONS = 10_000
-"""Reasons of rejects that are told apart."""
+REASONS = 10_000  # reasons of rejects that are told apart
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +43,12 @@ class Export:
     name: str
     folder: Path
     settlement: settle.Settlement
-    counts: Counter[str]
-    """Rows by split, those without a row too."""
+    counts: Counter[str]  # rows by split, those without a row too
     reasons: Counter[tuple[str, str]] = field(default_factory=Counter)
     """How often answers were refused, by stage and reason without its particulars."""
     examples: dict[tuple[str, str], records.Reject] = field(default_factory=dict)
     content: ContentDigest = field(default_factory=ContentDigest)
-    changed: bool = True
-    """False where the folder held just this already."""
+    changed: bool = True  # False where the folder held just this already
 
     @property
     def tallies(self) -> tally.Tallies:

@@ -32,18 +32,14 @@ if TYPE_CHECKING:
     import pyarrow
 
 Format = Literal["parquet", "jsonl", "csv"]
-GROUP = 5000
-"""Rows of one Parquet row group: what is in memory before it is written."""
-GROUP_BYTES = 16 * 2**20
-"""Bytes that are in memory at most before they are written, for long rows."""
+GROUP = 5000  # rows of one Parquet row group: what is in memory before it is written
+GROUP_BYTES = 16 * 2**20  # bytes that are in memory at most before they are written, for long rows
 UNIQUE = ("_case", "_key")
 """Columns that hold no value twice: a dictionary or bounds of them help no reader, and take room."""
 ENDINGS = (".parquet", ".jsonl", ".csv")
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""Beginnings of cells that a spreadsheet would run."""
+FORMULA = ("=", "+", "-", "@", "\t", "\r")  # beginnings of cells that a spreadsheet would run
 
-Key = tuple[str, str, int]
-"""Split, scenario and block of a shard."""
+Key = tuple[str, str, int]  # split, scenario and block of a shard
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +48,7 @@ class Layout:
 
     format: Format
     shape: shapes.Shape
-    raw: bool = False
-    """Whether CSV cells stay as they are, also where a spreadsheet would run them."""
+    raw: bool = False  # whether CSV cells stay as they are, also where a spreadsheet would run them
 
 
 class Writer(Protocol):

@@ -1,7 +1,5 @@
 """What a dataset's folder says of itself: manifest.json, from which the card is written too."""
 
-from __future__ import annotations
-
 import json
 from collections import Counter
 from collections.abc import Mapping
@@ -19,13 +17,10 @@ from builder.quality import report_file
 from builder.results.tally import Tallies, Tally
 
 NAME = "manifest.json"
-VALUES = 50
-"""Values of an axis whose shares are told; the rest is summed up."""
+VALUES = 50  # values of an axis whose shares are told; the rest is summed up
 REASONS = 20
-TEXT = 300
-"""Characters of a text in the example row."""
-ITEMS = 8
-"""Items of a list in the example row."""
+TEXT = 300  # characters of a text in the example row
+ITEMS = 8  # items of a list in the example row
 
 
 class FileModel(BaseModel):

@@ -1,7 +1,5 @@
 """The sections of a card, for people: what a dataset holds, how it was made, how far to trust it."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,10 +14,8 @@ OWN = {
     "_case": "the row's name: the same in every release",
     "_key": "the content address of the request and its answer",
 }
-VALUES = 12
-"""Values of an axis whose shares are told."""
-RELEASES = 20
-"""Releases that are told, the last ones."""
+VALUES = 12  # values of an axis whose shares are told
+RELEASES = 20  # releases that are told, the last ones
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +25,7 @@ class Facts:
     manifest: manifests.Manifest
     report: report_file.Report | None = None
     releases: Sequence[history.Release] = ()
-    prefix: str = ""
-    """Where its files stand, seen from the card: empty, or a folder with its slash."""
+    prefix: str = ""  # where its files stand, seen from the card: empty, or a folder with its slash
     repository: str = ""
 
     @property

@@ -5,8 +5,6 @@
 names first; the fields they took go, and every other column stays unless `keep` says which.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -40,8 +38,7 @@ class Shape:
     """From a record to its new columns; None where every column stays as it is."""
     sources: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """The fields that each new column is made of."""
-    unchanged: tuple[str, ...] = ()
-    """The columns that stay, behind the new ones."""
+    unchanged: tuple[str, ...] = ()  # the columns that stay, behind the new ones
     settings: Mapping[str, Any] = field(default_factory=dict)
 
     def columns(self, columns: Columns) -> Columns:

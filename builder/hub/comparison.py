@@ -27,8 +27,7 @@ from builder.table import reader
 
 K = TypeVar("K")
 V = TypeVar("V")
-UNREAD = "_key"
-"""The address of an answer: another one with the same content is no other row."""
+UNREAD = "_key"  # the address of an answer: another one with the same content is no other row
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +58,7 @@ class Difference:
     before: Side
     after: Side
     scenarios: dict[str, history.Change]
-    opened: int
-    """Files that had to be read."""
+    opened: int  # files that had to be read
     axes: dict[str, list[tuple[str, float | None, float | None]]] = field(default_factory=dict)
     gates: list[tuple[str, str, Any, Any]] = field(default_factory=list)
     """Gate, what it measured, and its figure before and after."""

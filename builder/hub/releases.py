@@ -5,8 +5,6 @@ manifest.json, report.json of the gates, and releases.json with what changed fro
 the next. Nothing is written before all was looked at, and everything then at once.
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,10 +17,8 @@ from builder.hub import comparison, remote
 from builder.quality import report_file
 from builder.quality.findings import Finding
 
-Content = Path | bytes
-"""A file that is to be sent: where it stands, or what is in it."""
-SHOWN = 5
-"""Failed gates that are named in one line."""
+Content = Path | bytes  # a file that is to be sent: where it stands, or what is in it
+SHOWN = 5  # failed gates that are named in one line
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +35,10 @@ class Publication:
     changed: Mapping[str, Content]
     deleted: Sequence[str]
     sent: int
-    data: int
-    """Data files among what changed."""
-    kept: int
-    """Data files that stay as they are."""
+    data: int  # data files among what changed
+    kept: int  # data files that stay as they are
     tag: str = ""
-    tagged: bool = False
-    """Whether the tag is there already."""
+    tagged: bool = False  # whether the tag is there already
     release: history.Release | None = None
     notes: list[str] = field(default_factory=list)
 
@@ -64,8 +57,7 @@ class Published:
 
     commit: str
     url: str
-    made: bool
-    """Whether there is a new commit."""
+    made: bool  # whether there is a new commit
     tagged: bool
 
 

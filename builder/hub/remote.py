@@ -38,10 +38,8 @@ class Entry:
     """A file of a repository."""
 
     size: int
-    sha256: str = ""
-    """Of a large file's content; empty for a small one."""
-    git: str = ""
-    """The id that git gives the content of a small file."""
+    sha256: str = ""  # of a large file's content; empty for a small one
+    git: str = ""  # the id that git gives the content of a small file
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +56,7 @@ class Remote:
 
     name: str
     token: str = field(repr=False)
-    folder: Path = field(repr=False)
-    """Where downloads go; it is gone at the end."""
+    folder: Path = field(repr=False)  # where downloads go; it is gone at the end
 
     @property
     def url(self) -> str:

@@ -9,8 +9,6 @@ stricter one. Columns drawn from a table are compared with that table, line by l
 another reference is named.
 """
 
-from __future__ import annotations
-
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -1,7 +1,5 @@
 """diff: what lies between two releases of a dataset, in folders or on the Hub."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack

@@ -1,7 +1,5 @@
 """draw: the values that a scenario's rows would get, without any model, and how true they are."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +13,7 @@ from builder.plan import plans, preview
 from builder.sampling import pages
 from builder.verbs import result, scope
 
-LEAST = 1000
-"""Rows drawn at least to be compared with a table."""
+LEAST = 1000  # rows drawn at least to be compared with a table
 
 
 @dataclass(frozen=True, slots=True, repr=False)

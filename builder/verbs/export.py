@@ -1,7 +1,5 @@
 """export: the folders that people load, from what the store holds. No call is made."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path

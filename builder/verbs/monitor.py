@@ -18,8 +18,7 @@ if TYPE_CHECKING:
     from builder.verbs.plan import PlanResult
 
 Report = Callable[["Progress"], None]
-INTERVAL = 0.2
-"""Seconds between two reports."""
+INTERVAL = 0.2  # seconds between two reports
 
 
 class Monitor(Protocol):

@@ -1,7 +1,5 @@
 """plan: what a run would ask, what is held, and what it may cost. No call is made."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path

@@ -1,7 +1,5 @@
 """publish: an exported dataset onto the Hub, in one commit, while every gate holds."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -17,8 +15,7 @@ from builder.text import counted
 from builder.verbs import check, scope
 from builder.verbs.result import Result
 
-SHOWN = 5
-"""Reasons why a folder is stale that are named in one line."""
+SHOWN = 5  # reasons why a folder is stale that are named in one line
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -1,7 +1,5 @@
 """What a verb is about: the plan of the scenarios that it names, and the datasets among them."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """show: the rows and the rejects of datasets, straight from the store."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path

@@ -3,8 +3,6 @@
 Each round measures the dataset, writes the scenario NAME_topup for what is thin, and runs it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,8 +89,7 @@ class _Site:
     embed: features.Embed | None
     monitor: Monitor
     engine: Engine | None
-    cap: settings.Budget | None
-    """What is left of the budget of all rounds."""
+    cap: settings.Budget | None  # what is left of the budget of all rounds
     file: Path
     prompt: Path
     base: Mapping[str, Any]
