@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from builder.cli import application, options, stderr, view
+from builder.cli import application, layout, options, stderr, view
 
 
 @click.command(cls=application.Verb, help=application.VERBS["draw"])
@@ -38,7 +38,7 @@ def draw(
     if plot is not None:
         for file in result.plot(plot, comparisons):
             stderr.report(f"wrote {file}", quiet=quiet)
-    print(view.sample(result.rows[:5], stderr.terminal_columns(120)))
+    print(layout.sample(result.rows[:5], stderr.terminal_columns(120)))
     for note in result.notes:
         stderr.report(note, quiet=quiet)
     for comparison in comparisons:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from builder.cli import application, options, stderr, view
+from builder.cli import application, layout, options, stderr, view
 
 
 @click.command(cls=application.Verb, help=application.VERBS["show"])
@@ -37,7 +37,7 @@ def show(
     else:
         for accepted in result.first(count):
             if as_table and accepted:
-                texts.append(view.sample(accepted, stderr.terminal_columns(120)))
+                texts.append(layout.sample(accepted, stderr.terminal_columns(120)))
             elif not as_table:
                 texts += [view.record(number, row) for number, row in enumerate(accepted, 1)]
     if texts:

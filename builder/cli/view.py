@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from builder.cli.layout import duration, money, readable, rounded, sample, table
+from builder.cli.layout import duration, money, readable, rounded, table
 from builder.text import counted, fit, number, visible, width
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from builder.verbs import publish, topup
     from builder.verbs.plan import PlanResult
 
-__all__ = ["money", "sample"]
 SHARES = 12  # values of an axis that are printed
 
 
@@ -251,8 +250,7 @@ def summary(state: Progress, exports: Sequence[Export]) -> str:
         worst = max(state.trouble.items(), key=lambda item: item[1], default=("", 0))
         failed = counted(state.failures, "call failed and was", "calls failed and were")
         lines.append(f"{failed} tried again; most often: {worst[0]}")
-    for model, limit in state.limits.items():
-        lines.append(f"{model} allows {limit}")
+    lines += [f"{model} allows {limit}" for model, limit in state.limits.items()]
     return "\n".join([*lines, *(line for export in exports for line in _folder(export))])
 
 

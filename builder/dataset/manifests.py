@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, Literal
 
@@ -254,8 +255,8 @@ def sources(plan: Plan, dataset: DatasetPlan) -> dict[str, str]:
         tables = [draw.table.source for draw in loaded.draws if draw.table and draw.table.source]
         paths |= {loaded.document.file, loaded.schema.file, *loaded.prompt.files, *tables}
     root = plan.project.root
-    digests = {p.resolve().relative_to(root).as_posix(): files.digest(p) for p in paths}
-    return dict(sorted(digests.items()))
+    by_name = {path.resolve().relative_to(root).as_posix(): path for path in paths}
+    return {name: files.digest(path) for name, path in sorted(by_name.items())}
 
 
 def describe(paths: Mapping[str, Path]) -> dict[str, DataFile]:
@@ -298,13 +299,9 @@ def _scenario(scenario: ScenarioPlan, tally: Tally) -> ScenarioCounts:
 
 def _comment(file: Path) -> str:
     """What a scenario's file says of itself: the comment that it begins with."""
-    lines = []
-    for line in file.read_text("utf-8-sig").splitlines():
-        if not line.startswith("#"):
-            break
-        if "yaml-language-server" not in line:
-            lines.append(line.lstrip("#").strip())
-    return " ".join(lines).strip()
+    lines = takewhile(lambda line: line.startswith("#"), file.read_text("utf-8-sig").splitlines())
+    words = [line.lstrip("#").strip() for line in lines if "yaml-language-server" not in line]
+    return " ".join(words).strip()
 
 
 def _origins(dataset: DatasetPlan, shape: shapes.Shape) -> dict[str, str]:

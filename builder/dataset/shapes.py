@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from builder import jsonschema
-from builder.errors import InputError, Place, nearest
+from builder.errors import InputError, nearest
 from builder.plan.columns import OWN
 from builder.plan.plans import DatasetPlan
 from builder.project.settings import Project, ShapeSettings
@@ -102,22 +102,22 @@ class _Reader:
         }
 
         def convert(row: Record) -> Record:
-            turns = []
-            for role, name in fields.items():
-                if row[name] is None and role == "system":
-                    continue
-                turns.append({"role": role, "content": _present(row, name)})
+            turns = [
+                {"role": role, "content": _present(row, name)}
+                for role, name in fields.items()
+                if role != "system" or row[name] is not None
+            ]
             return {"messages": turns}
 
         return self.shape({"messages": TURNS}, convert, {"messages": [*fields.values()]})
 
     def _turns(self) -> Shape:
         settings = self.settings
-        inner = (settings.role, settings.content)
+        role, content = settings.role, settings.content
         able = [
             name
             for name, kind in self.kinds.items()
-            if kind.of and [dict(kind.of.fields).get(part) for part in inner] == [STRING, STRING]
+            if kind.of and {(role, STRING), (content, STRING)} <= {*kind.of.fields}
         ]
         if not able and settings.turns is None:
             raise self.fail(
@@ -136,10 +136,10 @@ class _Reader:
         roles = {**{role: role for role in ROLES}, **settings.roles}
 
         def convert(row: Record) -> Record:
-            turns = []
-            for turn in _present(row, source):
-                role = self.role(turn[inner[0]], roles, row)
-                turns.append({"role": role, "content": _content(row, turn, inner[1])})
+            turns = [
+                {"role": self.role(turn[role], roles, row), "content": _content(row, turn, content)}
+                for turn in _present(row, source)
+            ]
             return {"messages": turns}
 
         return self.shape({"messages": TURNS}, convert, {"messages": [source]})
@@ -170,8 +170,8 @@ class _Reader:
                 "completion": _present(row, completion),
             }
 
-        columns = {"prompt": STRING, "completion": STRING}
-        return self.shape(columns, convert, {"prompt": [prompt], "completion": [completion]})
+        sources = {"prompt": [prompt], "completion": [completion]}
+        return self.shape(dict.fromkeys(sources, STRING), convert, sources)
 
     def text_label(self) -> Shape:
         classes = self.classes()
@@ -279,11 +279,11 @@ class _Reader:
 
     def fail(self, message: str, word: str = "", hint: str = "") -> InputError:
         """An error at the setting of that word, where the project has one."""
-        where: tuple[str, ...] = ("datasets", self.dataset.name, "shape")
-        place: Place | None = None
-        if self.dataset.name in self.project.settings.datasets:
-            place = self.project.place((*where, word) if word else where)
-        return InputError(message, place=place, hint=hint)
+        name = self.dataset.name
+        if name not in self.project.settings.datasets:
+            return InputError(message, hint=hint)
+        where = ("datasets", name, "shape", word) if word else ("datasets", name, "shape")
+        return InputError(message, place=self.project.place(where), hint=hint)
 
 
 def _present(row: Record, name: str) -> Any:

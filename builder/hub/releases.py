@@ -7,6 +7,7 @@ the next. Nothing is written before all was looked at, and everything then at on
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -87,7 +88,9 @@ def prepare(
 
     Raises InputError where the repository is more public than was said, or the tag is taken.
     """
-    manifest = _published(manifests.parse((folder / manifests.NAME).read_bytes()))
+    exported = manifests.parse((folder / manifests.NAME).read_bytes())
+    data = {name: file for name, file in exported.files.items() if name.startswith("data/")}
+    manifest = exported.model_copy(update={"files": data})  # rejects stay at home
     if tag and not remote.REVISION.match(tag):
         raise InputError(f"{tag!r} is no name of a release", hint="e.g. v1.2")
     head = repository.head()
@@ -114,7 +117,7 @@ def prepare(
     prefix = f"{manifest.dataset}/"
     ours = (f"{prefix}data/", f"{prefix}plots/")
     deleted = sorted(path for path in entries if path.startswith(ours) and path not in contents)
-    data = [path for path in contents if path.startswith(ours[0])]
+    shards = [path for path in contents if path.startswith(ours[0])]
     tags = repository.tags() if head and tag else {}
     if tag in tags and (changed or deleted):
         raise InputError(
@@ -128,13 +131,13 @@ def prepare(
         dataset=manifest.dataset,
         private=head.private if head else not public,
         rows=manifest.rows,
-        size=sum(_size(contents[path]) for path in data),
+        size=sum(_size(contents[path]) for path in shards),
         parent=commit or None,
         changed=changed,
         deleted=deleted,
         sent=sum(map(_size, changed.values())),
-        data=sum(path in changed for path in data),
-        kept=sum(path not in changed for path in data),
+        data=sum(path in changed for path in shards),
+        kept=sum(path not in changed for path in shards),
         tag=tag,
         tagged=tag in tags,
         release=release,
@@ -175,12 +178,6 @@ class _State:
     def read(self, path: str) -> bytes | None:
         """The content of a file; None where there is none."""
         return self.repository.read(path, self.commit) if path in self.entries else None
-
-
-def _published(manifest: manifests.Manifest) -> manifests.Manifest:
-    """A manifest as it is published: rejects stay at home."""
-    data = {name: file for name, file in manifest.files.items() if name.startswith("data/")}
-    return manifest.model_copy(update={"files": data})
 
 
 def _contents(
@@ -264,27 +261,20 @@ def _release(
 def _columns_changed(state: _State, manifest: manifests.Manifest) -> bool:
     """Whether the repository holds this dataset with other columns."""
     content = state.read(f"{manifest.dataset}/{manifests.NAME}")
-    if content is None:
-        return False
-    try:
-        return manifests.parse(content).features != manifest.features
-    except ValueError:
-        return False
+    with suppress(ValueError):
+        return content is not None and manifests.parse(content).features != manifest.features
+    return False
 
 
 def _holds(entry: remote.Entry | None, content: Content) -> bool:
     if entry is None or entry.size != _size(content):
         return False
+    if entry.sha256 and isinstance(content, Path):
+        return entry.sha256 == files.digest(content)
+    data = content.read_bytes() if isinstance(content, Path) else content
     if entry.sha256:
-        digest = (
-            hashlib.sha256(content).hexdigest()
-            if isinstance(content, bytes)
-            else files.digest(content)
-        )
-        return entry.sha256 == digest
-    return entry.git == remote.git_id(
-        content if isinstance(content, bytes) else content.read_bytes()
-    )
+        return entry.sha256 == hashlib.sha256(data).hexdigest()
+    return entry.git == remote.git_id(data)
 
 
 def _size(content: Content) -> int:

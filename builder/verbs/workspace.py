@@ -82,7 +82,7 @@ class Workspace:
         ProviderError, RefusedError, StoreError or BusyError; what was answered is kept.
         """
         result = run.run(
-            self.root, scenarios, monitor=monitor.of(progress), rows=rows, model=model,
+            self.root, scenarios, monitor=monitor.Callback(progress), rows=rows, model=model,
             tries=tries, concurrency=concurrency, budget=budget, form=format, export=export,
             engine=engine,
         )  # fmt: skip
@@ -132,7 +132,7 @@ class Workspace:
         `rows` are those of a round, by deficit when left out. Raises what `run` raises.
         """
         result = topup.topup(
-            self.root, scenario, monitor=monitor.of(progress), rounds=rounds,
+            self.root, scenario, monitor=monitor.Callback(progress), rounds=rounds,
             reference=reference, model=model, rows=rows, budget=budget, semantic=semantic,
             engine=engine,
         )  # fmt: skip
