@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from builder.dataset import card, manifests, markdown
-from builder.dataset.facts import Facts, report_of
+from builder.dataset.manifests import report_of
+from builder.dataset.sections import Facts
 from builder.quality import report_file
 from tests import projects
 

@@ -8,8 +8,8 @@ import pytest
 import yaml
 
 from builder.dataset import card
-from builder.dataset.facts import Facts
 from builder.dataset.history import Change, Release
+from builder.dataset.sections import Facts
 from tests import bare
 
 

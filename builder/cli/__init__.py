@@ -1,7 +1,5 @@
 """The command line: the only package that prints. stdout carries results, stderr the rest."""
 
-from __future__ import annotations
-
 import gc
 import os
 import sys
@@ -9,9 +7,7 @@ import traceback
 
 import click
 
-from builder.cli.application import app, ordered, usage
-from builder.cli.signals import InterruptError, SecondInterruptError, interruptible
-from builder.cli.stderr import report
+from builder.cli import application, signals, stderr
 from builder.errors import BuilderError
 
 
@@ -28,23 +24,27 @@ def main() -> None:
     # Plugins that watch Pydantic are looked for among all that is installed, whoever needs one.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "1")
     try:
-        with interruptible():
-            sys.exit(app(ordered(sys.argv[1:]), prog_name="builder", standalone_mode=False))
+        with signals.interruptible():
+            sys.exit(
+                application.app(
+                    application.ordered(sys.argv[1:]), prog_name="builder", standalone_mode=False
+                )
+            )
     except BuilderError as error:
         if debug:
             traceback.print_exc()
-        report(f"error: {error}")
+        stderr.report(f"error: {error}")
         sys.exit(error.exit_code)
     except click.UsageError as error:
-        report(f"error: {usage(error)}")
+        stderr.report(f"error: {application.usage(error)}")
         sys.exit(2)
     except click.Abort:
-        report("nothing was asked or written")
+        stderr.report("nothing was asked or written")
         sys.exit(2)
-    except SecondInterruptError:
+    except signals.SecondInterruptError:
         sys.exit(130)
-    except InterruptError:
-        report("stopped. Run again to go on.")
+    except signals.InterruptError:
+        stderr.report("stopped. Run again to go on.")
         sys.exit(75)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -52,7 +52,7 @@ def main() -> None:
     except Exception as error:
         if debug:
             raise
-        report(
+        stderr.report(
             f"error: {type(error).__name__}: {error}\n"
             "  this is a fault of the builder; --debug shows where"
         )

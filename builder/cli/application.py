@@ -1,15 +1,12 @@
 """The application: its verbs in the order of work, its help without noise, its usage errors."""
 
-from __future__ import annotations
-
 import importlib
 from collections.abc import Mapping
 
 import click
 
+from builder import extras, text
 from builder.errors import nearest
-from builder.extras import DISTRIBUTION
-from builder.text import visible
 
 VERBS: Mapping[str, str] = {
     "init": "Write a project to begin with: scenarios, prompts, schemas, settings.",
@@ -24,15 +21,13 @@ VERBS: Mapping[str, str] = {
     "diff": "Show what lies between two releases: rows, shares by axis, gates.",
 }
 """The verbs in the order of work, each with its help; the module of a verb bears its name."""
-EARLY = ("--project", "--quiet", "--debug")
-"""Options of every verb that may stand before it."""
+EARLY = ("--project", "--quiet", "--debug")  # options of every verb that may stand before it
 
 
 class Verb(click.Command):
     """A verb, whose help tells which arguments cannot be left out."""
 
     def format_arguments(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Lists the arguments, each with what it means."""
         lines = [
             (parameter.make_metavar(ctx), (parameter.help or "") + "  [required]" * parameter.required)
             for parameter in self.params
@@ -47,18 +42,15 @@ class Verbs(click.Group):
     """All verbs, each with the whole first sentence of what it does; a verb is loaded when asked."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """The names of the verbs."""
         return list(VERBS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The verb of that name, loaded now; None where there is none."""
         if cmd_name not in VERBS:
             return None
         verb: Verb = getattr(importlib.import_module(f"builder.cli.{cmd_name}"), cmd_name)
         return verb
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Lists the verbs; none is loaded for that."""
         with formatter.section("Verbs"):
             formatter.write_dl(
                 [(name, about.partition(". ")[0].strip(".")) for name, about in VERBS.items()]
@@ -67,7 +59,7 @@ class Verbs(click.Group):
 
 @click.group(cls=Verbs, subcommand_metavar="VERB …")
 @click.version_option(
-    package_name=DISTRIBUTION, message="%(package)s %(version)s", help="Print the version."
+    package_name=extras.DISTRIBUTION, message="%(package)s %(version)s", help="Print the version."
 )
 def app() -> None:
     """Scenarios crossed with prompt templates become a Hugging Face dataset."""
@@ -99,5 +91,5 @@ def usage(error: click.UsageError) -> str:
         message += nearest(error.option_name, error.possibilities or [])
     else:
         message = error.format_message().rstrip(".") + "."
-    message = visible(message[0].lower() + message[1:])
+    message = text.visible(message[0].lower() + message[1:])
     return f"{where}: {message}\n  `{where} --help` lists what there is"

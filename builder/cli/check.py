@@ -1,41 +1,29 @@
 """check: every gate over a dataset of the project, or over anybody's rows."""
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 
 import click
 
 from builder import io
-from builder.cli import view
-from builder.cli.application import VERBS, Verb
-from builder.cli.options import (
-    PATH,
-    project_options,
-    reference_option,
-    semantic_option,
-    trial_options,
-)
-from builder.cli.stderr import report as to_stderr
-from builder.cli.stderr import shown_path
+from builder.cli import application, options, stderr, view
 
 
-@click.command(cls=Verb, help=VERBS["check"])
+@click.command(cls=application.Verb, help=application.VERBS["check"])
 @click.argument(
     "name",
     required=False,
     metavar="[DATASET|PATH]",
     help="Dataset, schema class, or a file or folder of rows; all datasets by default.",
 )
-@reference_option
+@options.reference_option
 @click.option("--json", metavar="F", help="Write the findings; - is stdout.")
 @click.option(
-    "--report", type=PATH, metavar="DIR", help="Where to put report.html and report.json."
+    "--report", type=options.PATH, metavar="DIR", help="Where to put report.html and report.json."
 )
-@semantic_option
-@trial_options
-@project_options
+@options.semantic_option
+@options.trial_options
+@options.project_options
 def check(
     name: str | None,
     reference: Path | None,
@@ -56,25 +44,24 @@ def check(
     )
     if json is not None:
         documents = [checked.report() for checked in result.datasets]
-        _write(json, documents[0] if name else b"[" + b",".join(documents) + b"]\n")
+        document = documents[0] if name else b"[" + b",".join(documents) + b"]\n"
+        if json == "-":
+            sys.stdout.write(document.decode())
+        else:
+            with io.writing(Path(json)):
+                io.write(Path(json), document)
     for checked in result.datasets:
         about = f"{checked.name}: {checked.evidence.rows.rows:,} rows"
         if checked.evidence.reference is not None:
             about += f", {checked.evidence.reference.rows:,} of reference"
         text = f"{about}\n{view.findings(checked.findings)}"
         if json == "-":
-            to_stderr(text, quiet=quiet)
+            stderr.report(text, quiet=quiet)
         else:
             print(text)
         if checked.folder is not None:
-            to_stderr(f"report: {shown_path(checked.folder / 'report.html')}", quiet=quiet)
+            stderr.report(
+                f"report: {stderr.shown_path(checked.folder / 'report.html')}", quiet=quiet
+            )
     if not result.passed:
         sys.exit(1)
-
-
-def _write(target: str, document: bytes) -> None:
-    if target == "-":
-        sys.stdout.write(document.decode())
-        return
-    with io.writing(Path(target)):
-        io.write(Path(target), document)

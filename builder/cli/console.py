@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 import signal
 import sys
 import threading
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import click
 
-from builder.cli import view
-from builder.cli.signals import SecondInterruptError, handle_signals
-from builder.cli.stderr import report, terminal_columns
+from builder.cli import layout, signals, stderr, view
 from builder.errors import InputError
 from builder.text import counted, fit
 
@@ -31,42 +29,36 @@ if TYPE_CHECKING:
 UNTOUCHED = "no row was accepted: the datasets' folders are as they were"
 
 
+@dataclass(frozen=True, slots=True)
 class Console:
     """Prints the plan of a run, confirms its price, displays its progress, obeys two signals."""
 
-    def __init__(self, *, yes: bool, quiet: bool, drift: bool = False) -> None:
-        self.yes = yes
-        self.quiet = quiet
-        self.drift = drift
-        """Whether the plan tells of draws that drift from their tables."""
+    yes: bool
+    quiet: bool
+    drift: bool = False  # whether the plan tells of draws that drift from their tables
 
     def planned(self, plan: PlanResult, budget: Budget | None) -> None:
         """Prints the plan; InputError where its price is not confirmed."""
         drift = plan.drift() if self.drift else []
-        report(view.plan(plan, drift, terminal_columns(80)), quiet=self.quiet)
-        if plan.to_ask and plan.expensive and not self.yes and budget is None:
-            _confirm(plan)
+        stderr.report(view.plan(plan, drift, stderr.terminal_columns(80)), quiet=self.quiet)
+        if not plan.to_ask or not plan.expensive or self.yes or budget is not None:
+            return
+        price = f"this run may cost about {layout.money(plan.usd)} usd"
+        question = f"{price}, above confirm_above = {plan.confirm_above!r}"
+        if not (sys.stdin.isatty() and sys.stderr.isatty()):
+            raise InputError(question, hint="say --yes, or give a --budget")
+        if not click.confirm(question + "; go on?", err=True):
+            raise InputError("not run: nothing was asked")
 
     def drive(self, fill: Fill) -> None:
         """Runs a fill to its end, its progress on display."""
         try:
             asyncio.run(_displayed(fill, quiet=self.quiet))
         finally:
-            handle_signals(second=bool(fill.progress.stopped))
-
-
-def _confirm(plan: PlanResult) -> None:
-    """Asks whether to pay the price of a plan; InputError where nobody agrees."""
-    price = f"this run may cost about {view.money(plan.usd)} usd"
-    question = f"{price}, above confirm_above = {plan.confirm_above!r}"
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        raise InputError(question, hint="say --yes, or give a --budget")
-    if not click.confirm(question + "; go on?", err=True):
-        raise InputError("not run: nothing was asked")
+            signals.handle_signals(second=bool(fill.progress.stopped))
 
 
 async def _displayed(fill: Fill, *, quiet: bool) -> None:
-    """Runs a fill, a display of its progress and the handlers of two signals around it."""
     loop = asyncio.get_running_loop()
     task = asyncio.ensure_future(fill.run())
 
@@ -79,7 +71,9 @@ async def _displayed(fill: Fill, *, quiet: bool) -> None:
             task.cancel()
             return
         fill.stop("interrupted")
-        report("\nstopping: calls in flight are finished and kept; once more to leave at once")
+        stderr.report(
+            "\nstopping: calls in flight are finished and kept; once more to leave at once"
+        )
 
     for number in (signal.SIGINT, signal.SIGTERM):
         with suppress(NotImplementedError):
@@ -97,32 +91,28 @@ async def _displayed(fill: Fill, *, quiet: bool) -> None:
     try:
         await task
     except asyncio.CancelledError:
-        raise SecondInterruptError from None
+        raise signals.SecondInterruptError from None
 
 
+@dataclass(slots=True)
 class Display:
     """A line that is rewritten on a terminal, a plain line now and then elsewhere."""
 
-    def __init__(self, progress: Progress, *, quiet: bool) -> None:
-        self.progress = progress
-        self.quiet = quiet
-        self.terminal = sys.stderr.isatty()
-        self.next = 0.0
-        """When the line is due again."""
+    progress: Progress
+    quiet: bool
+    next: float = 0.0  # when the line is due again
 
     def update(self, *, last: bool = False) -> None:
-        """Prints the line where it is due, or the `last` one."""
         now = time.monotonic()
         if self.quiet or (now < self.next and not last):
             return
         line = view.progress(self.progress)
-        if self.terminal:
-            room = shutil.get_terminal_size((100, 24)).columns - 1
-            end = "\n" if last else ""
-            print("\r" + fit(line, room), end=end, file=sys.stderr, flush=True)
+        if sys.stderr.isatty():
+            room = stderr.terminal_columns(100) - 1
+            print("\r" + fit(line, room), end="\n" * last, file=sys.stderr, flush=True)
             self.next = now + 0.2
         else:
-            report(line)
+            stderr.report(line)
             self.next = now + 10.0
 
 
@@ -135,17 +125,17 @@ def finish(
     `neighbours` are other scenarios of the same datasets that lack rows.
     """
     if progress.stopped:
-        report(f"stopped: {progress.stopped}; {_missing(missing)}. Run again to go on.")
+        stderr.report(f"stopped: {progress.stopped}; {_missing(missing)}. Run again to go on.")
         sys.exit(75)
     if missing and progress.failures:
-        report(f"{_missing(missing)}, for calls failed. Run again to go on.")
+        stderr.report(f"{_missing(missing)}, for calls failed. Run again to go on.")
         sys.exit(75)
     if short or missing:
-        report(f"{_missing(short + missing)}.")
+        stderr.report(f"{_missing(short + missing)}.")
         sys.exit(5)
     if neighbours:
         hint = f"builder run {' '.join(neighbours)}   (the same dataset lacks their rows)"
-    report(f"next:  {hint}", quiet=quiet)
+    stderr.report(f"next:  {hint}", quiet=quiet)
 
 
 def _missing(number: int) -> str:

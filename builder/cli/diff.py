@@ -1,23 +1,19 @@
 """diff: from one release to the next."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 
 import click
 
-from builder.cli import view
-from builder.cli.application import VERBS, Verb
-from builder.cli.options import project_options
+from builder.cli import application, options, view
 
 
-@click.command(cls=Verb, help=VERBS["diff"])
+@click.command(cls=application.Verb, help=application.VERBS["diff"])
 @click.argument("before", metavar="A", help="A folder, a dataset, REPO@TAG, REPO@COMMIT or REPO.")
 @click.argument("after", metavar="B", help="The same; a TAG alone is one of A's REPO.")
 @click.option("--dataset", default="", help="Which of a repository's datasets.")
 @click.option("--json", "as_json", is_flag=True, help="The differences as JSON.")
-@project_options
+@options.project_options
 def diff(
     before: str, after: str, dataset: str, project: Path, *, as_json: bool, quiet: bool
 ) -> None:

@@ -1,27 +1,24 @@
 """draw: a scenario's numbers without any model."""
 
-from __future__ import annotations
-
 import csv
 import sys
 from pathlib import Path
 
 import click
 
-from builder.cli import view
-from builder.cli.application import VERBS, Verb
-from builder.cli.options import PATH, Number, project_options
-from builder.cli.stderr import report, terminal_columns
+from builder.cli import application, layout, options, stderr, view
 
 
-@click.command(cls=Verb, help=VERBS["draw"])
+@click.command(cls=application.Verb, help=application.VERBS["draw"])
 @click.argument("name", metavar="NAME", help="Scenario.")
 @click.option(
-    "--rows", type=Number(1), default=1000, show_default=True, help="How many rows to draw."
+    "--rows", type=options.Number(1), default=1000, show_default=True, help="How many rows to draw."
 )
 @click.option("--csv", "as_csv", is_flag=True, help="Print the rows as CSV.")
-@click.option("--plot", type=PATH, metavar="F", help="Write a page of marginals and pairs (SVG).")
-@project_options
+@click.option(
+    "--plot", type=options.PATH, metavar="F", help="Write a page of marginals and pairs (SVG)."
+)
+@options.project_options
 def draw(
     name: str, rows: int, plot: Path | None, project: Path, *, as_csv: bool, quiet: bool
 ) -> None:
@@ -30,7 +27,7 @@ def draw(
 
     result = verb.draw(project, name, rows=rows)
     if not result.rows:
-        report(f"{name} draws nothing", quiet=quiet)
+        stderr.report(f"{name} draws nothing", quiet=quiet)
         return
     if as_csv:
         writer = csv.DictWriter(sys.stdout, list(result.rows[0]), lineterminator="\n")
@@ -40,9 +37,9 @@ def draw(
     comparisons = result.compare()
     if plot is not None:
         for file in result.plot(plot, comparisons):
-            report(f"wrote {file}", quiet=quiet)
-    print(view.sample(result.rows[:5], terminal_columns(120)))
+            stderr.report(f"wrote {file}", quiet=quiet)
+    print(layout.sample(result.rows[:5], stderr.terminal_columns(120)))
     for note in result.notes:
-        report(note, quiet=quiet)
+        stderr.report(note, quiet=quiet)
     for comparison in comparisons:
         print("\n" + view.comparison(comparison))

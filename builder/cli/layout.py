@@ -1,14 +1,11 @@
 """Tables, values, prices and times on a terminal, as pure functions."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping, Sequence
 
 from builder.text import cell, fit, visible, width
 
-LABEL = 24
-"""Columns up to which a value is a label; a longer one is a text."""
+LABEL = 24  # columns up to which a value is a label; a longer one is a text
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[object]], *, widest: int = 40) -> str:

@@ -1,15 +1,16 @@
 """The options and arguments that several verbs have."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar, get_args
 
 import click
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+# As builder.dataset has them, which takes its time to be imported.
+Format = Literal["parquet", "jsonl", "csv"]
+Shape = Literal["columns", "messages", "prompt-completion", "text-label"]
 PATH = click.Path(path_type=Path)
 
 
@@ -34,7 +35,7 @@ names_argument = click.argument(
 )
 format_option = click.option(
     "--format",
-    type=OneOf(("parquet", "jsonl", "csv")),
+    type=OneOf(get_args(Format)),
     help="How data/ is written; the project's when left out.",
 )
 reference_option = click.option(

@@ -1,32 +1,27 @@
 """plan: what a run would ask and what it may cost."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
-from builder.cli import view
-from builder.cli.application import VERBS, Verb
-from builder.cli.options import Number, names_argument, project_options, trial_options
-from builder.cli.stderr import report, terminal_columns
+from builder.cli import application, options, stderr, view
 
 
-@click.command(cls=Verb, help=VERBS["plan"])
-@names_argument
+@click.command(cls=application.Verb, help=application.VERBS["plan"])
+@options.names_argument
 @click.option(
     "--show",
-    type=Number(0),
+    type=options.Number(0),
     default=0,
     show_default=True,
     metavar="K",
     help="Print so many rendered requests of each scenario.",
 )
 @click.option("--json", "as_json", is_flag=True, help="The plan as JSON.")
-@trial_options
-@project_options
+@options.trial_options
+@options.project_options
 def plan(
     names: Sequence[str],
     show: int,
@@ -41,7 +36,7 @@ def plan(
     from builder.verbs import plan as verb  # its help is shown without it
 
     result = verb.make(project, names, rows=rows, model=model)
-    report(f"loaded schemas/{', schemas/'.join(result.modules)}", quiet=quiet or as_json)
+    stderr.report(f"loaded schemas/{', schemas/'.join(result.modules)}", quiet=quiet or as_json)
     if as_json:
         document = {
             "scenarios": list(result.records()),
@@ -50,6 +45,6 @@ def plan(
         }
         print(json.dumps(document, ensure_ascii=False, indent=2))
         return
-    print(view.plan(result, result.drift(), terminal_columns(80)))
+    print(view.plan(result, result.drift(), stderr.terminal_columns(80)))
     for planned in result.requests(show):
         print("\n" + view.request(planned))

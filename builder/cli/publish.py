@@ -8,24 +8,21 @@ from typing import TYPE_CHECKING
 
 import click
 
-from builder.cli import view
-from builder.cli.application import VERBS, Verb
-from builder.cli.options import project_options
-from builder.cli.stderr import report
+from builder.cli import application, options, stderr, view
 from builder.errors import InputError
 
 if TYPE_CHECKING:
     from builder.hub.releases import Publication
 
 
-@click.command(cls=Verb, help=VERBS["publish"])
+@click.command(cls=application.Verb, help=application.VERBS["publish"])
 @click.argument("dataset", metavar="DATASET", help="Dataset or schema class.")
 @click.argument("repository", metavar="REPO", help="owner/name on the Hub.")
 @click.option("--public", is_flag=True, help="For everybody to see.")
 @click.option("--dry-run", is_flag=True, help="Say what would be sent, and send nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--tag", default="", metavar="TAG", help="Name this release, e.g. v1.2.")
-@project_options
+@options.project_options
 def publish(
     dataset: str,
     repository: str,
@@ -42,33 +39,28 @@ def publish(
 
     def review(planned: Publication) -> None:
         for line in (*view.publication(planned), *planned.notes):
-            report(line, quiet=quiet)
-        if dry_run:
-            report("nothing was sent", quiet=quiet)
-        elif verb.unchanged(planned):
-            report("nothing changed", quiet=quiet)
-        else:
-            _confirm(planned, yes=yes)
+            stderr.report(line, quiet=quiet)
+        if dry_run or verb.unchanged(planned):
+            stderr.report("nothing was sent" if dry_run else "nothing changed", quiet=quiet)
+        elif not yes:
+            _confirm(planned)
 
     result = verb.publish(
         project, dataset, repository, tag=tag, public=public, dry_run=dry_run, review=review,
-        measuring=lambda: report("measuring the gates", quiet=quiet),
+        measuring=lambda: stderr.report("measuring the gates", quiet=quiet),
     )  # fmt: skip
     if result.planned is None:
-        report(view.unseen(result), quiet=quiet)
+        stderr.report(view.unseen(result), quiet=quiet)
     if result.published is None:
         return
     if result.published.made:
-        report(f"committed {result.published.commit[:10]}", quiet=quiet)
+        stderr.report(f"committed {result.published.commit[:10]}", quiet=quiet)
     if result.published.tagged:
-        report(f"tagged {tag}", quiet=quiet)
+        stderr.report(f"tagged {tag}", quiet=quiet)
     print(result.url)
 
 
-def _confirm(planned: Publication, *, yes: bool) -> None:
-    """Asks whether to publish; InputError where nobody agrees."""
-    if yes:
-        return
+def _confirm(planned: Publication) -> None:
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise InputError("nobody is here to be asked", hint="say --yes to publish")
     visibility = "private" if planned.private else "public"

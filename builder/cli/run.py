@@ -1,39 +1,24 @@
 """run: every missing row, then the datasets."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-from builder.cli import view
-from builder.cli.application import VERBS, Verb
-from builder.cli.console import UNTOUCHED, Console, finish
-from builder.cli.options import (
-    Number,
-    format_option,
-    names_argument,
-    project_options,
-    trial_options,
-    yes_option,
-)
-from builder.cli.stderr import report, shown_path
-
-if TYPE_CHECKING:
-    from builder.dataset.files import Format
+from builder.cli import application, console, options, stderr, view
 
 
-@click.command(cls=Verb, help=VERBS["run"])
-@names_argument
-@trial_options
-@click.option("--tries", type=Number(1, 100), metavar="T", help="Ask on where rows are short.")
+@click.command(cls=application.Verb, help=application.VERBS["run"])
+@options.names_argument
+@options.trial_options
 @click.option(
-    "--concurrency", type=Number(1, 10_000), metavar="C", help="Calls in flight, at most."
+    "--tries", type=options.Number(1, 100), metavar="T", help="Ask on where rows are short."
+)
+@click.option(
+    "--concurrency", type=options.Number(1, 10_000), metavar="C", help="Calls in flight, at most."
 )
 @click.option("--budget", metavar="B", help="Stop before it costs more: 5usd or 200000tok.")
-@yes_option
+@options.yes_option
 @click.option(
     "--no-export",
     "export",
@@ -41,8 +26,8 @@ if TYPE_CHECKING:
     default=True,
     help="Leave the datasets' folders alone.",
 )
-@format_option
-@project_options
+@options.format_option
+@options.project_options
 def run(
     names: Sequence[str],
     rows: int | None,
@@ -50,7 +35,7 @@ def run(
     tries: int | None,
     concurrency: int | None,
     budget: str | None,
-    format: Format | None,
+    format: options.Format | None,
     project: Path,
     *,
     yes: bool,
@@ -61,26 +46,26 @@ def run(
     from builder.verbs import run as verb  # its help is shown without it
 
     result = verb.run(
-        project, names, monitor=Console(yes=yes, quiet=quiet, drift=True), rows=rows, model=model,
+        project, names, monitor=console.Console(yes=yes, quiet=quiet, drift=True), rows=rows, model=model,
         tries=tries, concurrency=concurrency, budget=budget, form=format, export=export,
     )  # fmt: skip
-    options = f" --rows {rows}" * bool(rows) + f" --model {model}" * bool(model)
+    trial = f" --rows {rows}" * bool(rows) + f" --model {model}" * bool(model)
     store = result.before.plan.project.store
     for key in result.dropped:
-        report(f"{store}: the answer {key} was damaged; it was dropped and is asked again")
-    report(view.summary(result.progress, result.exports), quiet=quiet)
-    for line in view.displaced(result.before.estimate.tallies(), result.tallies):
-        report(line, quiet=quiet)
+        stderr.report(f"{store}: the answer {key} was damaged; it was dropped and is asked again")
+    stderr.report(view.summary(result.progress, result.exports), quiet=quiet)
+    for line in view.displaced(result.before.tallies(), result.tallies):
+        stderr.report(line, quiet=quiet)
     if export and not result.exported:
-        more = f"; builder show --rejects{options} has what was refused" if result.rejects else ""
-        report(f"{UNTOUCHED}{more}", quiet=quiet)
+        more = f"; builder show --rejects{trial} has what was refused" if result.rejects else ""
+        stderr.report(f"{console.UNTOUCHED}{more}", quiet=quiet)
     if result.filled.failure is not None:
         raise result.filled.failure
     for exported in result.exports:
+        path = stderr.shown_path(exported.folder)
         if exported.rows:
-            path = shown_path(exported.folder)
-            report(f"  load it:  datasets.load_dataset({path!r})", quiet=quiet)
-        print(shown_path(exported.folder))
+            stderr.report(f"  load it:  datasets.load_dataset({path!r})", quiet=quiet)
+        print(path)
     first = result.exports[0].name if result.exports else ""
-    hint = f"builder show {first}{options}" if first else "builder export"
-    finish(result.progress, result.open, result.short, result.neighbours, hint, quiet=quiet)
+    hint = f"builder show {first}{trial}" if first else "builder export"
+    console.finish(result.progress, result.open, result.short, result.neighbours, hint, quiet=quiet)

@@ -1,29 +1,20 @@
 """show: rows and rejects that are held."""
 
-from __future__ import annotations
-
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-from builder.cli import view
-from builder.cli.application import VERBS, Verb
-from builder.cli.options import Number, project_options, trial_options
-from builder.cli.stderr import report, terminal_columns
-
-if TYPE_CHECKING:
-    from builder.verbs.show import Rows
+from builder.cli import application, layout, options, stderr, view
 
 
-@click.command(cls=Verb, help=VERBS["show"])
+@click.command(cls=application.Verb, help=application.VERBS["show"])
 @click.argument("name", required=False, metavar="[DATASET]", help="Dataset or schema class.")
 @click.option("--rejects", is_flag=True, help="What was refused, and why.")
-@click.option("-n", "count", type=Number(1), default=5, show_default=True, help="How many.")
+@click.option("-n", "count", type=options.Number(1), default=5, show_default=True, help="How many.")
 @click.option("--table", "as_table", is_flag=True, help="One line a row.")
-@trial_options
-@project_options
+@options.trial_options
+@options.project_options
 def show(
     name: str | None,
     count: int,
@@ -46,21 +37,14 @@ def show(
     else:
         for accepted in result.first(count):
             if as_table and accepted:
-                texts.append(view.sample(accepted, terminal_columns(120)))
+                texts.append(layout.sample(accepted, stderr.terminal_columns(120)))
             elif not as_table:
                 texts += [view.record(number, row) for number, row in enumerate(accepted, 1)]
-    for text in texts:
-        print(text)
-    if not texts:
-        _hint(result, "rejects" if rejects else "rows", quiet=quiet)
-
-
-def _hint(result: Rows, what: str, *, quiet: bool) -> None:
-    """Prints how to get some where there is nothing, and which trials hold any."""
-    report(f"no {what} yet; `builder run` asks for some", quiet=quiet)
-    if result.plan.trial:
+    if texts:
+        print("\n".join(texts))
         return
-    flag = " --rejects" if what == "rejects" else ""
-    for dataset, model in result.trials():
-        command = shlex.join(["builder", "show", dataset, "--model", model])
-        report(f"a trial has some:  {command}{flag}", quiet=quiet)
+    what = "rejects" if rejects else "rows"
+    stderr.report(f"no {what} yet; `builder run` asks for some", quiet=quiet)
+    for dataset, trial in [] if result.plan.trial else result.trials():
+        command = shlex.join(["builder", "show", dataset, "--model", trial])
+        stderr.report(f"a trial has some:  {command}{' --rejects' * rejects}", quiet=quiet)

@@ -1,7 +1,5 @@
 """Ctrl-C and SIGTERM: the first signal stops in order, the second at once."""
 
-from __future__ import annotations
-
 import signal
 import threading
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """What goes to stderr, and how paths are printed."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import sys

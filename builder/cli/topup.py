@@ -1,38 +1,24 @@
 """topup: more rows where a reference is thinly covered."""
 
-from __future__ import annotations
-
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-from builder.cli import view
-from builder.cli.application import VERBS, Verb
-from builder.cli.console import UNTOUCHED, Console, finish
-from builder.cli.options import (
-    Number,
-    project_options,
-    reference_option,
-    semantic_option,
-    yes_option,
-)
-from builder.cli.stderr import report, shown_path
-
-if TYPE_CHECKING:
-    from builder.verbs.topup import Round
+from builder.cli import application, console, options, stderr, view
 
 
-@click.command(cls=Verb, help=VERBS["topup"])
+@click.command(cls=application.Verb, help=application.VERBS["topup"])
 @click.argument("name", metavar="NAME", help="Scenario.")
-@click.option("--rounds", type=Number(1, 20), default=3, show_default=True, help="At most so many.")
-@reference_option
+@click.option(
+    "--rounds", type=options.Number(1, 20), default=3, show_default=True, help="At most so many."
+)
+@options.reference_option
 @click.option("--model", help="provider:model of the new rows.")
-@click.option("--rows", type=Number(1), help="Rows a round; by deficit when left out.")
+@click.option("--rows", type=options.Number(1), help="Rows a round; by deficit when left out.")
 @click.option("--budget", help="Stop before it costs more: 5usd or 200000tok.")
-@yes_option
-@semantic_option
-@project_options
+@options.yes_option
+@options.semantic_option
+@options.project_options
 def topup(
     name: str,
     rounds: int,
@@ -49,26 +35,26 @@ def topup(
     """Tops up a scenario; prints every round to stderr and the folder to stdout."""
     from builder.verbs import topup as verb  # its help is shown without it
 
-    def print_round(measured: Round) -> None:
-        report(view.measured(measured, shown_path(measured.file)), quiet=quiet)
+    def print_round(measured: verb.Round) -> None:
+        stderr.report(view.measured(measured, stderr.shown_path(measured.file)), quiet=quiet)
 
     result = verb.topup(
-        project, name, monitor=Console(yes=yes, quiet=quiet), rounds=rounds, reference=reference,
+        project, name, monitor=console.Console(yes=yes, quiet=quiet), rounds=rounds, reference=reference,
         model=model, rows=rows, budget=budget, semantic=semantic, report=print_round,
     )  # fmt: skip
-    folders = [shown_path(exported.folder) for exported in result.exports]
+    folders = [stderr.shown_path(exported.folder) for exported in result.exports]
     if result.filled is None:
         print(folders[0])
         return
-    report(view.summary(result.filled.progress, result.exports), quiet=quiet)
+    stderr.report(view.summary(result.filled.progress, result.exports), quiet=quiet)
     if result.filled.fruitless:
-        report(UNTOUCHED, quiet=quiet)
+        stderr.report(console.UNTOUCHED, quiet=quiet)
     if result.filled.failure is not None:
         raise result.filled.failure
-    report(f"read and commit {shown_path(result.file)}", quiet=quiet)
+    stderr.report(f"read and commit {stderr.shown_path(result.file)}", quiet=quiet)
     for folder in folders:
         print(folder)
-    finish(
+    console.finish(
         result.filled.progress, result.open, result.short, result.neighbours,
         f"builder check {result.dataset}", quiet=quiet,
     )  # fmt: skip

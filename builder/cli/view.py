@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from builder.cli.layout import duration, money, readable, rounded, sample, table
+from builder.cli.layout import duration, money, readable, rounded, table
 from builder.text import counted, fit, number, visible, width
 
 if TYPE_CHECKING:
@@ -17,19 +17,15 @@ if TYPE_CHECKING:
     from builder.fill.progress import Progress
     from builder.hub.comparison import Difference
     from builder.hub.releases import Publication
-    from builder.plan.plans import Planned
-    from builder.plan.preview import Comparison
+    from builder.plan import plans, preview
     from builder.quality.findings import Finding
     from builder.records import Reject
     from builder.results.estimates import ScenarioEstimate
     from builder.results.tally import Tally
+    from builder.verbs import publish, topup
     from builder.verbs.plan import PlanResult
-    from builder.verbs.publish import PublishResult
-    from builder.verbs.topup import Round
 
-__all__ = ["money", "sample"]
-SHARES = 12
-"""Values of an axis that are printed."""
+SHARES = 12  # values of an axis that are printed
 
 
 def plan(result: PlanResult, drift: Sequence[str] = (), terminal_columns: int = 80) -> str:
@@ -63,13 +59,11 @@ def plan(result: PlanResult, drift: Sequence[str] = (), terminal_columns: int = 
 
 
 def _counts(line: ScenarioEstimate) -> tuple[int, int, int, int, int]:
-    """Combinations, rows wanted, held and to ask, and the tokens of those."""
     tokens = line.input_tokens + line.output_tokens
     return line.combinations, line.wanted, line.held, line.to_ask, tokens
 
 
 def _notes(line: ScenarioEstimate) -> list[str]:
-    """What is worth a word about one scenario, a line each."""
     notes = []
     if line.combinations < line.grid:
         notes.append(f"{line.scenario}: keep left {line.combinations} of {line.grid} combinations.")
@@ -99,7 +93,7 @@ def _notes(line: ScenarioEstimate) -> list[str]:
     return notes
 
 
-def comparison(compared: Comparison) -> str:
+def comparison(compared: preview.Comparison) -> str:
     """How true a fitted line of `draw` is to its table."""
     fidelity = compared.found
     rows = [
@@ -162,7 +156,7 @@ def findings(judged: Sequence[Finding]) -> str:
     return "\n".join([*texts, count])
 
 
-def request(planned: Planned) -> str:
+def request(planned: plans.Planned) -> str:
     """One rendered request with its variables."""
     case = planned.case
     head = f"── {case.scenario} · case {case.id} · {planned.request.model}"
@@ -202,8 +196,7 @@ def reject(position: int, refused: Reject) -> str:
 
 def progress(state: Progress) -> str:
     """One line about a run under way."""
-    seconds = max(time.monotonic() - state.started, 1e-9)
-    rate = state.accepted / seconds
+    rate = state.accepted / max(time.monotonic() - state.started, 1e-9)
     left = max(0, state.to_ask - state.accepted)
     parts = [
         f"{state.accepted}/{counted(state.to_ask, 'row')}",
@@ -257,8 +250,7 @@ def summary(state: Progress, exports: Sequence[Export]) -> str:
         worst = max(state.trouble.items(), key=lambda item: item[1], default=("", 0))
         failed = counted(state.failures, "call failed and was", "calls failed and were")
         lines.append(f"{failed} tried again; most often: {worst[0]}")
-    for model, limit in state.limits.items():
-        lines.append(f"{model} allows {limit}")
+    lines += [f"{model} allows {limit}" for model, limit in state.limits.items()]
     return "\n".join([*lines, *(line for export in exports for line in _folder(export))])
 
 
@@ -268,7 +260,6 @@ def exported(exports: Sequence[Export]) -> str:
 
 
 def _folder(export: Export) -> list[str]:
-    """What the folder of a dataset holds, what was refused and what is short."""
     wanted = sum(tally.wanted for tally in export.tallies.values())
     splits = ", ".join(f"{name} {count}" for name, count in export.splits.items())
     lines = [
@@ -297,7 +288,7 @@ def _folder(export: Export) -> list[str]:
     return lines
 
 
-def measured(turn: Round, file: str) -> str:
+def measured(turn: topup.Round, file: str) -> str:
     """Where a round of a top-up found the dataset, and what it asks for in `file`."""
     gained = "" if turn.gained is None else f", {turn.gained:+.2f}"
     proposal = turn.proposal
@@ -327,7 +318,7 @@ def publication(planned: Publication) -> Iterator[str]:
                 yield f"  {scenario}: {_change(change)}"
 
 
-def unseen(result: PublishResult) -> str:
+def unseen(result: publish.PublishResult) -> str:
     """What a dry run can tell without a token."""
     size, files = sum(result.sizes), len(result.sizes)
     return (

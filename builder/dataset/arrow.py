@@ -4,8 +4,6 @@ Arrow's own way from Python objects loads pandas, for 50 MB and a fifth of a sec
 several times as long. Imported where files are written: pyarrow is large.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 

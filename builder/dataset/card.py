@@ -5,17 +5,13 @@ the same three give the same bytes, on this machine or from what a repository ho
 values are escaped; what models wrote stands in fenced blocks that it cannot end.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from builder import io
-from builder.dataset import charts, manifests, sections
-from builder.dataset.facts import Facts, report_of
-from builder.dataset.manifests import Manifest
-from builder.dataset.markdown import Raw, table, text
+from builder.dataset import charts, manifests, markdown, sections
+from builder.dataset.sections import Facts
 from builder.quality import strain
 
 NAME = "README.md"
@@ -29,7 +25,7 @@ def write(folder: Path) -> None:
     """Puts README.md and plots/ into a dataset's folder, from what stands there; files that hold
     just this already are left alone."""
     manifest = manifests.parse((folder / manifests.NAME).read_bytes())
-    facts = Facts(manifest, report_of(folder, manifest))
+    facts = Facts(manifest, manifests.report_of(folder, manifest))
     figures = draw(facts)
     for name, content in figures.items():
         put(folder / name, content)
@@ -69,14 +65,14 @@ def render(datasets: Sequence[Facts]) -> str:
 
     head = yaml.safe_dump(metadata(datasets), allow_unicode=True, sort_keys=False, width=10_000)
     if len(datasets) == 1:
-        body = [f"# {text(datasets[0].title)}", *sections.of(datasets[0], 2)]
+        body = [f"# {markdown.text(datasets[0].title)}", *sections.of(datasets[0], 2)]
     else:
-        rows = [[Raw(f"[{text(facts.title)}](#{_anchor(facts.title)})"), Raw(f"`{facts.name}`"),
+        rows = [[markdown.Raw(f"[{markdown.text(facts.title)}](#{_anchor(facts.title)})"), markdown.Raw(f"`{facts.name}`"),
                  facts.manifest.rows] for facts in datasets]  # fmt: skip
-        body = ["# " + text(" and ".join(facts.title for facts in datasets)),
-                "Several datasets, one config each.", table(["dataset", "config", "rows"], rows)]  # fmt: skip
+        body = ["# " + markdown.text(" and ".join(facts.title for facts in datasets)),
+                "Several datasets, one config each.", markdown.table(["dataset", "config", "rows"], rows)]  # fmt: skip
         for facts in datasets:
-            body += [f"## {text(facts.title)}", *sections.of(facts, 3)]
+            body += [f"## {markdown.text(facts.title)}", *sections.of(facts, 3)]
     return f"---\n{head}---\n{MARK}\n\n" + "\n\n".join(body) + "\n"
 
 
@@ -86,17 +82,19 @@ def metadata(datasets: Sequence[Facts]) -> dict[str, Any]:
     languages = sorted({language for m in files for language in m.card.languages})
     licenses = sorted({m.card.license for m in files if m.card.license})
     rows = sum(m.rows for m in files)
+    tasks = {t for m in files for t in m.card.tasks or [TASKS.get(m.shape, "text-generation")]}
+    trainer = ["conversational", "sft"] * any(m.shape == "messages" for m in files)
     fields: dict[str, Any] = {
         "pretty_name": " and ".join(facts.title for facts in datasets),
         "language": languages,
         "license": licenses[0] if len(licenses) == 1 else licenses,
-        "task_categories": sorted({task for m in files for task in _tasks(m)}),
+        "task_categories": sorted(tasks),
         "size_categories": [next((name for most, name in SIZES if rows < most), "n>100M")],
         "annotations_creators": ["machine-generated"],
         "language_creators": ["machine-generated"],
         "multilinguality": ["multilingual" if len(languages) > 1 else "monolingual"] if languages else [],
         "source_datasets": ["original"],
-        "tags": ["synthetic", "text-dataset-builder", *sorted({tag for m in files for tag in _tags(m)})],
+        "tags": ["synthetic", "text-dataset-builder", *trainer],
         "configs": [_config(facts, default=len(datasets) == 1 or not i) for i, facts in enumerate(datasets)],
         "dataset_info": [_info(facts) for facts in datasets],
     }  # fmt: skip
@@ -104,14 +102,12 @@ def metadata(datasets: Sequence[Facts]) -> dict[str, Any]:
 
 
 def _config(facts: Facts, *, default: bool) -> dict[str, Any]:
-    """Where `datasets` finds the splits of a dataset."""
     paths = [{"split": split, "path": f"{facts.prefix}data/{split}-*"} for split in facts.manifest.splits]  # fmt: skip
     first = {"default": True} if default else {}
     return {"config_name": facts.name, **first, "data_files": paths}
 
 
 def _info(facts: Facts) -> dict[str, Any]:
-    """The columns and sizes of a dataset."""
     manifest = facts.manifest
     sizes = {split: facts.sizes(split) for split in manifest.splits}
     return {
@@ -126,15 +122,5 @@ def _info(facts: Facts) -> dict[str, Any]:
     }
 
 
-def _tasks(manifest: Manifest) -> list[str]:
-    return manifest.card.tasks or [TASKS.get(manifest.shape, "text-generation")]
-
-
-def _tags(manifest: Manifest) -> list[str]:
-    return ["conversational", "sft"] if manifest.shape == "messages" else []
-
-
 def _anchor(title: str) -> str:
-    """The name that a heading has in a link."""
-    letters = "".join(c for c in title.lower() if c.isalnum() or c in " -_")
-    return letters.replace(" ", "-")
+    return "".join(c for c in title.lower() if c.isalnum() or c in " -_").replace(" ", "-")

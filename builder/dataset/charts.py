@@ -1,7 +1,5 @@
 """Figures of a card as SVG: a bar for each value of an axis, and for each measure of a gate."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -10,17 +8,14 @@ from builder.dataset.manifests import AxisShares
 from builder.quality.strain import Summary
 
 WIDTH = 720
-MOST = 1.25
-"""Bars of measures end at this multiple of the limit."""
-VALUES = 12
-"""Values of an axis with a bar of their own."""
+MOST = 1.25  # bars of measures end at this multiple of the limit
+VALUES = 12  # values of an axis with a bar of their own
 _TOP, _ROW, _LEFT, _RIGHT = 34, 22, 260, 110
 
 
 class _Bar(NamedTuple):
     name: str
-    share: float | None
-    """Of the room; None for the name of an axis above its bars."""
+    share: float | None  # of the room; None for the name of an axis above its bars
     figure: str = ""
     colour: str = "ours"
 

@@ -3,8 +3,6 @@
 Written here rather than by `datasets`, which takes seconds to import; a test holds the two equal.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from builder.dataset.shapes import Shape
@@ -37,7 +35,6 @@ def as_card(shape: Shape, *, flat: bool = False) -> list[dict[str, Any]]:
 
 
 def _metadata(kind: Kind) -> dict[str, Any]:
-    """A column's feature in the metadata of a Parquet schema."""
     if kind.name == "list" and kind.of is not None:
         return {"feature": _metadata(kind.of), "_type": "List"}
     if kind.name == "struct":
@@ -46,7 +43,6 @@ def _metadata(kind: Kind) -> dict[str, Any]:
 
 
 def _card(kind: Kind) -> dict[str, Any]:
-    """A column's feature in a card."""
     if kind.name == "list" and kind.of is not None:
         return {"list": _item(kind.of)}
     if kind.name == "struct":

@@ -1,7 +1,5 @@
 """A dataset's folder from plan and store: data, rejects, manifest. The same store, the same bytes."""
 
-from __future__ import annotations
-
 import re
 from collections import Counter
 from dataclasses import dataclass, field
@@ -10,17 +8,12 @@ from typing import Any
 
 import jsonlines
 
-from builder import io
+from builder import io, records
 from builder.dataset import card, manifests, shapes
 from builder.dataset.files import Folder, Format, Layout
-from builder.dataset.manifests import Counts, Manifest
-from builder.dataset.shapes import Name
 from builder.plan.plans import DatasetPlan, Plan
-from builder.records import Reject, digest_of
-from builder.results import rows, settle
+from builder.results import rows, settle, tally
 from builder.results.rows import Batch, ContentDigest, Reading
-from builder.results.settle import Settlement
-from builder.results.tally import Tallies
 from builder.store import Store
 from builder.table.kinds import JSON
 
@@ -31,8 +24,7 @@ _FOUND = re.compile(r" \(found .*?\)(?=; |$)", re.DOTALL)
 _KEY = re.compile(r"[0-9a-f]{32}-\d+-\d+")
 _PARTICULAR = re.compile(r"""(?<!\w)(?:\d+(?:\.\d+)?|'[^']*'|"[^"]*"|「[^」]*」|“[^”]*”)""")
 REPAIR = "what was paid for is safe in the store; repair this and run `builder export`"
-REASONS = 10_000
-"""Reasons of rejects that are told apart."""
+REASONS = 10_000  # reasons of rejects that are told apart
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +32,8 @@ class Form:
     """The form that an export is asked to have; what is None is as the project says."""
 
     format: Format | None = None
-    shape: Name | None = None
+    shape: shapes.Name | None = None
     raw: bool = False
-    """Whether CSV cells stay as they are, also where a spreadsheet would run them."""
 
 
 @dataclass(slots=True)
@@ -51,51 +42,42 @@ class Export:
 
     name: str
     folder: Path
-    settlement: Settlement
-    """The walk over the dataset, finished."""
-    counts: Counter[str]
-    """Rows by split, those without a row too."""
+    settlement: settle.Settlement
+    counts: Counter[str]  # rows by split, those without a row too
     reasons: Counter[tuple[str, str]] = field(default_factory=Counter)
     """How often answers were refused, by stage and reason without its particulars."""
-    examples: dict[tuple[str, str], Reject] = field(default_factory=dict)
+    examples: dict[tuple[str, str], records.Reject] = field(default_factory=dict)
     content: ContentDigest = field(default_factory=ContentDigest)
-    changed: bool = True
-    """False where the folder held just this already."""
+    changed: bool = True  # False where the folder held just this already
 
     @property
-    def tallies(self) -> Tallies:
-        """The counts of its scenarios."""
+    def tallies(self) -> tally.Tallies:
         return self.settlement.tallies
 
     @property
     def rows(self) -> int:
-        """How many rows there are."""
         return self.counts.total()
 
     @property
     def splits(self) -> dict[str, int]:
-        """Rows by split, where there are any."""
         return {split: count for split, count in self.counts.items() if count}
 
     @property
     def empty_splits(self) -> list[str]:
-        """Splits that no row fell into."""
         return [split for split, count in self.counts.items() if not count]
 
     def add(self, batch: Batch) -> None:
-        """Counts rows."""
         self.counts.update(batch.splits)
         self.content.add(batch)
 
-    def note(self, reject: Reject) -> None:
-        """Counts a reject under its reason."""
+    def note(self, reject: records.Reject) -> None:
         reason = (reject.stage, plain(reject))
         if reason in self.reasons or len(self.reasons) < REASONS:
             self.reasons[reason] += 1
             self.examples.setdefault(reason, reject)
 
 
-def plain(reject: Reject) -> str:
+def plain(reject: records.Reject) -> str:
     """The reason of a reject without what differs from answer to answer.
 
     That is quotations of the answer, keys of other rows, and numbers, which are shown as N.
@@ -119,18 +101,15 @@ def folder(plan: Plan, dataset: DatasetPlan) -> Path:
     models = sorted({asked.model for s in dataset.scenarios for asked in s.asked})
     name = re.sub(r"[^\w.+-]+", "-", "+".join(models))
     if len(name) > 64:
-        name = f"{name[:55]}-{digest_of(models).hex()[:8]}"
+        name = f"{name[:55]}-{records.digest_of(models).hex()[:8]}"
     return outputs / "trial" / name / dataset.name
 
 
 def trials(plan: Plan, dataset: DatasetPlan) -> list[str]:
     """Models whose trials of this dataset hold rows."""
-    models: set[str] = set()
-    for file in (plan.project.outputs / "trial").glob(f"*/{dataset.name}/{manifests.NAME}"):
-        manifest = manifests.read(file.parent)
-        if manifest and manifest.rows and len(manifest.models) == 1:
-            models.update(manifest.models)
-    return sorted(models)
+    files = (plan.project.outputs / "trial").glob(f"*/{dataset.name}/{manifests.NAME}")
+    exported = [manifests.read(file.parent) for file in files]
+    return sorted({m.models[0] for m in exported if m and m.rows and len(m.models) == 1})
 
 
 def read(plan: Plan, dataset: DatasetPlan, store: Store) -> Reading:
@@ -181,7 +160,7 @@ def compare(
     layout = _layout(plan, dataset, reading, form)
     export = _begin(plan, dataset, reading)
     for item in reading.batches():
-        if isinstance(item, Reject):
+        if isinstance(item, records.Reject):
             export.note(item)
         else:
             export.add(item)
@@ -190,7 +169,9 @@ def compare(
     return export
 
 
-def stale_reasons(plan: Plan, dataset: DatasetPlan, store: Store) -> tuple[list[str], Tallies]:
+def stale_reasons(
+    plan: Plan, dataset: DatasetPlan, store: Store
+) -> tuple[list[str], tally.Tallies]:
     """Why a dataset's folder is not what its files and answers would make now, none where it is.
 
     Beside them the tallies of its scenarios, where rows were counted.
@@ -212,7 +193,7 @@ def stale_reasons(plan: Plan, dataset: DatasetPlan, store: Store) -> tuple[list[
     return [], export.tallies
 
 
-def reject_record(reject: Reject) -> dict[str, Any]:
+def reject_record(reject: records.Reject) -> dict[str, Any]:
     """A reject as one line of rejects.jsonl."""
     return {
         "stage": reject.stage,
@@ -228,7 +209,6 @@ def reject_record(reject: Reject) -> dict[str, Any]:
 
 
 def _begin(plan: Plan, dataset: DatasetPlan, reading: Reading) -> Export:
-    """An export that has seen no row."""
     counts = Counter(dict.fromkeys(reading.splits, 0))
     return Export(dataset.name, folder(plan, dataset), reading.settlement, counts)
 
@@ -245,7 +225,6 @@ def _layout(plan: Plan, dataset: DatasetPlan, reading: Reading, form: Form | Non
 def _write(
     plan: Plan, dataset: DatasetPlan, reading: Reading, layout: Layout, export: Export
 ) -> None:
-    """Writes all but the card, and counts what is written."""
     where = export.folder
     axes: dict[str, Counter[Any]] = {
         axis.name: Counter() for s in dataset.scenarios for axis in s.scenario.axes
@@ -259,7 +238,7 @@ def _write(
         jsonlines.Writer(stream) as rejects,
     ):
         for item in reading.batches():
-            if isinstance(item, Reject):
+            if isinstance(item, records.Reject):
                 export.note(item)
                 rejects.write(reject_record(item))
                 continue
@@ -286,12 +265,12 @@ def _write(
 
 def _manifest(
     plan: Plan, dataset: DatasetPlan, reading: Reading, layout: Layout, export: Export
-) -> Manifest:
-    """The manifest that follows from a pass that is over."""
+) -> manifests.Manifest:
     kinds = [[name, str(kind)] for name, kind in reading.kinds.items()]
-    shape = layout.shape.about()
     content = export.content.whole(
-        layout.format, kinds, dict(reading.splits), shape, rows.BLOCK, layout.raw
+        layout.format, kinds, dict(reading.splits), layout.shape.about(), rows.BLOCK, layout.raw
     )
-    counts = Counts(content, export.content.rows(), export.splits, export.tallies, export.reasons)
-    return manifests.make(plan, dataset, layout, counts)
+    return manifests.make(
+        plan, dataset, layout, content=content, records=export.content.rows(),
+        splits=export.splits, tallies=export.tallies, reasons=export.reasons,
+    )  # fmt: skip

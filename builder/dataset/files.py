@@ -12,10 +12,10 @@ import csv
 import filecmp
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from io import StringIO
+from io import BytesIO, TextIOWrapper
 from itertools import compress
 from pathlib import Path
 from types import TracebackType
@@ -24,8 +24,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 import orjson
 
 from builder import io
-from builder.dataset import declared_features
-from builder.dataset.shapes import Shape
+from builder.dataset import declared_features, shapes
 from builder.results.rows import REST, Batch, Columns, records
 from builder.table.kinds import Kind
 
@@ -33,18 +32,14 @@ if TYPE_CHECKING:
     import pyarrow
 
 Format = Literal["parquet", "jsonl", "csv"]
-GROUP = 5000
-"""Rows of one Parquet row group: what is in memory before it is written."""
-GROUP_BYTES = 16 * 2**20
-"""Bytes that are in memory at most before they are written, for long rows."""
+GROUP = 5000  # rows of one Parquet row group: what is in memory before it is written
+GROUP_BYTES = 16 * 2**20  # bytes that are in memory at most before they are written, for long rows
 UNIQUE = ("_case", "_key")
 """Columns that hold no value twice: a dictionary or bounds of them help no reader, and take room."""
 ENDINGS = (".parquet", ".jsonl", ".csv")
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""Beginnings of cells that a spreadsheet would run."""
+FORMULA = ("=", "+", "-", "@", "\t", "\r")  # beginnings of cells that a spreadsheet would run
 
-Key = tuple[str, str, int]
-"""Split, scenario and block of a shard."""
+Key = tuple[str, str, int]  # split, scenario and block of a shard
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +47,8 @@ class Layout:
     """How a dataset's rows lie in its files."""
 
     format: Format
-    shape: Shape
-    raw: bool = False
-    """Whether CSV cells stay as they are, also where a spreadsheet would run them."""
+    shape: shapes.Shape
+    raw: bool = False  # whether CSV cells stay as they are, also where a spreadsheet would run them
 
 
 class Writer(Protocol):
@@ -62,23 +56,12 @@ class Writer(Protocol):
 
     def write(self, columns: Columns) -> int:
         """The bytes that wait because of these rows, which are taken."""
-        ...
 
     def flush(self) -> None:
         """Writes what waits."""
-        ...
 
     def close(self) -> None:
         """Writes what waits, and ends the file."""
-        ...
-
-
-class Opener(Protocol):
-    """Begins files of one layout; they are opened when they are written to."""
-
-    def __call__(self, path: Path) -> Writer:
-        """The writer of a new file."""
-        ...
 
 
 class Parquet:
@@ -93,7 +76,6 @@ class Parquet:
         self._rows = self._bytes = 0
 
     def write(self, columns: Columns) -> int:
-        """The bytes that wait because of these rows, which are taken."""
         from builder.dataset import arrow
 
         batch = arrow.batch(columns, self._kinds, self._schema)
@@ -105,7 +87,6 @@ class Parquet:
         return int(batch.nbytes)
 
     def flush(self) -> None:
-        """Writes what waits."""
         import pyarrow
         from pyarrow import parquet
 
@@ -131,7 +112,6 @@ class Parquet:
         self._waiting, self._rows, self._bytes = [], 0, 0
 
     def close(self) -> None:
-        """Writes what waits, and ends the file."""
         self.flush()
         if self._writer is not None:
             self._writer.close()
@@ -142,59 +122,44 @@ class Lines:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._lines = bytearray()
+        self._waiting = BytesIO()
 
     def write(self, columns: Columns) -> int:
-        """The bytes that wait because of these rows, which are taken."""
-        before = len(self._lines)
-        for record in records(columns):
-            self._lines += orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE)
-        after = len(self._lines)
+        before = self._waiting.tell()
+        self._add(columns)
+        after = self._waiting.tell()
         if after >= GROUP_BYTES:
             self.flush()
         return after - before
 
+    def _add(self, columns: Columns) -> None:
+        for record in records(columns):
+            self._waiting.write(orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE))
+
     def flush(self) -> None:
-        """Writes what waits."""
-        with self._path.open("ab") as stream:
-            stream.write(self._lines)
-        self._lines = bytearray()
+        with self._path.open("ab") as stream, self._waiting.getbuffer() as content:
+            stream.write(content)
+        self._waiting.seek(0)
+        self._waiting.truncate()
 
     def close(self) -> None:
-        """Writes what waits, and ends the file."""
         self.flush()
 
 
-class Table:
+class Table(Lines):
     """One CSV file: nested values as JSON, and no cell that a spreadsheet would run."""
 
     def __init__(self, path: Path, names: list[str], *, raw: bool) -> None:
-        self._path = path
+        super().__init__(path)
         self._cell = plain if raw else cell
-        self._stream = StringIO(newline="")
-        self._writer = csv.writer(self._stream, lineterminator="\n")
+        self._text = TextIOWrapper(self._waiting, "utf-8", newline="")
+        self._writer = csv.writer(self._text, lineterminator="\n")
         self._writer.writerow([self._cell(name) for name in names])
 
-    def write(self, columns: Columns) -> int:
-        """The bytes that wait because of these rows, which are taken."""
-        before = self._stream.tell()
+    def _add(self, columns: Columns) -> None:
         for values in zip(*columns.values(), strict=True):
             self._writer.writerow(map(self._cell, values))
-        after = self._stream.tell()
-        if after >= GROUP_BYTES:
-            self.flush()
-        return after - before
-
-    def flush(self) -> None:
-        """Writes what waits."""
-        with self._path.open("a", encoding="utf-8", newline="") as stream:
-            stream.write(self._stream.getvalue())
-        self._stream.seek(0)
-        self._stream.truncate()
-
-    def close(self) -> None:
-        """Writes what waits, and ends the file."""
-        self.flush()
+        self._text.flush()
 
 
 def plain(value: object) -> object:
@@ -221,8 +186,8 @@ def cell(value: object) -> object:
     return f"'{content}" if risky else content
 
 
-def opener(layout: Layout) -> Opener:
-    """How files of this layout are begun."""
+def opener(layout: Layout) -> Callable[[Path], Writer]:
+    """What begins a file of this layout; it is opened when it is written to."""
     if layout.format == "jsonl":
         return Lines
     if layout.format == "csv":
@@ -231,7 +196,7 @@ def opener(layout: Layout) -> Opener:
     return lambda path: Parquet(path, layout.shape.kinds, schema)
 
 
-def arrow_schema(shape: Shape) -> pyarrow.Schema:
+def arrow_schema(shape: shapes.Shape) -> pyarrow.Schema:
     """The Arrow schema of a shape; class names stand in the metadata that `datasets` reads."""
     import pyarrow
 
@@ -299,38 +264,32 @@ class Folder:
         Blocks come one after another; what comes when its block is over goes to the rest of its
         scenario.
         """
+        block = (batch.scenario, batch.block)
         for split, columns in by_split(batch):
-            self._write((split, batch.scenario, batch.block), columns)
-
-    def _write(self, key: Key, columns: Columns) -> None:
-        split, scenario, block = key
-        if self._block != (scenario, block):
-            if block == REST or (scenario, block) in self._closed:
-                self._write_late((split, scenario, REST), columns)
-                return
-            self._close(self._open)
-            self._closed.add(self._block)
-            self._block = (scenario, block)
-        shard = self._open.get(key)
-        if shard is None:
-            shard = self._open[key] = self._begin(key)
-        shard.write(columns)
+            if self._block != block:
+                if batch.block == REST or block in self._closed:
+                    self._write_late((split, batch.scenario, REST), columns)
+                    continue
+                self._close(self._open)
+                self._closed.add(self._block)
+                self._block = block
+            self._shard(self._open, (split, *block)).write(columns)
 
     def _write_late(self, key: Key, columns: Columns) -> None:
         """Late rows of all scenarios come mixed, so that their shards stay open to the end."""
-        shard = self._late.get(key)
-        if shard is None:
-            shard = self._late[key] = self._begin(key)
-        self._waiting += shard.write(columns)
+        self._waiting += self._shard(self._late, key).write(columns)
         if self._waiting >= GROUP_BYTES:
             for writer in self._late.values():
                 writer.flush()
             self._waiting = 0
 
-    def _begin(self, key: Key) -> Writer:
-        name = shard_name(key, self._ending)
-        self._names.append(name)
-        return self._open_file(self.folder / f"{name}.part")
+    def _shard(self, shards: dict[Key, Writer], key: Key) -> Writer:
+        """The writer of a shard, begun where it is none of `shards` yet."""
+        if key not in shards:
+            name = shard_name(key, self._ending)
+            self._names.append(name)
+            shards[key] = self._open_file(self.folder / f"{name}.part")
+        return shards[key]
 
     def _close(self, shards: dict[Key, Writer]) -> None:
         while shards:

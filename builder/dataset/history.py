@@ -1,7 +1,5 @@
 """releases.json: the releases of a published dataset, and what changed from one to the next."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Sequence
 from typing import Literal

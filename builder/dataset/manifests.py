@@ -1,32 +1,27 @@
 """What a dataset's folder says of itself: manifest.json, from which the card is written too."""
 
-from __future__ import annotations
-
 import json
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-from builder.dataset import declared_features, files
+from builder.dataset import declared_features, files, shapes
 from builder.dataset.files import Format, Layout
-from builder.dataset.shapes import Name, Shape
 from builder.plan.plans import DatasetPlan, Plan, ScenarioPlan
+from builder.quality import report_file
 from builder.results.tally import Tallies, Tally
 
 NAME = "manifest.json"
-VALUES = 50
-"""Values of an axis whose shares are told; the rest is summed up."""
+VALUES = 50  # values of an axis whose shares are told; the rest is summed up
 REASONS = 20
-TEXT = 300
-"""Characters of a text in the example row."""
-ITEMS = 8
-"""Items of a list in the example row."""
+TEXT = 300  # characters of a text in the example row
+ITEMS = 8  # items of a list in the example row
 
 
 class FileModel(BaseModel):
@@ -104,7 +99,7 @@ class Manifest(FileModel):
     raw: bool = Field(
         description="Whether CSV cells stay as they are, also where a spreadsheet would run them."
     )
-    shape: Name
+    shape: shapes.Name
     rows: int
     splits: dict[str, int] = Field(description="Rows by split; splits without a row are left out.")
     features: list[dict[str, JsonValue]] = Field(
@@ -139,27 +134,11 @@ class Manifest(FileModel):
     )
 
     def as_json(self) -> str:
-        """The content of the file; read and written again, it is the same."""
-        content = self.model_dump(exclude_unset=True)
-        return json.dumps(content, ensure_ascii=False, indent=2) + "\n"
+        return json.dumps(self.model_dump(exclude_unset=True), ensure_ascii=False, indent=2) + "\n"
 
     def follows_from(self) -> dict[str, Any]:
         """What follows from plan and store, without what is seen of the files as they are written."""
         return self.model_dump(exclude={"axes", "example", "files"})
-
-
-@dataclass(frozen=True, slots=True)
-class Counts:
-    """What one pass over a dataset's rows counted."""
-
-    content: str
-    """Digest of the rows, their splits and the form of the files."""
-    records: str
-    """Digest of the rows alone."""
-    splits: Mapping[str, int]
-    tallies: Tallies
-    reasons: Counter[tuple[str, str]]
-    """Rejects by stage and reason."""
 
 
 def parse(content: bytes | str) -> Manifest:
@@ -178,38 +157,57 @@ def load(folder: Path) -> Manifest | None:
 def read(folder: Path) -> Manifest | None:
     """The manifest of a folder, if it has one and every file is the one that it names."""
     manifest = load(folder)
-    if manifest is None:
-        return None
+    listed = manifest.files.items() if manifest else ()
     try:
-        same = all(
-            files.digest(folder / name) == file.sha256 for name, file in manifest.files.items()
-        )
+        same = all(files.digest(folder / name) == file.sha256 for name, file in listed)
     except OSError:
         return None
     return manifest if same else None
 
 
-def make(plan: Plan, dataset: DatasetPlan, layout: Layout, counts: Counts) -> Manifest:
-    """The manifest that follows from plan and store; axes, example and files are empty yet."""
-    every = [counts.tallies[scenario.name] for scenario in dataset.scenarios]
+def report_of(folder: Path, manifest: Manifest | None) -> report_file.Report | None:
+    """The report over the rows that this manifest is about; None where nobody looked."""
+    report = report_file.read(folder)
+    if report is None or manifest is None or report.basis.records != manifest.records:
+        return None
+    return report
+
+
+def make(
+    plan: Plan,
+    dataset: DatasetPlan,
+    layout: Layout,
+    *,
+    content: str,
+    records: str,
+    splits: dict[str, int],
+    tallies: Tallies,
+    reasons: Counter[tuple[str, str]],
+) -> Manifest:
+    """The manifest that follows from plan and store; axes, example and files are empty yet.
+
+    `content` and `records` are its digests, `splits` count rows, `reasons` rejects by stage and
+    reason.
+    """
+    every = [tallies[scenario.name] for scenario in dataset.scenarios]
     times = [time for tally in every for time in tally.span if time]
-    shape = layout.shape
+    settings, shape = plan.project.dataset_settings(dataset.name), layout.shape
     return Manifest(
         dataset=dataset.name,
-        content=counts.content,
-        records=counts.records,
+        content=content,
+        records=records,
         format=layout.format,
         raw=layout.raw,
         shape=shape.name,
-        rows=sum(counts.splits.values()),
-        splits=dict(counts.splits),
+        rows=sum(splits.values()),
+        splits=splits,
         features=declared_features.as_card(shape, flat=layout.format == "csv"),
         scenarios={
             scenario.name: _scenario(scenario, tally)
             for scenario, tally in zip(dataset.scenarios, every, strict=True)
         },
         origins=_origins(dataset, shape),
-        card=_card(plan, dataset),
+        card=CardSettings.model_validate(settings, from_attributes=True),
         models=sorted({asked.model for s in dataset.scenarios for asked in s.asked}),
         answered_by=sorted({name for tally in every for name in tally.models if name}),
         usd=round(sum(tally.usd for tally in every), 6),
@@ -220,10 +218,10 @@ def make(plan: Plan, dataset: DatasetPlan, layout: Layout, counts: Counts) -> Ma
         reject_reasons=[
             RejectReason(stage=stage, reason=reason, count=count)
             for (stage, reason), count in sorted(
-                counts.reasons.items(), key=lambda item: (-item[1], item[0])
+                reasons.items(), key=lambda item: (-item[1], item[0])
             )
         ][:REASONS],
-        prompts=_prompts(plan, dataset),
+        prompts=_prompts(plan, dataset) if settings.prompts else {},
         sources=sources(plan, dataset),
         versions={name: version(name) for name in ("text-dataset-builder", "pydantic", "jinja2")},
         axes={},
@@ -239,7 +237,7 @@ def shares(counts: Counter[Any]) -> AxisShares:
     {'a': 3, 'b': 2, 'true': 2}
     """
     ordered = sorted(
-        ((_shown(value), count) for value, count in counts.items() if value is not None),
+        ((shapes.class_name(value), count) for value, count in counts.items() if value is not None),
         key=lambda pair: (-pair[1], pair[0]),
     )
     return AxisShares(
@@ -251,30 +249,23 @@ def shares(counts: Counter[Any]) -> AxisShares:
 
 def sources(plan: Plan, dataset: DatasetPlan) -> dict[str, str]:
     """SHA-256 of every file that the dataset follows from, by its path in the project."""
-    digests: dict[str, str] = {}
+    paths: set[Path] = set()
     for scenario in dataset.scenarios:
         loaded = scenario.scenario
-        for path in (
-            loaded.document.file,
-            loaded.schema.file,
-            *loaded.prompt.files,
-            *(draw.table.source for draw in loaded.draws if draw.table and draw.table.source),
-        ):
-            name = path.resolve().relative_to(plan.project.root).as_posix()
-            digests[name] = files.digest(path)
-    return dict(sorted(digests.items()))
+        tables = [draw.table.source for draw in loaded.draws if draw.table and draw.table.source]
+        paths |= {loaded.document.file, loaded.schema.file, *loaded.prompt.files, *tables}
+    root = plan.project.root
+    by_name = {path.resolve().relative_to(root).as_posix(): path for path in paths}
+    return {name: files.digest(path) for name, path in sorted(by_name.items())}
 
 
 def describe(paths: Mapping[str, Path]) -> dict[str, DataFile]:
     """Size and SHA-256 of files, by the names that they are to have."""
     described: dict[str, DataFile] = {}
     for name, path in sorted(paths.items()):
+        unpacked = {"unpacked": files.unpacked(path)} if name.endswith(".parquet") else {}
         size, digest = path.stat().st_size, files.digest(path)
-        if name.endswith(".parquet"):
-            unpacked = files.unpacked(path)
-            described[name] = DataFile(bytes=size, sha256=digest, unpacked=unpacked)
-        else:
-            described[name] = DataFile(bytes=size, sha256=digest)
+        described[name] = DataFile(bytes=size, sha256=digest, **unpacked)
     return described
 
 
@@ -308,16 +299,12 @@ def _scenario(scenario: ScenarioPlan, tally: Tally) -> ScenarioCounts:
 
 def _comment(file: Path) -> str:
     """What a scenario's file says of itself: the comment that it begins with."""
-    lines = []
-    for line in file.read_text("utf-8-sig").splitlines():
-        if not line.startswith("#"):
-            break
-        if "yaml-language-server" not in line:
-            lines.append(line.lstrip("#").strip())
-    return " ".join(lines).strip()
+    lines = takewhile(lambda line: line.startswith("#"), file.read_text("utf-8-sig").splitlines())
+    words = [line.lstrip("#").strip() for line in lines if "yaml-language-server" not in line]
+    return " ".join(words).strip()
 
 
-def _origins(dataset: DatasetPlan, shape: Shape) -> dict[str, str]:
+def _origins(dataset: DatasetPlan, shape: shapes.Shape) -> dict[str, str]:
     """Where the columns come from that are no part of an answer."""
     origins: dict[str, str] = {}
     for scenario in dataset.scenarios:
@@ -333,29 +320,11 @@ def _origins(dataset: DatasetPlan, shape: Shape) -> dict[str, str]:
 
 
 def _prompts(plan: Plan, dataset: DatasetPlan) -> dict[str, str]:
-    """The templates, for a project that wants them quoted."""
-    if not plan.project.dataset_settings(dataset.name).prompts:
-        return {}
     paths = {path for scenario in dataset.scenarios for path in scenario.scenario.prompt.files}
     root = plan.project.root
     return {
         path.relative_to(root).as_posix(): path.read_text("utf-8-sig") for path in sorted(paths)
     }
-
-
-def _card(plan: Plan, dataset: DatasetPlan) -> CardSettings:
-    settings = plan.project.dataset_settings(dataset.name)
-    return CardSettings(
-        title=settings.title,
-        about=settings.about,
-        languages=settings.languages,
-        license=settings.license,
-        tasks=settings.tasks,
-    )
-
-
-def _shown(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _iso(seconds: float) -> str:

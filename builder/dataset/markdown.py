@@ -1,7 +1,5 @@
 """Text as inert Markdown: nothing that a file or a model says is a link, a tag or a table's end."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Sequence
 from typing import Any

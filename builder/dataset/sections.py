@@ -1,17 +1,12 @@
 """The sections of a card, for people: what a dataset holds, how it was made, how far to trust it."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from builder.dataset.facts import Facts
-from builder.dataset.history import Release
-from builder.dataset.manifests import AxisShares, Manifest
-from builder.dataset.markdown import fenced, folded, table, text
-from builder.quality import strain
-from builder.quality.strain import Judged
+from builder.dataset import history, manifests, markdown
+from builder.quality import report_file, strain
 
 OWN = {
     "_scenario": "the scenario that the row comes from",
@@ -19,10 +14,33 @@ OWN = {
     "_case": "the row's name: the same in every release",
     "_key": "the content address of the request and its answer",
 }
-VALUES = 12
-"""Values of an axis whose shares are told."""
-RELEASES = 20
-"""Releases that are told, the last ones."""
+VALUES = 12  # values of an axis whose shares are told
+RELEASES = 20  # releases that are told, the last ones
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """All that the card of a dataset is written from."""
+
+    manifest: manifests.Manifest
+    report: report_file.Report | None = None
+    releases: Sequence[history.Release] = ()
+    prefix: str = ""  # where its files stand, seen from the card: empty, or a folder with its slash
+    repository: str = ""
+
+    @property
+    def name(self) -> str:
+        return self.manifest.dataset
+
+    @property
+    def title(self) -> str:
+        return self.manifest.card.title or self.name.replace("_", " ")
+
+    def sizes(self, split: str) -> tuple[int, int]:
+        """Bytes of a split's files, as stored and as loaded."""
+        listed = self.manifest.files.items()
+        chosen = [file for name, file in listed if name.startswith(f"data/{split}-")]
+        return sum(file.bytes for file in chosen), sum(file.loaded for file in chosen)
 
 
 def of(facts: Facts, level: int) -> Iterator[str]:
@@ -37,7 +55,9 @@ def of(facts: Facts, level: int) -> Iterator[str]:
     if manifest.axes:
         yield f"{mark} Axes"
         yield f"![Rows by axis]({facts.prefix}plots/axes.svg)"
-        yield table(["axis", "values", "shares"], [_axis(*item) for item in manifest.axes.items()])
+        yield markdown.table(
+            ["axis", "values", "shares"], [_axis(*item) for item in manifest.axes.items()]
+        )
     yield f"{mark} How it was made"
     yield from _making(manifest)
     yield f"{mark} Gates"
@@ -50,37 +70,38 @@ def of(facts: Facts, level: int) -> Iterator[str]:
     yield f"{mark} How to make it again"
     yield from _commands(facts)
     yield f"{mark} Citation"
-    yield fenced(_citation(facts), "bibtex")
+    yield markdown.fenced(_citation(facts), "bibtex")
 
 
 def _opening(facts: Facts) -> Iterator[str]:
-    """What the dataset is, how it is loaded, its splits and a row."""
     manifest = facts.manifest
     scenarios = len(manifest.scenarios)
-    yield text(manifest.card.about or (
+    yield markdown.text(manifest.card.about or (
         f"{manifest.rows:,} rows of synthetic text from {scenarios} scenario{'s' * (scenarios > 1)}: "
         "what varies was planned beforehand, a language model wrote the text, a schema judged every answer."
     ), 2000)  # fmt: skip
     where = json.dumps(facts.repository or ".") + (f', "{facts.name}"' if facts.prefix else "")
-    yield fenced(f"from datasets import load_dataset\n\nloaded = load_dataset({where})", "python")
+    yield markdown.fenced(
+        f"from datasets import load_dataset\n\nloaded = load_dataset({where})", "python"
+    )
     rows = [[split, count, *facts.sizes(split)] for split, count in manifest.splits.items()]
-    yield table(["split", "rows", "bytes", "unpacked"], rows)
+    yield markdown.table(["split", "rows", "bytes", "unpacked"], rows)
     if manifest.example:
         yield "One row:"
-        yield fenced(json.dumps(manifest.example, ensure_ascii=False, indent=2), "json")
+        yield markdown.fenced(json.dumps(manifest.example, ensure_ascii=False, indent=2), "json")
 
 
-def _scenarios(manifest: Manifest) -> Iterator[str]:
+def _scenarios(manifest: manifests.Manifest) -> Iterator[str]:
     rows = manifest.rows or 1
-    yield table(["scenario", "what", "rows", "share", "answers", "rejects", "rows missing"], [
+    yield markdown.table(["scenario", "what", "rows", "share", "answers", "rejects", "rows missing"], [
         [name, counts.about, counts.accepted, f"{counts.accepted / rows:.1%}", counts.answers,
          counts.rejects, counts.short_rows + counts.open]
         for name, counts in manifest.scenarios.items()])  # fmt: skip
 
 
-def _columns(manifest: Manifest) -> Iterator[str]:
+def _columns(manifest: manifests.Manifest) -> Iterator[str]:
     origins = {**manifest.origins, **OWN}
-    yield table(["column", "type", "from"], [
+    yield markdown.table(["column", "type", "from"], [
         [feature["name"], _type(feature), origins.get(str(feature["name"]), "the answer")]
         for feature in manifest.features])  # fmt: skip
 
@@ -104,8 +125,7 @@ def _type(feature: Mapping[str, Any]) -> str:
     return str(feature["dtype"])
 
 
-def _axis(name: str, axis: AxisShares) -> list[Any]:
-    """The row of an axis: how many values, and the shares of the most frequent."""
+def _axis(name: str, axis: manifests.AxisShares) -> list[Any]:
     counts = list(axis.values.items())
     total = sum(count for _, count in counts) + axis.other or 1
     shares = [f"{value} {count / total:.1%}" for value, count in counts[:VALUES]]
@@ -114,7 +134,7 @@ def _axis(name: str, axis: AxisShares) -> list[Any]:
     return [name, axis.distinct, ", ".join(shares)]
 
 
-def _making(manifest: Manifest) -> Iterator[str]:
+def _making(manifest: manifests.Manifest) -> Iterator[str]:
     """Who was asked, when, for how much, why answers were rejected, and the prompts."""
     calls = sum(counts.answers for counts in manifest.scenarios.values())
     rejects = sum(counts.rejects for counts in manifest.scenarios.values())
@@ -128,15 +148,15 @@ def _making(manifest: Manifest) -> Iterator[str]:
         "output tokens": f"{manifest.output_tokens:,}",
         "made with": ", ".join(f"{name} {version}" for name, version in manifest.versions.items()),
     }  # fmt: skip
-    yield "\n".join(f"- {name}: {text(fact, 2000) or '–'}" for name, fact in facts.items())
+    yield "\n".join(f"- {name}: {markdown.text(fact, 2000) or '–'}" for name, fact in facts.items())
     if manifest.reject_reasons:
         yield "Why answers were rejected, most frequent first:"
-        yield fenced("\n".join(
+        yield markdown.fenced("\n".join(
             f"{reject.count:>8,} × {reject.stage}: {' '.join(reject.reason.split())[:200]}"
             for reject in manifest.reject_reasons))  # fmt: skip
     for name, template in manifest.prompts.items():
-        yield f"The prompt {text(name)}:"
-        yield fenced(template.strip("\n"), "jinja")
+        yield f"The prompt {markdown.text(name)}:"
+        yield markdown.fenced(template.strip("\n"), "jinja")
 
 
 def _cost(usd: float, unpriced: int, calls: int) -> str:
@@ -162,7 +182,9 @@ def _gates(facts: Facts) -> Iterator[str]:
         return
     gates = dict.fromkeys(summary.worst.gate.partition(".")[0] for summary in summaries)
     questions = [
-        f"- {text(name)}: {text(report.gates[name].asks)}" for name in gates if name in report.gates
+        f"- {markdown.text(name)}: {markdown.text(report.gates[name].asks)}"
+        for name in gates
+        if name in report.gates
     ]
     if questions:
         yield "\n".join(questions)
@@ -170,29 +192,29 @@ def _gates(facts: Facts) -> Iterator[str]:
     yield "Each gate by the figure that is nearest to its limit:"
     heads = ["gate", "of", "figure", "limit", "verdict"]
     rows = [[*_figure(summary.worst), summary.figures] for summary in summaries]
-    yield table([*heads, "figures"], rows)
+    yield markdown.table([*heads, "figures"], rows)
     worst = [summary.worst for summary in summaries]
     if any(figure.strain > 1 and figure.verdict == "pass" for figure in worst):
         yield "A figure beyond its limit passes where chance alone explains it."
     figures = strain.each(report)
     if len(figures) > len(summaries):
-        every = table(heads, [_figure(figure) for figure in figures])
-        yield folded(f"All {len(figures)} figures", every)
+        every = markdown.table(heads, [_figure(figure) for figure in figures])
+        yield markdown.folded(f"All {len(figures)} figures", every)
     few = dict.fromkeys(one.gate for one in report.findings if one.verdict == "too-few-rows")
     if few:
-        yield f"Too few rows to tell: {text(', '.join(few))}."
+        yield f"Too few rows to tell: {markdown.text(', '.join(few))}."
 
 
-def _figure(figure: Judged) -> list[Any]:
+def _figure(figure: strain.Judged) -> list[Any]:
     return [figure.gate, figure.what or "all rows", figure.value, figure.bound, figure.verdict]
 
 
-def _releases(releases: Sequence[Release]) -> Iterator[str]:
+def _releases(releases: Sequence[history.Release]) -> Iterator[str]:
     heads = ["release", "answers until", "rows", "added", "removed", "changed", "by scenario"]
-    yield table(heads, [_release(release) for release in releases[::-1][:RELEASES]])
+    yield markdown.table(heads, [_release(release) for release in releases[::-1][:RELEASES]])
 
 
-def _release(release: Release) -> list[Any]:
+def _release(release: history.Release) -> list[Any]:
     """The row of a release: its size, and what changed since the one before."""
     head = [release.tag, release.date or "–", release.rows]
     changes = release.changes
@@ -227,18 +249,17 @@ def _limits(facts: Facts) -> Iterator[str]:
     if facts.report is None:
         yield "Diversity, drift and personal data were not measured."
     elif facts.report.not_looked_for:
-        yield f"Personal data that was not looked for: {text(facts.report.not_looked_for, 600)}."
+        yield f"Personal data that was not looked for: {markdown.text(facts.report.not_looked_for, 600)}."
     if not manifest.card.license:
         yield "No licence was given; ask before you use it."
 
 
 def _commands(facts: Facts) -> Iterator[str]:
-    """What makes the same dataset again."""
     yield (
         "With the project's files, whose SHA-256 digests stand in `manifest.json`. Answers that the "
         "project's store holds are not asked again."
     )
-    yield fenced("\n".join([
+    yield markdown.fenced("\n".join([
         "pip install text-dataset-builder",
         f"builder run {' '.join(facts.manifest.scenarios)}",
         f"builder export {facts.name}",
@@ -246,11 +267,9 @@ def _commands(facts: Facts) -> Iterator[str]:
 
 
 def _citation(facts: Facts) -> str:
-    """A BibTeX entry."""
-    title = " ".join("".join(c for c in facts.title if c not in "{}\\").split())
     fields = {
         "author": facts.repository.partition("/")[0],
-        "title": title,
+        "title": " ".join("".join(c for c in facts.title if c not in "{}\\").split()),
         "year": (facts.manifest.last_answer or "")[:4],
         "url": f"https://huggingface.co/datasets/{facts.repository}" if facts.repository else "",
         "note": "synthetic dataset made with text-dataset-builder",

@@ -5,14 +5,12 @@
 names first; the fields they took go, and every other column stays unless `keep` says which.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from builder import jsonschema
-from builder.errors import InputError, Place, nearest
+from builder.errors import InputError, nearest
 from builder.plan.columns import OWN
 from builder.plan.plans import DatasetPlan
 from builder.project.settings import Project, ShapeSettings
@@ -34,32 +32,22 @@ class Shape:
 
     name: Name
     kinds: Mapping[str, Kind]
-    """The columns it has, in order."""
     labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """The class names of a column that holds their numbers."""
     convert: Callable[[Record], Record] | None = None
     """From a record to its new columns; None where every column stays as it is."""
     sources: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """The fields that each new column is made of."""
-    unchanged: tuple[str, ...] = ()
-    """The columns that stay, behind the new ones."""
+    unchanged: tuple[str, ...] = ()  # the columns that stay, behind the new ones
     settings: Mapping[str, Any] = field(default_factory=dict)
-    """What the project says of it."""
-
-    def record(self, row: Record) -> Record:
-        """A record in this shape."""
-        if self.convert is None:
-            return row
-        shaped = self.convert(row)
-        for name in self.unchanged:
-            shaped[name] = row[name]
-        return shaped
 
     def columns(self, columns: Columns) -> Columns:
-        """Columns of a dataset in this shape."""
         if self.convert is None:
             return columns
-        shaped = [self.record(row) for row in records(columns)]
+        shaped = [
+            {**self.convert(row), **{name: row[name] for name in self.unchanged}}
+            for row in records(columns)
+        ]
         return {name: [row[name] for row in shaped] for name in self.kinds}
 
     def about(self) -> list[Any]:
@@ -83,13 +71,12 @@ def of(
     settings = project.dataset_settings(dataset.name).shape
     chosen: Name = name or settings.kind
     reader = _Reader(project, dataset, kinds, settings, chosen)
-    if chosen == "messages":
-        return reader.messages()
-    if chosen == "prompt-completion":
-        return reader.prompt_completion()
-    if chosen == "text-label":
-        return reader.text_label()
-    return Shape("columns", kinds)
+    read: Mapping[Name, Callable[[], Shape]] = {
+        "messages": reader.messages,
+        "prompt-completion": reader.prompt_completion,
+        "text-label": reader.text_label,
+    }
+    return read[chosen]() if chosen in read else Shape("columns", kinds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,22 +102,22 @@ class _Reader:
         }
 
         def convert(row: Record) -> Record:
-            turns = []
-            for role, name in fields.items():
-                if row[name] is None and role == "system":
-                    continue
-                turns.append({"role": role, "content": _present(row, name)})
+            turns = [
+                {"role": role, "content": _present(row, name)}
+                for role, name in fields.items()
+                if role != "system" or row[name] is not None
+            ]
             return {"messages": turns}
 
         return self.shape({"messages": TURNS}, convert, {"messages": [*fields.values()]})
 
     def _turns(self) -> Shape:
         settings = self.settings
-        inner = (settings.role, settings.content)
+        role, content = settings.role, settings.content
         able = [
             name
             for name, kind in self.kinds.items()
-            if kind.of and [dict(kind.of.fields).get(part) for part in inner] == [STRING, STRING]
+            if kind.of and {(role, STRING), (content, STRING)} <= {*kind.of.fields}
         ]
         if not able and settings.turns is None:
             raise self.fail(
@@ -149,10 +136,10 @@ class _Reader:
         roles = {**{role: role for role in ROLES}, **settings.roles}
 
         def convert(row: Record) -> Record:
-            turns = []
-            for turn in _present(row, source):
-                role = self.role(turn[inner[0]], roles, row)
-                turns.append({"role": role, "content": _content(row, turn, inner[1])})
+            turns = [
+                {"role": self.role(turn[role], roles, row), "content": _content(row, turn, content)}
+                for turn in _present(row, source)
+            ]
             return {"messages": turns}
 
         return self.shape({"messages": TURNS}, convert, {"messages": [source]})
@@ -168,7 +155,6 @@ class _Reader:
         )  # fmt: skip
 
     def prompt_completion(self) -> Shape:
-        """A text that is asked, and the text that answers it."""
         settings, texts = self.settings, self.texts()
         others = [name for name in texts if name != settings.completion]
         able = others if settings.completion else others[:-1]
@@ -184,11 +170,10 @@ class _Reader:
                 "completion": _present(row, completion),
             }
 
-        columns = {"prompt": STRING, "completion": STRING}
-        return self.shape(columns, convert, {"prompt": [prompt], "completion": [completion]})
+        sources = {"prompt": [prompt], "completion": [completion]}
+        return self.shape(dict.fromkeys(sources, STRING), convert, sources)
 
     def text_label(self) -> Shape:
-        """A text and the number of its class."""
         classes = self.classes()
         text = self.settings.text or self.only(self.texts(), "text")
         label = self.settings.label or self.only(list(classes), "label")
@@ -206,7 +191,7 @@ class _Reader:
         def convert(row: Record) -> Record:
             return {
                 "text": _present(row, text),
-                "label": numbers[_label(_present(row, label))],
+                "label": numbers[class_name(_present(row, label))],
             }
 
         columns = {"text": STRING, "label": INTEGER}
@@ -220,12 +205,12 @@ class _Reader:
                 every = axis.values or tuple(
                     v for vs in (axis.by_parent or {}).values() for v in vs
                 )
-                classes.setdefault(axis.name, {}).update({_label(v.value): None for v in every})
+                classes.setdefault(axis.name, {}).update({class_name(v.value): None for v in every})
             row = scenario.scenario.schema.row
             for name, part in row.get("properties", {}).items():
                 values = jsonschema.resolve(part, row).get("enum", ())
                 if values:
-                    labels = [_label(value) for value in values if value is not None]
+                    labels = [class_name(value) for value in values if value is not None]
                     classes.setdefault(name, {}).update(dict.fromkeys(labels))
         return {name: tuple(values) for name, values in classes.items() if len(values) > 1}
 
@@ -264,7 +249,6 @@ class _Reader:
         return [name for name, kind in self.kinds.items() if kind == STRING and name not in apart]
 
     def field(self, word: str, name: str, kind: Kind) -> str:
-        """A column that there is, and of this kind."""
         self.check_known(word, name)
         if self.kinds[name] != kind:
             raise self.fail(f"{name!r} is {self.kinds[name]}, {word} takes {kind}", word)
@@ -280,7 +264,6 @@ class _Reader:
             )
 
     def only(self, able: Sequence[str], word: str, listed: Sequence[str] = ()) -> str:
-        """The one column that can be meant."""
         if len(able) == 1:
             return able[0]
         names = ", ".join(listed or able) or "none"
@@ -290,18 +273,17 @@ class _Reader:
         )
 
     def example(self, words: str) -> str:
-        """A line of settings that would do."""
         return (
             f'[tool.builder.datasets.{self.dataset.name}]  shape = {{as = "{self.name}", {words}}}'
         )
 
     def fail(self, message: str, word: str = "", hint: str = "") -> InputError:
         """An error at the setting of that word, where the project has one."""
-        where: tuple[str, ...] = ("datasets", self.dataset.name, "shape")
-        place: Place | None = None
-        if self.dataset.name in self.project.settings.datasets:
-            place = self.project.place((*where, word) if word else where)
-        return InputError(message, place=place, hint=hint)
+        name = self.dataset.name
+        if name not in self.project.settings.datasets:
+            return InputError(message, hint=hint)
+        where = ("datasets", name, "shape", word) if word else ("datasets", name, "shape")
+        return InputError(message, place=self.project.place(where), hint=hint)
 
 
 def _present(row: Record, name: str) -> Any:
@@ -325,6 +307,6 @@ def _content(row: Record, turn: Mapping[str, str | None], name: str) -> str:
     return content
 
 
-def _label(value: object) -> str:
+def class_name(value: object) -> str:
     """The name of a class: true and false as JSON writes them."""
     return str(value).lower() if isinstance(value, bool) else str(value)

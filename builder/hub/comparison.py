@@ -8,31 +8,26 @@ from __future__ import annotations
 
 import hashlib
 from array import array
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from builder.dataset import files, manifests
-from builder.dataset.facts import report_of
-from builder.dataset.history import Change
-from builder.dataset.manifests import AxisShares, Manifest
+from builder.dataset import files, history, manifests
 from builder.errors import InputError
 from builder.hub import remote
-from builder.hub.remote import Entry, Remote
 from builder.quality import report_file
-from builder.quality.report_file import Report
 from builder.records import canonical
 from builder.table import reader
 
 K = TypeVar("K")
 V = TypeVar("V")
-UNREAD = "_key"
-"""The address of an answer: another one with the same content is no other row."""
+UNREAD = "_key"  # the address of an answer: another one with the same content is no other row
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +35,7 @@ class Shard:
     """One data file of a release."""
 
     name: str
-    entry: Entry
+    entry: remote.Entry
     open: Callable[[], AbstractContextManager[Path]]
 
 
@@ -62,26 +57,22 @@ class Difference:
 
     before: Side
     after: Side
-    scenarios: dict[str, Change]
-    opened: int
-    """Files that had to be read."""
+    scenarios: dict[str, history.Change]
+    opened: int  # files that had to be read
     axes: dict[str, list[tuple[str, float | None, float | None]]] = field(default_factory=dict)
-    """The share of each value of an axis, before and after."""
     gates: list[tuple[str, str, Any, Any]] = field(default_factory=list)
     """Gate, what it measured, and its figure before and after."""
 
     @property
-    def total(self) -> Change:
-        """What differs over all scenarios."""
+    def total(self) -> history.Change:
         changes = self.scenarios.values()
-        return Change(
+        return history.Change(
             added=sum(change.added for change in changes),
             removed=sum(change.removed for change in changes),
             changed=sum(change.changed for change in changes),
         )
 
     def as_dict(self) -> dict[str, Any]:
-        """What differs, as JSON has it."""
         return {
             "before": self.before.name,
             "after": self.after.name,
@@ -97,14 +88,18 @@ def folder(path: Path) -> Side:
     if not paths:
         raise InputError(f"{path} holds no dataset", hint="name a folder with a data/ in it")
     shards = tuple(
-        Shard(file.name, Entry(file.stat().st_size, files.digest(file)), _local(file))
+        Shard(
+            file.name,
+            remote.Entry(file.stat().st_size, files.digest(file)),
+            _local(file),
+        )
         for file in paths
     )
     manifest = manifests.load(path)
-    return Side(str(path), shards, _axes(manifest), _gates(report_of(path, manifest)))
+    return Side(str(path), shards, _axes(manifest), _gates(manifests.report_of(path, manifest)))
 
 
-def revision(repository: Remote, commit: str, dataset: str = "", shown: str = "") -> Side:
+def revision(repository: remote.Remote, commit: str, dataset: str = "", shown: str = "") -> Side:
     """The release in a repository at a revision. InputError where it holds several datasets and
     none was named."""
     entries = repository.entries(commit)
@@ -118,11 +113,11 @@ def revision(repository: Remote, commit: str, dataset: str = "", shown: str = ""
         )
     prefix = f"{dataset}/data/"
     shards = tuple(
-        Shard(path.removeprefix(prefix), entry, _remote(repository, path, commit))
+        Shard(path.removeprefix(prefix), entry, partial(repository.file, path, commit))
         for path, entry in sorted(entries.items())
         if path.startswith(prefix) and path.endswith(files.ENDINGS)
     )
-    manifest: Manifest | None = None
+    manifest: manifests.Manifest | None = None
     with suppress(ValueError):
         manifest = manifests.parse(repository.read(f"{dataset}/{manifests.NAME}", commit))
     path = f"{dataset}/{report_file.NAME}"
@@ -148,7 +143,9 @@ def between(before: Side, after: Side) -> Difference:
     names: dict[str, int] = {}
     counts = _pair(_Index.of(left, names), _Index.of(right, names), len(names)).tolist()
     changes = {
-        name: Change(added=counts[number][0], removed=counts[number][1], changed=counts[number][2])
+        name: history.Change(
+            added=counts[number][0], removed=counts[number][1], changed=counts[number][2]
+        )
         for name, number in sorted(names.items())
     }
     return Difference(
@@ -159,7 +156,9 @@ def between(before: Side, after: Side) -> Difference:
     )  # fmt: skip
 
 
-def same(left: Entry, right: Entry, content: Callable[[], bytes] | None = None) -> bool:
+def same(
+    left: remote.Entry, right: remote.Entry, content: Callable[[], bytes] | None = None
+) -> bool:
     """Whether two files have the same content; `content` is that of `left` where it is at hand."""
     if left.size != right.size:
         return False
@@ -200,11 +199,8 @@ class _Index:
 
     def sorted(self) -> tuple[NDArray[np.uint64], NDArray[np.uint64], NDArray[np.uint16]]:
         """(n,) cases in order, with their digests and scenarios."""
-        cases = np.frombuffer(self.cases, np.uint64) if self.cases else np.empty(0, np.uint64)
-        digests = np.frombuffer(self.digests, np.uint64) if self.digests else np.empty(0, np.uint64)
-        scenarios = (
-            np.frombuffer(self.scenarios, np.uint16) if self.scenarios else np.empty(0, np.uint16)
-        )
+        columns = (self.cases, self.digests, self.scenarios)
+        cases, digests, scenarios = (np.asarray(column) for column in columns)
         order = np.argsort(cases, kind="stable")
         return cases[order], digests[order], scenarios[order]
 
@@ -252,18 +248,17 @@ def _join(
     return {key: (left.get(key), right.get(key)) for key in {**left, **right}}
 
 
-def _axes(manifest: Manifest | None) -> dict[str, dict[str, float]]:
-    """The share of each value of each axis; none where there is no manifest of ours."""
+def _axes(manifest: manifests.Manifest | None) -> dict[str, dict[str, float]]:
     return {name: _shares(axis) for name, axis in manifest.axes.items()} if manifest else {}
 
 
-def _shares(axis: AxisShares) -> dict[str, float]:
+def _shares(axis: manifests.AxisShares) -> dict[str, float]:
     total = sum(axis.values.values()) + axis.other or 1
     shares = {value: count / total for value, count in axis.values.items()}
     return {**shares, "others": axis.other / total} if axis.other else shares
 
 
-def _gates(report: Report | None) -> dict[tuple[str, str], float | None]:
+def _gates(report: report_file.Report | None) -> dict[tuple[str, str], float | None]:
     """The figures of a report; none where somebody else wrote it."""
     return {(entry.gate, entry.what): entry.value for entry in report.findings} if report else {}
 
@@ -274,14 +269,3 @@ def _word(content: bytes) -> int:
 
 def _local(path: Path) -> Callable[[], AbstractContextManager[Path]]:
     return lambda: nullcontext(path)
-
-
-def _remote(
-    repository: Remote, path: str, commit: str
-) -> Callable[[], AbstractContextManager[Path]]:
-    @contextmanager
-    def opening() -> Iterator[Path]:
-        with repository.file(path, commit) as file:
-            yield file
-
-    return opening

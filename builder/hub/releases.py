@@ -5,27 +5,21 @@ manifest.json, report.json of the gates, and releases.json with what changed fro
 the next. Nothing is written before all was looked at, and everything then at once.
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from builder.dataset import card, files, history, manifests
-from builder.dataset.facts import Facts, report_of
-from builder.dataset.history import Change, Release
-from builder.dataset.manifests import Manifest
+from builder.dataset.sections import Facts
 from builder.errors import GateError, HubError, InputError
 from builder.hub import comparison, remote
-from builder.hub.remote import Entry, Remote
 from builder.quality import report_file
 from builder.quality.findings import Finding
 
-Content = Path | bytes
-"""A file that is to be sent: where it stands, or what is in it."""
-SHOWN = 5
-"""Failed gates that are named in one line."""
+Content = Path | bytes  # a file that is to be sent: where it stands, or what is in it
+SHOWN = 5  # failed gates that are named in one line
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,31 +31,24 @@ class Publication:
     private: bool
     rows: int
     size: int
-    """Bytes of the whole dataset's data."""
     parent: str | None
     """The commit that is to be there still; None for a repository that is to be made."""
     changed: Mapping[str, Content]
     deleted: Sequence[str]
     sent: int
-    """Bytes of what changed."""
-    data: int
-    """Data files among what changed."""
-    kept: int
-    """Data files that stay as they are."""
+    data: int  # data files among what changed
+    kept: int  # data files that stay as they are
     tag: str = ""
-    tagged: bool = False
-    """Whether the tag is there already."""
-    release: Release | None = None
+    tagged: bool = False  # whether the tag is there already
+    release: history.Release | None = None
     notes: list[str] = field(default_factory=list)
 
     @property
     def empty(self) -> bool:
-        """Whether no commit is to be made."""
         return not self.changed and not self.deleted and self.parent is not None
 
     @property
     def message(self) -> str:
-        """The commit's message."""
         return f"{self.dataset}{f' {self.tag}' * bool(self.tag)}: {self.rows:,} rows"
 
 
@@ -71,8 +58,7 @@ class Published:
 
     commit: str
     url: str
-    made: bool
-    """Whether there is a new commit."""
+    made: bool  # whether there is a new commit
     tagged: bool
 
 
@@ -96,13 +82,15 @@ def _failure(finding: Finding) -> str:
 
 
 def prepare(
-    repository: Remote, folder: Path, *, public: bool = False, tag: str = ""
+    repository: remote.Remote, folder: Path, *, public: bool = False, tag: str = ""
 ) -> Publication:
     """What publishing an exported folder would change; nothing is written.
 
     Raises InputError where the repository is more public than was said, or the tag is taken.
     """
-    manifest = _published(manifests.parse((folder / manifests.NAME).read_bytes()))
+    exported = manifests.parse((folder / manifests.NAME).read_bytes())
+    data = {name: file for name, file in exported.files.items() if name.startswith("data/")}
+    manifest = exported.model_copy(update={"files": data})  # rejects stay at home
     if tag and not remote.REVISION.match(tag):
         raise InputError(f"{tag!r} is no name of a release", hint="e.g. v1.2")
     head = repository.head()
@@ -129,7 +117,7 @@ def prepare(
     prefix = f"{manifest.dataset}/"
     ours = (f"{prefix}data/", f"{prefix}plots/")
     deleted = sorted(path for path in entries if path.startswith(ours) and path not in contents)
-    data = [path for path in contents if path.startswith(ours[0])]
+    shards = [path for path in contents if path.startswith(ours[0])]
     tags = repository.tags() if head and tag else {}
     if tag in tags and (changed or deleted):
         raise InputError(
@@ -143,13 +131,13 @@ def prepare(
         dataset=manifest.dataset,
         private=head.private if head else not public,
         rows=manifest.rows,
-        size=sum(_size(contents[path]) for path in data),
+        size=sum(_size(contents[path]) for path in shards),
         parent=commit or None,
         changed=changed,
         deleted=deleted,
         sent=sum(map(_size, changed.values())),
-        data=sum(path in changed for path in data),
-        kept=sum(path not in changed for path in data),
+        data=sum(path in changed for path in shards),
+        kept=sum(path not in changed for path in shards),
         tag=tag,
         tagged=tag in tags,
         release=release,
@@ -157,7 +145,7 @@ def prepare(
     )
 
 
-def send(repository: Remote, planned: Publication) -> Published:
+def send(repository: remote.Remote, planned: Publication) -> Published:
     """Publishes what was prepared: at most one commit, and the tag.
 
     Raises HubError where somebody else was faster.
@@ -183,34 +171,25 @@ def send(repository: Remote, planned: Publication) -> Published:
 class _State:
     """What a repository holds at one commit; nothing where it is to be made."""
 
-    repository: Remote
+    repository: remote.Remote
     commit: str
-    entries: Mapping[str, Entry]
+    entries: Mapping[str, remote.Entry]
 
     def read(self, path: str) -> bytes | None:
         """The content of a file; None where there is none."""
         return self.repository.read(path, self.commit) if path in self.entries else None
 
 
-def _published(manifest: Manifest) -> Manifest:
-    """A manifest as it is published: rejects stay at home."""
-    data = {name: file for name, file in manifest.files.items() if name.startswith("data/")}
-    return manifest.model_copy(update={"files": data})
-
-
 def _contents(
-    state: _State, folder: Path, manifest: Manifest, releases: Sequence[Release]
+    state: _State, folder: Path, manifest: manifests.Manifest, releases: Sequence[history.Release]
 ) -> dict[str, Content]:
     """All that is to stand in the repository because of this dataset, by path."""
     name, repository = manifest.dataset, state.repository.name
-    facts = Facts(manifest, report_of(folder, manifest), releases, f"{name}/", repository)
-    datasets = {name: facts}
-    for other in comparison.datasets_in(state.entries):
-        if other != name:
-            datasets[other] = _other(state, other)
+    facts = Facts(manifest, manifests.report_of(folder, manifest), releases, f"{name}/", repository)
+    others = [other for other in comparison.datasets_in(state.entries) if other != name]
+    datasets = {name: facts, **{other: _other(state, other) for other in others}}
     contents: dict[str, Content] = {f"{name}/{path}": folder / path for path in manifest.files}
-    for path, figure in card.draw(facts).items():
-        contents[f"{name}/{path}"] = figure.encode()
+    contents |= {f"{name}/{path}": figure.encode() for path, figure in card.draw(facts).items()}
     contents[f"{name}/{manifests.NAME}"] = manifest.as_json().encode()
     if facts.report is not None:
         contents[f"{name}/report.json"] = (folder / "report.json").read_bytes()
@@ -242,8 +221,8 @@ def _other(state: _State, name: str) -> Facts:
 
 
 def _release(
-    state: _State, folder: Path, manifest: Manifest, tag: str
-) -> tuple[Release | None, list[Release]]:
+    state: _State, folder: Path, manifest: manifests.Manifest, tag: str
+) -> tuple[history.Release | None, list[history.Release]]:
     """The release that is being made, and all of them, oldest first."""
     name = manifest.dataset
     path = f"{name}/{history.NAME}"
@@ -259,13 +238,16 @@ def _release(
         return None, releases
     tags = state.repository.tags() if releases else {}
     since = next((release.tag for release in reversed(releases) if release.tag in tags), None)
-    changes: dict[str, Change] = {}
+    changes: dict[str, history.Change] = {}
     if since is not None:
         before = comparison.revision(state.repository, tags[since], name, since)
         difference = comparison.between(before, comparison.folder(folder))
-        every = {scenario: Change(added=0, removed=0, changed=0) for scenario in manifest.scenarios}
+        every = {
+            scenario: history.Change(added=0, removed=0, changed=0)
+            for scenario in manifest.scenarios
+        }
         changes = dict(sorted({**every, **difference.scenarios}.items()))
-    release = Release(
+    release = history.Release(
         tag=tag,
         date=(manifest.last_answer or "")[:10],
         rows=manifest.rows,
@@ -276,31 +258,23 @@ def _release(
     return release, [*releases, release]
 
 
-def _columns_changed(state: _State, manifest: Manifest) -> bool:
+def _columns_changed(state: _State, manifest: manifests.Manifest) -> bool:
     """Whether the repository holds this dataset with other columns."""
     content = state.read(f"{manifest.dataset}/{manifests.NAME}")
-    if content is None:
-        return False
-    try:
-        return manifests.parse(content).features != manifest.features
-    except ValueError:
-        return False
+    with suppress(ValueError):
+        return content is not None and manifests.parse(content).features != manifest.features
+    return False
 
 
-def _holds(entry: Entry | None, content: Content) -> bool:
-    """Whether the repository holds just this already."""
+def _holds(entry: remote.Entry | None, content: Content) -> bool:
     if entry is None or entry.size != _size(content):
         return False
+    if entry.sha256 and isinstance(content, Path):
+        return entry.sha256 == files.digest(content)
+    data = content.read_bytes() if isinstance(content, Path) else content
     if entry.sha256:
-        digest = (
-            hashlib.sha256(content).hexdigest()
-            if isinstance(content, bytes)
-            else files.digest(content)
-        )
-        return entry.sha256 == digest
-    return entry.git == remote.git_id(
-        content if isinstance(content, bytes) else content.read_bytes()
-    )
+        return entry.sha256 == hashlib.sha256(data).hexdigest()
+    return entry.git == remote.git_id(data)
 
 
 def _size(content: Content) -> int:

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from builder import text
 from builder.errors import BuilderError, HubError, InputError
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ TOKEN = re.compile(r"[!-~]*\Z")
 REVISION = re.compile(r"[\w][\w.+/-]{0,127}\Z", re.ASCII)
 SECONDS = {"connect": 20.0, "read": 300.0, "write": 60.0, "pool": 60.0}
 """Limits of a wait on the network; a large commit is answered late."""
+AGAIN = "nothing was published; run again: what was uploaded is not sent twice"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +38,8 @@ class Entry:
     """A file of a repository."""
 
     size: int
-    sha256: str = ""
-    """Of a large file's content; empty for a small one."""
-    git: str = ""
-    """The id that git gives the content of a small file."""
+    sha256: str = ""  # of a large file's content; empty for a small one
+    git: str = ""  # the id that git gives the content of a small file
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +56,10 @@ class Remote:
 
     name: str
     token: str = field(repr=False)
-    folder: Path = field(repr=False)
-    """Where downloads go; it is gone at the end."""
+    folder: Path = field(repr=False)  # where downloads go; it is gone at the end
 
     @property
     def url(self) -> str:
-        """Its page."""
         from huggingface_hub import constants
 
         return f"{constants.ENDPOINT}/datasets/{self.name}"
@@ -94,7 +92,6 @@ class Remote:
             }
 
     def tags(self) -> dict[str, str]:
-        """Tags and the commits that they name."""
         with self._wrap_errors():
             refs = self._api().list_repo_refs(self.name, repo_type="dataset")
         return {tag.name: tag.target_commit for tag in refs.tags}
@@ -117,12 +114,10 @@ class Remote:
             file.unlink(missing_ok=True)
 
     def read(self, path: str, revision: str) -> bytes:
-        """The content of a small file of a revision."""
         with self.file(path, revision) as file:
             return file.read_bytes()
 
     def create(self, *, private: bool) -> None:
-        """Makes the repository."""
         with self._wrap_errors():
             self._api().create_repo(self.name, repo_type="dataset", private=private, exist_ok=True)
 
@@ -159,7 +154,6 @@ class Remote:
         return str(commit.oid)
 
     def tag(self, name: str, commit: str) -> None:
-        """Names a commit."""
         with self._wrap_errors():
             self._api().create_tag(self.name, tag=name, revision=commit, repo_type="dataset")
 
@@ -169,8 +163,8 @@ class Remote:
         last = commits[0] if commits else None
         by = ""
         if last is not None and last.commit_id != parent:
-            title = " ".join(_plain(last.title).split())[:80]
-            who = ", ".join(_plain(author) for author in last.authors) or "somebody"
+            title = " ".join(text.plain(last.title).split())[:80]
+            who = ", ".join(text.plain(author) for author in last.authors) or "somebody"
             by = f": {who} committed {title!r} at {last.created_at:%Y-%m-%d %H:%M} UTC"
         return HubError(
             f"{self.name} moved while this was under way{by}; nothing was published",
@@ -247,58 +241,51 @@ def git_id(content: bytes) -> str:
 
 
 def _wrapped(name: str, token: str, error: BaseException) -> BuilderError:
-    """The error of ours for one that the client raised."""
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, OfflineModeIsEnabled
 
     if isinstance(error, RuntimeError) and error.__cause__ is not None:
         return _wrapped(name, token, error.__cause__)
+    why = _line(str(error) or type(error).__name__, token)
     if isinstance(error, OfflineModeIsEnabled):
         return InputError("HF_HUB_OFFLINE is set, so the Hub is not asked", hint="unset it")
     if isinstance(error, HFValidationError):
-        return InputError(f"the Hub takes no such name: {_line(error, token)}")
+        return InputError(f"the Hub takes no such name: {why}")
     if isinstance(error, HfHubHTTPError):
         return _refused(name, token, error)
     if isinstance(error, ValueError) and "metadata in README.md" in str(error):
         return InputError(
-            f"the Hub refuses the card: {_line(error, token)}",
+            f"the Hub refuses the card: {why}",
             hint="license, languages and tasks stand under [tool.builder.datasets.…]",
         )
     return HubError(
-        f"cannot reach the Hub for {name}: {_line(error, token)}",
-        hint="nothing was published; run again: what was uploaded is not sent twice",
+        f"cannot reach the Hub for {name}: {why}",
+        hint=AGAIN,
     )
 
 
 def _refused(name: str, token: str, error: HfHubHTTPError) -> BuilderError:
-    """The error of ours for an answer of the Hub that is no success."""
     status = error.response.status_code
-    message = " ".join(_plain(error.server_message or "").replace(token or "\0", "…").split())[:300]
+    message = _line(error.server_message or "", token)
     why = f" ({message})" if message else ""
-    if status == 401:
-        return InputError(
+    mistakes = {
+        401: (
             f"the Hub does not know the token in HF_TOKEN{why}",
-            hint="HF_TOKEN holds a token with the right to write, from https://huggingface.co/settings/tokens",
-        )
-    if status == 403:
-        return InputError(
+            "HF_TOKEN holds a token with the right to write, from https://huggingface.co/settings/tokens",
+        ),
+        403: (
             f"the token in HF_TOKEN may not write to {name}{why}",
-            hint="give it the right to write there, or publish under a name of your own",
-        )
-    if status == 404:
-        return InputError(f"the Hub has no such repository or revision: {name}{why}")
-    if status in (400, 422):
-        return InputError(f"the Hub refuses {name}{why}")
-    return HubError(
-        f"the Hub answered {status} for {name}{why}",
-        hint="nothing was published; run again: what was uploaded is not sent twice",
-    )
+            "give it the right to write there, or publish under a name of your own",
+        ),
+        404: (f"the Hub has no such repository or revision: {name}{why}", ""),
+        400: (f"the Hub refuses {name}{why}", ""),
+        422: (f"the Hub refuses {name}{why}", ""),
+    }
+    if status in mistakes:
+        message, hint = mistakes[status]
+        return InputError(message, hint=hint)
+    return HubError(f"the Hub answered {status} for {name}{why}", hint=AGAIN)
 
 
-def _line(error: BaseException, token: str) -> str:
-    """What an error says, on one line and without the token."""
-    text = " ".join(_plain(str(error) or type(error).__name__).split())
-    return (text.replace(token, "…") if token else text)[:300]
-
-
-def _plain(text: object) -> str:
-    return "".join(c if c.isprintable() else " " for c in str(text))
+def _line(content: str, token: str) -> str:
+    """A text on one line, without the token."""
+    return " ".join(text.plain(content).split()).replace(token or "\0", "…")[:300]

@@ -9,8 +9,6 @@ stricter one. Columns drawn from a table are compared with that table, line by l
 another reference is named.
 """
 
-from __future__ import annotations
-
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -21,7 +19,6 @@ from typing import Any
 
 from builder import io, store
 from builder.dataset import card, exports, files, manifests
-from builder.dataset.facts import report_of
 from builder.errors import InputError, Place, nearest
 from builder.plan.plans import DatasetPlan, Plan, ScenarioPlan
 from builder.project import scenarios
@@ -38,12 +35,10 @@ from builder.results import rows as results_rows
 from builder.results import settle
 from builder.stats import features, minilm
 from builder.store import Store
-from builder.table import frame
+from builder.table import frame, kinds
 from builder.table.frame import Frame
-from builder.table.kinds import TEXT
 from builder.table.tables import Table
-from builder.verbs import scope
-from builder.verbs.result import Result
+from builder.verbs import result, scope
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,21 +51,17 @@ class Checked:
     basis: Mapping[str, str] = field(default_factory=dict)
     """What the verdicts follow from; nothing where a caller chose the reference."""
     folder: Path | None = None
-    """Where its report was written."""
 
     @property
     def passed(self) -> bool:
-        """Whether no gate failed."""
         return gates.passed(self.findings)
 
     def report(self) -> bytes:
-        """The findings as report.json holds them."""
-        report = report_file.of(self.name, self.evidence, self.findings, self.basis)
-        return report.to_json()
+        return report_file.of(self.name, self.evidence, self.findings, self.basis).to_json()
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class CheckResult(Result):
+class CheckResult(result.Result):
     """The verdicts over one dataset or several; one record a finding."""
 
     datasets: Sequence[Checked]
@@ -80,7 +71,6 @@ class CheckResult(Result):
 
     @property
     def passed(self) -> bool:
-        """Whether no gate failed."""
         return all(checked.passed for checked in self.datasets)
 
     def summary(self) -> str:
@@ -142,8 +132,7 @@ def judge_rows(
     name: str, rows: Frame, reference: Frame | None, *, semantic: features.Embed | None = None
 ) -> Checked:
     """The verdicts over rows from anywhere, by the default limits."""
-    if reference is not None:
-        comparable(rows, reference)
+    comparable(rows, reference)
     evidence = Evidence(rows, reference, Context(semantic=semantic))
     return Checked(name, evidence, _judged(evidence, limits_of()))
 
@@ -160,8 +149,7 @@ def judge_dataset(
 
     `reference` goes before those that scenarios and project name.
     """
-    compared = reference or _named(plan, dataset)
-    evidence, digest = _gathered(dataset, answers, compared, semantic)
+    evidence, digest = _gathered(dataset, answers, reference or _named(plan, dataset), semantic)
     expected = plan.project.dataset_settings(dataset.name).expect
     findings = _judged(evidence, _limits(dataset, expected))
     limits = {s.name: limits_of(s.scenario.words.expect).chosen for s in dataset.scenarios}
@@ -187,7 +175,7 @@ def current(plan: Plan, dataset: DatasetPlan, folder: Path) -> list[Finding] | N
     """The findings in a dataset's folder; None where they are about other rows than the folder's,
     or were judged by other limits or references than those of now."""
     manifest = manifests.read(folder)
-    report = report_of(folder, manifest) if manifest else None
+    report = manifests.report_of(folder, manifest) if manifest else None
     if report is None or report.basis.judged_by != _judged_by(plan, dataset):
         return None
     return report.restored()
@@ -230,16 +218,17 @@ def _gathered(
                 yield from results_rows.records(batch.columns)
 
     rows = contexts.rows(dataset, records())
-    if reference is not None:
-        comparable(rows, reference)
+    comparable(rows, reference)
     context = contexts.of_dataset(dataset, refused, semantic)
     return Evidence(rows, reference, context), content.rows()
 
 
-def comparable(rows: Frame, reference: Frame) -> None:
-    """Raises InputError where rows and reference have nothing to be compared by."""
+def comparable(rows: Frame, reference: Frame | None) -> None:
+    """Raises InputError where rows and a reference have nothing to be compared by."""
+    if reference is None:
+        return
     shared = [name for name in rows.columns if name in reference.columns]
-    if shared or (rows.of(TEXT) and reference.of(TEXT)):
+    if shared or (rows.of(kinds.TEXT) and reference.of(kinds.TEXT)):
         return
     near = next((n for c in reference.columns if (n := nearest(c, rows.columns))), "")
     raise InputError(
@@ -302,8 +291,7 @@ def _draws(scenario: ScenarioPlan, whole: Evidence, expected: Mapping[str, Any])
     limits = limits_of(expected, scenario.scenario.words.expect)
     reference, table = whole.reference, scenario.scenario.reference
     referred = {*(reference.columns if reference else ()), *(table.columns if table else ())}
-    rows = _rows_of(scenario, whole.rows)
-    findings = list(drawn.lines(scenario, rows, limits, held=referred))
+    findings = list(drawn.lines(scenario, _rows_of(scenario, whole.rows), limits, held=referred))
     return _under(scenario, findings) if whole.scenarios else findings
 
 

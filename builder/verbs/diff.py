@@ -1,7 +1,5 @@
 """diff: what lies between two releases of a dataset, in folders or on the Hub."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
@@ -10,7 +8,6 @@ from pathlib import Path
 
 from builder.errors import InputError
 from builder.hub import comparison, remote
-from builder.hub.comparison import Difference, Side
 from builder.project.settings import NAME, Project
 from builder.verbs.result import Result
 
@@ -19,7 +16,7 @@ from builder.verbs.result import Result
 class DiffResult(Result):
     """The differences between two releases; one record a scenario."""
 
-    difference: Difference
+    difference: comparison.Difference
 
     def summary(self) -> str:
         total = self.difference.total
@@ -48,7 +45,9 @@ def diff(
         return DiffResult(comparison.between(left, right))
 
 
-def _side(text: str, repository: str, dataset: str, folder: str | Path, stack: ExitStack) -> Side:
+def _side(
+    text: str, repository: str, dataset: str, folder: str | Path, stack: ExitStack
+) -> comparison.Side:
     """The release that a text names; a tag alone is one of `repository`."""
     name, at, revision = text.partition("@")
     if Path(text).is_dir():

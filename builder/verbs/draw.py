@@ -1,7 +1,5 @@
 """draw: the values that a scenario's rows would get, without any model, and how true they are."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,27 +7,21 @@ from typing import Any
 
 import numpy as np
 
-from builder import io
+from builder import io, text
 from builder.errors import InputError
-from builder.plan import preview
-from builder.plan.plans import ScenarioPlan
-from builder.plan.preview import Comparison
+from builder.plan import plans, preview
 from builder.sampling import pages
-from builder.text import counted
-from builder.verbs import scope
-from builder.verbs.result import Result
+from builder.verbs import result, scope
 
-LEAST = 1000
-"""Rows drawn at least to be compared with a table."""
+LEAST = 1000  # rows drawn at least to be compared with a table
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class DrawResult(Result):
+class DrawResult(result.Result):
     """Drawn rows of one scenario; one record a row. Empty where it draws nothing."""
 
-    scenario: ScenarioPlan
+    scenario: plans.ScenarioPlan
     rows: Sequence[dict[str, Any]]
-    """Axes and drawn values of every planned case."""
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         return iter(self.rows)
@@ -39,11 +31,11 @@ class DrawResult(Result):
         """What the draws did otherwise than written, and why."""
         return list(self.scenario.drawer.notes)
 
-    def compare(self) -> list[Comparison]:
+    def compare(self) -> list[preview.Comparison]:
         """Each line of `draw` that learns from a table, compared with that table."""
         return preview.compare(self.scenario, max(len(self.rows), LEAST)) if self.rows else []
 
-    def plot(self, path: Path, comparisons: Sequence[Comparison]) -> list[Path]:
+    def plot(self, path: Path, comparisons: Sequence[preview.Comparison]) -> list[Path]:
         """Writes a page (SVG) of marginals and pairs for each comparison; gives the files.
 
         Raises InputError where nothing is drawn from a table.
@@ -66,7 +58,7 @@ class DrawResult(Result):
         return files
 
     def summary(self) -> str:
-        return f"{counted(len(self.rows), 'row')} drawn for {self.scenario.name}"
+        return f"{text.counted(len(self.rows), 'row')} drawn for {self.scenario.name}"
 
     def records(self) -> Sequence[Mapping[str, object]]:
         return self.rows
@@ -74,6 +66,5 @@ class DrawResult(Result):
 
 def draw(folder: str | Path, scenario: str, *, rows: int = 1000) -> DrawResult:
     """The values that so many rows of a scenario would get; no model is asked."""
-    plan = scope.plan_of(folder, [scenario], rows=rows)
-    drawn = next(iter(plan.scenarios()))
+    drawn = next(iter(scope.plan_of(folder, [scenario], rows=rows).scenarios()))
     return DrawResult(drawn, preview.rows(drawn) if drawn.scenario.draws else [])

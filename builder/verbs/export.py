@@ -1,23 +1,18 @@
 """export: the folders that people load, from what the store holds. No call is made."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from builder import store
-from builder.dataset import exports
+from builder.dataset import exports, files, shapes
 from builder.dataset.exports import Export, Form
-from builder.dataset.files import Format
-from builder.dataset.shapes import Name
 from builder.text import counted
-from builder.verbs import scope
-from builder.verbs.result import Result
+from builder.verbs import result, scope
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class ExportResult(Result):
+class ExportResult(result.Result):
     """The folders that were written; one record a dataset."""
 
     exports: Sequence[Export]
@@ -32,26 +27,22 @@ class ExportResult(Result):
         return f"{rows} in {', '.join(map(str, self.folders))}"
 
     def records(self) -> Iterator[Mapping[str, object]]:
-        return map(record_of, self.exports)
-
-
-def record_of(export: Export) -> Mapping[str, object]:
-    """The record of one exported dataset."""
-    return {
-        "dataset": export.name,
-        "rows": export.rows,
-        "rejects": sum(tally.rejects for tally in export.tallies.values()),
-        "splits": ", ".join(f"{name} {count}" for name, count in export.splits.items()),
-        "folder": str(export.folder),
-    }
+        for export in self.exports:
+            yield {
+                "dataset": export.name,
+                "rows": export.rows,
+                "rejects": sum(tally.rejects for tally in export.tallies.values()),
+                "splits": ", ".join(f"{name} {count}" for name, count in export.splits.items()),
+                "folder": str(export.folder),
+            }
 
 
 def write(
     folder: str | Path,
     datasets: Sequence[str] = (),
     *,
-    format: Format | None = None,  # noqa: A002  (the word that people use)
-    shape: Name | None = None,
+    format: files.Format | None = None,  # noqa: A002  (the word that people use)
+    shape: shapes.Name | None = None,
     raw: bool = False,
     rows: int | None = None,
     model: str | None = None,

@@ -18,8 +18,7 @@ if TYPE_CHECKING:
     from builder.verbs.plan import PlanResult
 
 Report = Callable[["Progress"], None]
-INTERVAL = 0.2
-"""Seconds between two reports."""
+INTERVAL = 0.2  # seconds between two reports
 
 
 class Monitor(Protocol):
@@ -35,8 +34,9 @@ class Monitor(Protocol):
 class Callback:
     """Confirms nothing, and hands the counts of a run to a function while it lasts."""
 
-    def __init__(self, report: Report) -> None:
-        self.report = report
+    def __init__(self, report: Report | None) -> None:
+        """Reports to this function; by default to a bar, in a notebook alone."""
+        self.report = report or _bar()
 
     def planned(self, plan: PlanResult, budget: Budget | None) -> None:
         """Refuses nothing."""
@@ -76,11 +76,6 @@ class Callback:
             raise
         self.report(fill.progress)
         task.result()
-
-
-def of(report: Report | None) -> Callback:
-    """A monitor that reports to this function; by default to a bar, in a notebook alone."""
-    return Callback(report or _bar())
 
 
 async def _started(fill: Fill, started: Future[asyncio.AbstractEventLoop]) -> None:

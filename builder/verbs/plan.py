@@ -1,59 +1,32 @@
 """plan: what a run would ask, what is held, and what it may cost. No call is made."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from builder import store
 from builder.plan.plans import Plan, Planned
 from builder.project.settings import Budget
-from builder.results import estimates
-from builder.results.estimates import Estimate, ScenarioEstimate
-from builder.results.settle import Settlements
+from builder.results import estimates, settle
 from builder.store import Store
 from builder.text import counted
-from builder.verbs import scope
-from builder.verbs.result import Result
+from builder.verbs import result, scope
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class PlanResult(Result):
-    """What a run of some scenarios would ask; one record a scenario."""
+@dataclass(slots=True, repr=False)
+class PlanResult(result.Result, estimates.Estimate):
+    """What a run of some scenarios would ask; one record a scenario.
 
-    plan: Plan
-    estimate: Estimate
+    `wanted` are the rows that the files ask for, `to_ask` those that a run would ask for, and
+    `usd` is what that may cost: None where a price is unknown.
+    """
 
-    @property
-    def lines(self) -> Sequence[ScenarioEstimate]:
-        """The counts of each scenario."""
-        return self.estimate.lines
-
-    @property
-    def wanted(self) -> int:
-        """Rows that the files ask for."""
-        return self.estimate.wanted
+    plan: Plan = field(kw_only=True)
 
     @property
     def held(self) -> int:
         """Rows that the store holds already."""
         return sum(line.held for line in self.lines)
-
-    @property
-    def to_ask(self) -> int:
-        """Rows that a run would ask for."""
-        return self.estimate.to_ask
-
-    @property
-    def usd(self) -> float | None:
-        """What that may cost; None where a price is unknown."""
-        return self.estimate.usd
-
-    @property
-    def unplanned(self) -> int | None:
-        """Held answers that no scenario asks for; None when not all scenarios were planned."""
-        return self.estimate.unplanned
 
     @property
     def modules(self) -> list[str]:
@@ -96,13 +69,14 @@ class PlanResult(Result):
 
 
 def estimate(
-    plan: Plan, answers: Store, *, whole: bool, settled: Settlements | None = None
+    plan: Plan, answers: Store, *, whole: bool, settled: settle.Settlements | None = None
 ) -> PlanResult:
     """A plan against an open store; `settled` are finished walks over its datasets.
 
     `whole` tells that every scenario of the project is planned.
     """
-    return PlanResult(plan, estimates.make(plan, answers, whole=whole, settled=settled))
+    compared = estimates.make(plan, answers, whole=whole, settled=settled)
+    return PlanResult(compared.lines, compared.unplanned, compared.settlements, plan=plan)
 
 
 def make(

@@ -1,7 +1,5 @@
 """publish: an exported dataset onto the Hub, in one commit, while every gate holds."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -11,15 +9,13 @@ from builder import store
 from builder.dataset import exports, manifests
 from builder.errors import InputError
 from builder.hub import releases, remote
-from builder.hub.releases import Publication, Published
 from builder.plan.plans import DatasetPlan, Plan
 from builder.quality.findings import Finding
 from builder.text import counted
 from builder.verbs import check, scope
 from builder.verbs.result import Result
 
-SHOWN = 5
-"""Reasons why a folder is stale that are named in one line."""
+SHOWN = 5  # reasons why a folder is stale that are named in one line
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -30,10 +26,9 @@ class PublishResult(Result):
     folder: Path
     rows: int
     sizes: Sequence[int]
-    """Bytes of each data file in the folder."""
-    planned: Publication | None = None
+    planned: releases.Publication | None = None
     """What publishing changes; None where the Hub was not looked at for want of a token."""
-    published: Published | None = None
+    published: releases.Published | None = None
     """Where it ended; None where nothing was to be sent."""
 
     @property
@@ -55,7 +50,7 @@ class PublishResult(Result):
         }
 
 
-def unchanged(planned: Publication) -> bool:
+def unchanged(planned: releases.Publication) -> bool:
     """Whether the Hub holds just this already, the tag included."""
     return planned.empty and (not planned.tag or planned.tagged)
 
@@ -69,7 +64,7 @@ def publish(
     public: bool = False,
     dry_run: bool = False,
     measuring: Callable[[], None] = lambda: None,
-    review: Callable[[Publication], None] = lambda planned: None,
+    review: Callable[[releases.Publication], None] = lambda planned: None,
 ) -> PublishResult:
     """Puts an exported dataset onto the Hub, privately unless `public`.
 
@@ -79,7 +74,7 @@ def publish(
     """
     plan = scope.plan_of(folder)
     project = plan.project
-    dataset = scope.dataset(plan, name)
+    (dataset,) = scope.datasets(plan, [name])
     token = project.environ().get("HF_TOKEN", "").strip()
     if not (token or dry_run):
         raise InputError(
@@ -117,7 +112,6 @@ def _findings(
 
 
 def _refuse_stale(name: str, reasons: Sequence[str], missing: int) -> None:
-    """Raises InputError where the folder is not what the files ask for."""
     if reasons:
         more = f" and {len(reasons) - SHOWN} more" if len(reasons) > SHOWN else ""
         raise InputError(

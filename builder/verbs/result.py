@@ -10,10 +10,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import pandas
 
-SHOWN = 20
-"""Records that a notebook shows."""
-LETTERS = 200
-"""Letters of a value that a notebook shows."""
+SHOWN = 20  # records that a notebook shows
+LETTERS = 200  # letters of a value that a notebook shows
 
 
 class Result(ABC):

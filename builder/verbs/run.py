@@ -7,7 +7,7 @@ was asked of a dataset, what was settled before is still true and serves twice.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,10 +20,9 @@ from builder.records import Key
 from builder.results.tally import Tally
 from builder.store import Store
 from builder.text import counted
-from builder.verbs import scope
+from builder.verbs import result, scope
 from builder.verbs.monitor import Monitor
 from builder.verbs.plan import PlanResult, estimate
-from builder.verbs.result import Result
 
 if TYPE_CHECKING:
     from builder.dataset.exports import Export
@@ -47,30 +46,51 @@ class Filled:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class RunResult(Result):
+class FilledResult(result.Result):
+    """What was left by runs of some scenarios."""
+
+    scenarios: frozenset[str]
+    """The scenarios that were to be filled."""
+    tallies: Mapping[str, Tally]
+    """How the cases of each scenario stand now, those of the same datasets among them."""
+    exports: Sequence[Export]
+    """The datasets' folders; none where nothing was written."""
+
+    @property
+    def asked(self) -> list[Tally]:
+        """How the scenarios stand that were to be filled."""
+        return [tally for name, tally in self.tallies.items() if name in self.scenarios]
+
+    @property
+    def open(self) -> int:
+        """Rows that another run would ask for."""
+        return sum(tally.open for tally in self.asked)
+
+    @property
+    def short(self) -> int:
+        """Rows that cannot be had within the tries."""
+        return sum(sum(tally.short.values()) for tally in self.asked)
+
+    @property
+    def neighbours(self) -> list[str]:
+        """Other scenarios of the same datasets that lack rows."""
+        return [n for n, t in self.tallies.items() if n not in self.scenarios and t.to_ask]
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class RunResult(FilledResult):
     """What a run found, did and left; one record a scenario."""
 
     before: PlanResult
     """Plan and store before the first call."""
     filled: Filled
-    tallies: Mapping[str, Tally]
-    """How the cases of each scenario stand now, those of the same datasets among them."""
-    exports: Sequence[Export] = ()
-    """The datasets' folders; none where nothing was written."""
-    exported: bool = False
-    dropped: Sequence[Key] = field(default=())
+    exported: bool
+    dropped: Sequence[Key]
     """Damaged answers that were dropped from the store, to be asked again."""
 
     @property
     def progress(self) -> Progress:
-        """The counts of the run."""
         return self.filled.progress
-
-    @property
-    def asked(self) -> list[Tally]:
-        """How the scenarios stand that were to be filled."""
-        wanted = self.before.plan.wanted
-        return [tally for name, tally in self.tallies.items() if name in wanted]
 
     @property
     def held(self) -> int:
@@ -93,25 +113,9 @@ class RunResult(Result):
         return self.progress.rejects
 
     @property
-    def open(self) -> int:
-        """Rows that another run would ask for."""
-        return sum(tally.open for tally in self.asked)
-
-    @property
-    def short(self) -> int:
-        """Rows that cannot be had within the tries."""
-        return sum(sum(tally.short.values()) for tally in self.asked)
-
-    @property
     def missing(self) -> int:
         """Rows that the files ask for and that are not held now."""
         return self.open + self.short
-
-    @property
-    def neighbours(self) -> list[str]:
-        """Scenarios of the same datasets that were not named and lack rows."""
-        wanted = self.before.plan.wanted
-        return [name for name, tally in self.tallies.items() if name not in wanted and tally.to_ask]
 
     def summary(self) -> str:
         parts = [
@@ -175,14 +179,12 @@ def run(
         except StoreError as error:
             raise filled.failure or error from error
         if exported:
-            tallies = {
-                name: t for written_export in written for name, t in written_export.tallies.items()
-            }
-        elif filled.progress.calls:
-            tallies = estimate(plan, answers, whole=False).estimate.tallies()
+            tallies = {name: t for folder in written for name, t in folder.tallies.items()}
         else:
-            tallies = before.estimate.tallies()
-        return RunResult(before, filled, tallies, written, exported, tuple(answers.dropped))
+            after = estimate(plan, answers, whole=False) if filled.progress.calls else before
+            tallies = after.tallies()
+        dropped = tuple(answers.dropped)
+        return RunResult(plan.wanted, tallies, written, before, filled, exported, dropped)
 
 
 def budget_of(plan: Plan, budget: str | None) -> Budget | None:
@@ -204,7 +206,7 @@ def fill(
 
     Raises InputError before the first call; every other error that ends it is in what it gives.
     """
-    progress = Progress.before(before.estimate)
+    progress = Progress.before(before)
     if not before.to_ask:
         monitor.planned(before, cap)
         return Filled(progress)
@@ -215,7 +217,7 @@ def fill(
     if engine is None:
         pool.check(before.plan, concurrency=limit, cap=cap)
     monitor.planned(before, cap)
-    settled = before.estimate.settlements
+    settled = before.settlements
     try:
         monitor.drive(fills.Fill(before.plan, answers, progress, limit, cap, settled, engine))
     except InputError:
@@ -231,12 +233,11 @@ def _standing(plan: Plan, answers: Store, form: Format | None) -> dict[str, Expo
         return {}
     from builder.dataset import exports  # the first call of a new project does not wait for it
 
-    read = exports.read
     asked_form = exports.Form(form)
-    standing = {
-        d.name: exports.compare(plan, d, read(plan, d, answers), asked_form) for d in plan.datasets
-    }
-    return {name: exported for name, exported in standing.items() if exported is not None}
+    compared = [
+        exports.compare(plan, d, exports.read(plan, d, answers), asked_form) for d in plan.datasets
+    ]
+    return {export.name: export for export in compared if export is not None}
 
 
 def _written(
@@ -251,9 +252,7 @@ def _written(
 
     folders = []
     for dataset in before.plan.datasets:
-        asked = any(
-            tally.to_ask for tally in before.estimate.settlements[dataset.name].tallies.values()
-        )
+        asked = any(tally.to_ask for tally in before.settlements[dataset.name].tallies.values())
         exported = standing.get(dataset.name)
         if exported is None or exported.changed or (asked and progress.calls):
             reading = exports.read(before.plan, dataset, answers)

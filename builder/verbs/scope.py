@@ -1,15 +1,11 @@
 """What a verb is about: the plan of the scenarios that it names, and the datasets among them."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 
 from builder.errors import InputError, nearest
-from builder.plan import requests
-from builder.plan.plans import DatasetPlan, Overrides, Plan
-from builder.project.settings import Project
-from builder.project.words import Rows
+from builder.plan import plans, requests
+from builder.project import settings, words
 
 
 def plan_of(
@@ -19,16 +15,16 @@ def plan_of(
     rows: int | None = None,
     model: str | None = None,
     tries: int | None = None,
-) -> Plan:
+) -> plans.Plan:
     """The plan of these scenarios, of all when none is named, by the files as they are now.
 
     Raises InputError where `folder` is in no project, and for whatever is wrong in its files.
     """
-    overrides = Overrides(Rows(total=rows) if rows else None, model, tries)
-    return requests.plan(Project.find(folder), scenarios, overrides)
+    overrides = plans.Overrides(words.Rows(total=rows) if rows else None, model, tries)
+    return requests.plan(settings.Project.find(folder), scenarios, overrides)
 
 
-def datasets(plan: Plan, names: Sequence[str] = ()) -> list[DatasetPlan]:
+def datasets(plan: plans.Plan, names: Sequence[str] = ()) -> list[plans.DatasetPlan]:
     """The datasets with these names, or of these schema classes; all when none is named."""
     known = {dataset.name: dataset for dataset in plan.datasets}
     pairs = [(dataset, scenario) for dataset in plan.datasets for scenario in dataset.scenarios]
@@ -48,8 +44,3 @@ def datasets(plan: Plan, names: Sequence[str] = ()) -> list[DatasetPlan]:
             )
         chosen.append(known.get(name) or classes[name])
     return chosen or list(known.values())
-
-
-def dataset(plan: Plan, name: str) -> DatasetPlan:
-    """The one dataset with this name, or of this schema class."""
-    return datasets(plan, [name])[0]

@@ -1,7 +1,5 @@
 """show: the rows and the rejects of datasets, straight from the store."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,12 +11,11 @@ from builder.plan.plans import DatasetPlan, Plan
 from builder.records import Reject
 from builder.results import rows as results_rows
 from builder.results import settle
-from builder.verbs import scope
-from builder.verbs.result import Result
+from builder.verbs import result, scope
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Rows(Result):
+class Rows(result.Result):
     """The rows of datasets, read from the store whenever somebody iterates; one record a row."""
 
     plan: Plan

@@ -3,38 +3,28 @@
 Each round measures the dataset, writes the scenario NAME_topup for what is thin, and runs it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from builder import io, store
 from builder.dataset import exports
-from builder.dataset.exports import Export
 from builder.engines.protocol import Engine
 from builder.errors import InputError, Place
 from builder.fill import pool
 from builder.fill.progress import Progress
-from builder.plan.plans import DatasetPlan, Plan
-from builder.project import documents
-from builder.project.scenarios import Scenario
-from builder.project.settings import NAME, Budget
+from builder.plan.plans import Plan
+from builder.project import documents, scenarios, settings
 from builder.project.words import Words
 from builder.quality import contexts, topups
-from builder.quality.topups import Proposal
-from builder.results.tally import Tally
 from builder.stats import features, minilm
 from builder.store import Store
 from builder.table import frame, reader
-from builder.table.frame import Frame
 from builder.text import counted
 from builder.verbs import check, run, scope
 from builder.verbs.monitor import Monitor
 from builder.verbs.plan import estimate
-from builder.verbs.result import Result
-from builder.verbs.run import Filled
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +32,7 @@ class Round:
     """Where a dataset stood against its reference, and what was asked for then."""
 
     number: int
-    proposal: Proposal
+    proposal: topups.Proposal
     gained: float | None
     """Coverage over that of the round before; None for the first."""
     file: Path
@@ -54,42 +44,20 @@ class Round:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class TopUpResult(Result):
+class TopUpResult(run.FilledResult):
     """What a top-up reached; one record a round."""
 
     dataset: str
-    scenarios: frozenset[str]
-    """The scenario that was topped up, and the one that holds the new rows."""
     file: Path
     """The scenario file of the new rows: for a person to read and commit."""
     rounds: Sequence[Round]
-    filled: Filled | None
+    filled: run.Filled | None
     """How the last round ended; None where there was none."""
-    tallies: Mapping[str, Tally]
-    exports: Sequence[Export]
 
     @property
     def coverage(self) -> float | None:
         """The share of the reference that the rows cover; None where it was not measured."""
         return self.rounds[-1].proposal.coverage if self.rounds else None
-
-    @property
-    def open(self) -> int:
-        """Rows that another run would ask for."""
-        return sum(tally.open for tally in self._asked())
-
-    @property
-    def short(self) -> int:
-        """Rows that cannot be had within the tries."""
-        return sum(sum(tally.short.values()) for tally in self._asked())
-
-    @property
-    def neighbours(self) -> list[str]:
-        """Other scenarios of the same dataset that lack rows."""
-        return [n for n, t in self.tallies.items() if n not in self.scenarios and t.to_ask]
-
-    def _asked(self) -> list[Tally]:
-        return [tally for name, tally in self.tallies.items() if name in self.scenarios]
 
     def summary(self) -> str:
         asked = counted(sum(turn.rows > 0 for turn in self.rounds), "round")
@@ -117,21 +85,14 @@ class _Site:
 
     name: str
     folder: str | Path
-    reference: Frame
+    reference: frame.Frame
     embed: features.Embed | None
     monitor: Monitor
     engine: Engine | None
-    cap: Budget | None
-    """What is left of the budget of all rounds."""
+    cap: settings.Budget | None  # what is left of the budget of all rounds
     file: Path
     prompt: Path
-    base: Mapping[str, Any] = field(default_factory=dict)
-    """The words of the scenario, those left out that a top-up has for itself."""
-
-    @property
-    def topup(self) -> str:
-        """The name of the scenario that the rounds write."""
-        return self.file.stem
+    base: Mapping[str, Any]
 
     def plan(self, name: str) -> Plan:
         """The plan of a scenario by the files as they are now."""
@@ -185,32 +146,29 @@ def topup(
             filled = _fill(site, answers)
         plan = site.plan(name)
         if filled is not None and filled.fruitless:
-            written: list[Export] = []
-            tallies = estimate(plan, answers, whole=False).estimate.tallies()
+            written: list[exports.Export] = []
+            tallies = estimate(plan, answers, whole=False).tallies()
         else:
             asked = filled is not None and filled.progress.calls > 0
-            written = [_export(plan, d, answers, changed=asked) for d in plan.datasets]
+            written = [
+                exports.write_rows(plan, d, exports.read(plan, d, answers))
+                if asked
+                else exports.write(plan, d, answers)
+                for d in plan.datasets
+            ]
             tallies = {n: tally for export in written for n, tally in export.tallies.items()}
-    names = frozenset({name, site.topup})
-    return TopUpResult(plan.datasets[0].name, names, file, history, filled, tallies, written)
+    names = frozenset({name, file.stem})
+    return TopUpResult(names, tallies, written, plan.datasets[0].name, file, history, filled)
 
 
-def _export(plan: Plan, dataset: DatasetPlan, answers: Store, *, changed: bool) -> Export:
-    """Writes a dataset's folder; where nothing `changed`, only if it holds something else."""
-    if changed:
-        return exports.write_rows(plan, dataset, exports.read(plan, dataset, answers))
-    return exports.write(plan, dataset, answers)
-
-
-def _scenario(plan: Plan, name: str) -> Scenario:
-    """The loaded scenario of that name."""
+def _scenario(plan: Plan, name: str) -> scenarios.Scenario:
     return next(planned for planned in plan.scenarios() if planned.name == name).scenario
 
 
-def _reference(scenario: Scenario, path: str | Path | None) -> Frame:
+def _reference(scenario: scenarios.Scenario, path: str | Path | None) -> frame.Frame:
     """The texts to cover. InputError where the scenario cannot be topped up."""
     name = scenario.name
-    if not NAME.match(f"{name}_topup"):
+    if not settings.NAME.match(f"{name}_topup"):
         raise InputError(
             f"{f'{name}_topup'!r} is too long for the name of a scenario", place=scenario.place
         )
@@ -244,17 +202,16 @@ def _weights(file: Path) -> dict[str, int]:
         )
     if not file.exists():
         return {}
-    words = Words.read(documents.read(file))
-    weights = words.vary[topups.FOCUS]
+    weights = Words.read(documents.read(file)).vary[topups.FOCUS]
     assert isinstance(weights, dict)  # the file is as it was written here
     return {str(focus): rows for focus, rows in weights.items() if isinstance(rows, int)}
 
 
-def _base(scenario: Scenario, model: str | None) -> dict[str, Any]:
+def _base(scenario: scenarios.Scenario, model: str | None) -> dict[str, Any]:
     """The words of the scenario, those left out that a top-up has for itself."""
-    taken = ("rows", "expect", "prompt")
     data = scenario.document.data
     assert isinstance(data, dict)  # or it was no scenario
+    taken = ("rows", "expect", "prompt")
     words = {str(word): value for word, value in data.items() if word not in taken}
     return {"prompt": scenario.prompt.file.stem, **words, **({"model": model} if model else {})}
 
@@ -263,8 +220,7 @@ def _measure(
     site: _Site, answers: Store, history: Sequence[Round], rounds: int, rows: int | None
 ) -> Round:
     """Where the dataset stands now against the reference, and whether a round follows."""
-    dataset = site.plan(site.name).datasets[0]
-    evidence = check.gather(dataset, answers, site.reference, site.embed)
+    evidence = check.gather(site.plan(site.name).datasets[0], answers, site.reference, site.embed)
     rng = evidence.rng(f"topup {len(history)}")
     try:
         proposal = topups.propose(
@@ -296,7 +252,7 @@ def _write(site: _Site, turn: Round, before: Mapping[str, int]) -> dict[str, int
     previous = site.file.read_bytes() if site.file.exists() else None
     lacking = topups.FOCUS not in scenario.prompt.names
     fresh = lacking and not site.prompt.exists()
-    words = {**site.base, "prompt": site.topup if lacking else site.base["prompt"]}
+    words = {**site.base, "prompt": site.file.stem if lacking else site.base["prompt"]}
     text = topups.scenario(words, weights, thin, name=site.name, seed=scenario.words.seed)
     with io.writing(site.file):
         if fresh:
@@ -304,7 +260,7 @@ def _write(site: _Site, turn: Round, before: Mapping[str, int]) -> dict[str, int
             io.write(site.prompt, topups.prompt(scenario.prompt.file.stem, source))
         io.write(site.file, text)
     try:
-        site.plan(site.topup)
+        site.plan(site.file.stem)
     except InputError:
         if fresh:
             site.prompt.unlink()
@@ -316,9 +272,9 @@ def _write(site: _Site, turn: Round, before: Mapping[str, int]) -> dict[str, int
     return weights
 
 
-def _fill(site: _Site, answers: Store) -> Filled:
+def _fill(site: _Site, answers: Store) -> run.Filled:
     """Asks for the rows that the written scenario lacks, and takes their cost off the budget."""
-    before = estimate(site.plan(site.topup), answers, whole=False)
+    before = estimate(site.plan(site.file.stem), answers, whole=False)
     filled = run.fill(before, answers, site.monitor, site.cap, engine=site.engine)
     site.cap = remaining(site.cap, filled.progress)
     if filled.failure is not None:
@@ -326,11 +282,11 @@ def _fill(site: _Site, answers: Store) -> Filled:
     return filled
 
 
-def remaining(cap: Budget | None, progress: Progress) -> Budget | None:
+def remaining(cap: settings.Budget | None, progress: Progress) -> settings.Budget | None:
     """What a run leaves of a cap, nothing less than zero."""
     if cap is None:
         return None
     if cap.usd is not None:
-        return Budget(usd=max(0.0, cap.usd - progress.usd))
+        return settings.Budget(usd=max(0.0, cap.usd - progress.usd))
     spent = progress.input_tokens + progress.output_tokens
-    return Budget(tokens=max(0, (cap.tokens or 0) - spent))
+    return settings.Budget(tokens=max(0, (cap.tokens or 0) - spent))

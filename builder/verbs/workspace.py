@@ -16,17 +16,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from builder.dataset.files import Format
-from builder.dataset.shapes import Name
+from builder.dataset import files, shapes
 from builder.engines.protocol import Engine
-from builder.project import starter
-from builder.project.settings import Project
+from builder.project import settings, starter
 from builder.verbs import check, diff, draw, export, monitor, plan, publish, run, show, topup
 from builder.verbs.check import CheckResult
 from builder.verbs.diff import DiffResult
 from builder.verbs.draw import DrawResult
 from builder.verbs.export import ExportResult
-from builder.verbs.monitor import Report
 from builder.verbs.plan import PlanResult
 from builder.verbs.publish import PublishResult
 from builder.verbs.run import RunResult
@@ -36,7 +33,7 @@ from builder.verbs.topup import TopUpResult
 
 def open_folder(folder: str | Path = ".") -> Workspace:
     """The workspace of the project that holds this folder. InputError where there is none."""
-    return Workspace(Project.find(folder).root)
+    return Workspace(settings.Project.find(folder).root)
 
 
 def init_folder(folder: str | Path) -> Workspace:
@@ -72,10 +69,10 @@ class Workspace:
         tries: int | None = None,
         concurrency: int | None = None,
         budget: str | None = None,
-        format: Format | None = None,  # noqa: A002  (the word that people use)
+        format: files.Format | None = None,  # noqa: A002  (the word that people use)
         export: bool = True,
         engine: Engine | None = None,
-        progress: Report | None = None,
+        progress: monitor.Report | None = None,
     ) -> RunResult:
         """Asks for every missing row of these scenarios, then exports their datasets.
 
@@ -85,7 +82,7 @@ class Workspace:
         ProviderError, RefusedError, StoreError or BusyError; what was answered is kept.
         """
         result = run.run(
-            self.root, scenarios, monitor=monitor.of(progress), rows=rows, model=model,
+            self.root, scenarios, monitor=monitor.Callback(progress), rows=rows, model=model,
             tries=tries, concurrency=concurrency, budget=budget, form=format, export=export,
             engine=engine,
         )  # fmt: skip
@@ -128,14 +125,14 @@ class Workspace:
         budget: str | None = None,
         semantic: bool = False,
         engine: Engine | None = None,
-        progress: Report | None = None,
+        progress: monitor.Report | None = None,
     ) -> TopUpResult:
         """Writes and runs a scenario for what a reference has and the dataset lacks.
 
         `rows` are those of a round, by deficit when left out. Raises what `run` raises.
         """
         result = topup.topup(
-            self.root, scenario, monitor=monitor.of(progress), rounds=rounds,
+            self.root, scenario, monitor=monitor.Callback(progress), rounds=rounds,
             reference=reference, model=model, rows=rows, budget=budget, semantic=semantic,
             engine=engine,
         )  # fmt: skip
@@ -146,8 +143,8 @@ class Workspace:
     def export(
         self,
         *datasets: str,
-        format: Format | None = None,  # noqa: A002  (the word that people use)
-        shape: Name | None = None,
+        format: files.Format | None = None,  # noqa: A002  (the word that people use)
+        shape: shapes.Name | None = None,
         raw: bool = False,
         rows: int | None = None,
         model: str | None = None,
