@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
 from builder.errors import ProviderError, TransportError
@@ -48,7 +50,7 @@ def trouble(number: int = 1, **how: float | None) -> list[TransportError]:
 def test_waits_double_to_thirty_seconds_and_half_of_each_is_luck() -> None:
     line = Line(*trouble(7))
     moments = line.ask()
-    waits = [after - before for before, after in zip(moments, moments[1:], strict=False)]
+    waits = [after - before for before, after in itertools.pairwise(moments)]
     longest = [0.6, 1.2, 2.4, 4.8, 9.6, 19.2, 30.0]
     assert len(waits) == 7
     for wait, most in zip(waits, longest, strict=True):
@@ -76,7 +78,7 @@ def test_an_error_that_is_dear_to_repeat_bounds_the_calls(most: int, calls: int)
 
 def test_a_provider_is_given_what_it_asks_for_and_a_little_more() -> None:
     moments = Line(*trouble(2, after=50.0)).ask()
-    for before, after in zip(moments, moments[1:], strict=False):
+    for before, after in itertools.pairwise(moments):
         assert 50.05 - 1e-6 <= after - before <= 50.3 + 1e-6
 
 
