@@ -60,11 +60,15 @@ def test_a_round_asks_for_what_is_thin_and_the_last_only_measures(site: Path) ->
     assert (last.number, last.rows) == (2, 0)
     assert last.end
     assert last.gained == pytest.approx(last.proposal.coverage - first.proposal.coverage)
+    assert last.gained is not None
     assert last.gained > 0.15
     assert result.coverage == last.proposal.coverage
     assert len(asked) == 40
     assert all("Write about what these words point to: " in prompt for prompt in asked)
-    assert (result.dataset, result.scenarios) == ("complaint", {"letters", "letters_topup"})
+    assert (result.dataset, result.scenarios) == (
+        "complaint",
+        frozenset({"letters", "letters_topup"}),
+    )
     assert (result.open, result.short, result.neighbours) == (0, 0, [])
     assert result.summary().startswith("complaint: 1 round, coverage ")
     assert [record["rows"] for record in result.records()] == [40, 0]
