@@ -18,7 +18,6 @@ from tests import projects
 from tests.test_samplers_figures import are_two_cities
 
 pytest.importorskip("sklearn")
-pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs/samplers.md").read_text("utf-8")
@@ -41,7 +40,10 @@ def test_every_picture_has_its_command() -> None:
     assert {f"pictures/{path.name}" for path in (ROOT / "docs/pictures").iterdir()} == set(shown)
 
 
-@pytest.mark.parametrize("line", COMMANDS)
+@pytest.mark.parametrize(
+    "line",
+    [pytest.param(n, marks=[pytest.mark.slow] * ("credit_notes" not in n)) for n in COMMANDS],
+)
 def test_a_picture_is_what_its_command_writes(folder: Path, line: str) -> None:
     words = shlex.split(line)
     picture = folder / words[-1]
@@ -62,6 +64,7 @@ def shown(page: str) -> list[str]:
     return re.findall(r">([^<>]+)</text>", page)
 
 
+@pytest.mark.slow
 def test_the_command_recovers_two_cities_and_mixes_no_point(folder: Path) -> None:
     ran = projects.run(
         folder, "draw", "cities", "--project", "docs/drawing", "--rows", "100000", "--csv"
@@ -73,6 +76,7 @@ def test_the_command_recovers_two_cities_and_mixes_no_point(folder: Path) -> Non
     are_two_cities(lat, lon)
 
 
+@pytest.mark.slow
 def test_the_tables_are_what_their_recipe_writes(folder: Path) -> None:
     tables = folder / "docs/drawing/tables"
     before = {path.name: path.read_text("utf-8") for path in tables.iterdir()}

@@ -10,8 +10,6 @@ from builder.table.column import Column
 from builder.table.kinds import CATEGORY, NUMBER
 from builder.table.tables import Table
 
-pytestmark = pytest.mark.slow
-
 pytest.importorskip("sklearn")
 
 
@@ -28,6 +26,7 @@ def rows(n: int, seed: int, *, shift: float = 0.0) -> Table:
     )
 
 
+@pytest.mark.slow
 def test_rows_of_the_same_source_are_as_good_as_real() -> None:
     found = fidelity.compare(rows(800, 1), rows(800, 2), rows(800, 3), np.random.default_rng(0))
     assert found.ks > 0.92
@@ -39,6 +38,7 @@ def test_rows_of_the_same_source_are_as_good_as_real() -> None:
     assert found.copies == 0
 
 
+@pytest.mark.slow
 def test_copies_are_seen() -> None:
     reference = rows(500, 1)
     found = fidelity.compare(reference, reference, rows(500, 2), np.random.default_rng(0))
@@ -47,6 +47,7 @@ def test_copies_are_seen() -> None:
     assert found.ks == 1
 
 
+@pytest.mark.slow
 def test_a_shift_is_seen_in_its_column_and_by_the_classifier() -> None:
     found = fidelity.compare(
         rows(800, 1, shift=2.0), rows(800, 2), rows(800, 3), np.random.default_rng(0)

@@ -1,0 +1,147 @@
+"""When an endpoint counts as gone: after how long, how many failures, and what it asks for."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import pytest
+
+from builder import Fake
+from builder.engines.protocol import Endpoint
+from builder.errors import BuilderError, TransportError
+from builder.fill.pace import Pace
+from builder.fill.pool import Backend, OutageError
+from builder.fill.stopping import StoppedError, StopSignal
+from builder.records import Call, Completion, Key, Message, Request
+
+CALL = Call(Request("mine:a", (Message("user", "x"),), {"max_tokens": 9}), Key(bytes(16), 0, 0))
+
+
+def ask(
+    error: TransportError | None,
+    *,
+    silent: float = 0.0,
+    failures: int = 0,
+    wave: int = 1,
+    succeeded: bool = False,
+) -> BuilderError | Completion | None:
+    """What a backend raises when a call fails so once more; None where it would try again."""
+
+    async def asking() -> BuilderError | Completion | None:
+        stop = StopSignal()
+        heard: list[TransportError] = []
+
+        def failed(error: TransportError) -> None:
+            heard.append(error)
+            stop.stop()  # the wait before the next call ends at once
+
+        backend = Backend(
+            Endpoint("mine"), Fake([error]), Pace(1), None, asyncio.Semaphore(1), wave=wave
+        )
+        backend.succeeded = succeeded
+        backend.pace.last_success = time.monotonic() - silent
+        backend.pace.failures = failures
+        try:
+            return await backend.ask(CALL, stop=stop, failed=failed)
+        except StoppedError:
+            assert heard == [error]
+            return None
+        except BuilderError as raised:
+            return raised
+
+    return asyncio.run(asking())
+
+
+def trouble(**how: bool | float) -> TransportError:
+    return TransportError("cut", hint="look there", **how)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("silent", "failures", "gone"),
+    [(46.0, 7, True), (46.0, 6, False), (44.0, 20, False)],
+)
+def test_forty_five_seconds_of_eight_failures_without_a_success_are_an_outage(
+    silent: float, failures: int, gone: bool
+) -> None:
+    raised = ask(trouble(), silent=silent, failures=failures, succeeded=True)
+    assert isinstance(raised, OutageError) == gone
+    if gone:
+        assert str(raised).startswith("mine has not answered for 46 s: cut")
+        assert isinstance(raised, OutageError)
+        assert raised.hint == "look there"
+
+
+@pytest.mark.parametrize(("wave", "gone"), [(2, True), (3, False), (20, False)])
+def test_of_calls_that_ran_out_of_time_all_in_flight_are_enough(wave: int, gone: bool) -> None:
+    raised = ask(trouble(late=True), silent=46.0, failures=1, wave=wave)
+    assert isinstance(raised, OutageError) == gone
+    assert ask(trouble(), silent=46.0, failures=1, wave=wave) is None
+
+
+@pytest.mark.parametrize(
+    ("silent", "succeeded", "gone"),
+    [(2.1, False, True), (1.0, False, False), (2.1, True, False)],
+)
+def test_nobody_waits_for_what_does_not_listen_on_this_machine(
+    silent: float, succeeded: bool, gone: bool
+) -> None:
+    raised = ask(trouble(absent=True), silent=silent, succeeded=succeeded)
+    assert isinstance(raised, OutageError) == gone
+    assert not gone or str(raised).startswith("cut")
+    assert ask(trouble(), silent=silent, succeeded=succeeded) is None
+
+
+@pytest.mark.parametrize(
+    ("after", "silent", "succeeded", "gone"),
+    [
+        (301.0, 0.0, True, True),
+        (299.0, 0.0, True, False),
+        (60.0, 19.0, False, False),
+        (60.0, 21.0, False, True),
+        (60.0, 21.0, True, False),
+        (0.0, 44.0, False, False),
+    ],
+)
+def test_whoever_asks_to_wait_for_too_long_is_left_for_a_later_run(
+    after: float, silent: float, succeeded: bool, gone: bool
+) -> None:
+    raised = ask(trouble(after=after), silent=silent, succeeded=succeeded)
+    assert isinstance(raised, OutageError) == gone
+    assert not gone or str(raised).startswith(f"mine asks to wait {after:.0f} s: cut")
+
+
+def test_a_success_begins_the_count_anew() -> None:
+    async def asking() -> tuple[bool, int, int, int]:
+        backend = Backend(Endpoint("mine"), Fake(), Pace(4), None, asyncio.Semaphore(4), wave=9)
+        calls = [backend.ask(CALL, stop=StopSignal(), failed=lambda error: None) for _ in range(3)]
+        await asyncio.gather(*calls)
+        return backend.succeeded, backend.wave, backend.flying, backend.pace.failures
+
+    assert asyncio.run(asking()) == (True, 1, 0, 0)
+
+
+def test_lone_surrogates_are_replaced_and_nothing_else() -> None:
+    broken = Completion(CALL.key, "a\ud800b", "mine:a")
+    whole = Completion(CALL.key, "née 甲", "mine:a")
+    replies = [broken, whole]
+
+    async def asking() -> list[str]:
+        backend = Backend(Endpoint("mine"), Fake(replies), Pace(4), None, asyncio.Semaphore(4))
+        return [
+            (await backend.ask(CALL, stop=StopSignal(), failed=lambda error: None)).text
+            for _ in replies
+        ]
+
+    assert asyncio.run(asking()) == ["a?b", "née 甲"]
+
+
+def test_a_run_that_is_told_to_stop_asks_no_more() -> None:
+    async def asking() -> None:
+        stop = StopSignal()
+        stop.stop()
+        backend = Backend(Endpoint("mine"), Fake(), Pace(4), None, asyncio.Semaphore(4))
+        await backend.ask(CALL, stop=stop, failed=lambda error: None)
+
+    with pytest.raises(StoppedError):
+        asyncio.run(asking())
