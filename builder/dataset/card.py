@@ -16,7 +16,7 @@ from builder.dataset import charts, manifests, sections
 from builder.dataset.facts import Facts, report_of
 from builder.dataset.manifests import Manifest
 from builder.dataset.markdown import Raw, table, text
-from builder.quality import strain
+from builder.quality import report_file
 
 NAME = "README.md"
 MARK = "<!-- written by text-dataset-builder from manifest.json; edits here are overwritten -->"
@@ -58,7 +58,7 @@ def draw(facts: Facts) -> dict[str, str]:
     figures = {}
     if facts.manifest.axes:
         figures["plots/axes.svg"] = charts.shares(facts.manifest.axes)
-    if facts.report and (summaries := strain.by_measure(facts.report)):
+    if facts.report and (summaries := report_file.by_measure(facts.report)):
         figures["plots/gates.svg"] = charts.gates(summaries)
     return figures
 

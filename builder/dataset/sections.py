@@ -10,8 +10,8 @@ from builder.dataset.facts import Facts
 from builder.dataset.history import Release
 from builder.dataset.manifests import AxisShares, Manifest
 from builder.dataset.markdown import fenced, folded, table, text
-from builder.quality import strain
-from builder.quality.strain import Judged
+from builder.quality import report_file
+from builder.quality.report_file import Judged
 
 OWN = {
     "_scenario": "the scenario that the row comes from",
@@ -157,7 +157,7 @@ def _gates(facts: Facts) -> Iterator[str]:
     if report.reference_rows:
         over += f", beside {report.reference_rows:,} rows of reference"
     yield f"Measured over {over}: " + (f"**{failed} failed.**" if failed else "every gate holds.")
-    summaries = strain.by_measure(report)
+    summaries = report_file.by_measure(report)
     if not summaries:
         return
     gates = dict.fromkeys(summary.worst.gate.partition(".")[0] for summary in summaries)
@@ -174,7 +174,7 @@ def _gates(facts: Facts) -> Iterator[str]:
     worst = [summary.worst for summary in summaries]
     if any(figure.strain > 1 and figure.verdict == "pass" for figure in worst):
         yield "A figure beyond its limit passes where chance alone explains it."
-    figures = strain.each(report)
+    figures = report_file.figures(report)
     if len(figures) > len(summaries):
         every = table(heads, [_figure(figure) for figure in figures])
         yield folded(f"All {len(figures)} figures", every)

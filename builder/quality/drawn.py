@@ -12,7 +12,7 @@ from builder.plan.plans import Plan, ScenarioPlan
 from builder.project import scenarios
 from builder.project.draws import Draw
 from builder.quality import contexts, gates
-from builder.quality.drift_gate import Drift
+from builder.quality.drift import Drift
 from builder.quality.findings import (
     Context,
     Evidence,

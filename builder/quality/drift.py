@@ -1,4 +1,4 @@
-"""How far columns have moved from a reference: effect sizes beside p-values.
+"""Whether numbers, categories and texts are spread as in the reference: effect sizes and p-values.
 
 With a million rows every shift is significant, and among twenty columns one is by chance. So
 what counts as drift is an effect above its limit whose p-value, corrected over all tests that
@@ -8,17 +8,23 @@ were made (Holm 1979), is below alpha as well.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from builder.stats import association, distances, significance
+from builder.project.expect import Measure
+from builder.quality.findings import LEAST_POINTS, Evidence, Finding, Limits, names_of
+from builder.stats import association, distances, two_sample
 from builder.stats.distances import BINS, Floats
+from builder.table.column import Column
+from builder.table.frame import Frame
 
 ALPHA = 0.05
 LEAST = 30
 """Present values that a column needs on each side."""
+FEW = 12
+"""A number column of at most so many distinct values is compared as categories."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +65,10 @@ def numbers(column: str, values: Floats, reference: Floats) -> Shift:
         "psi": distances.psi(*deciles),
     }
     p = {
-        "mean_shift": significance.welch(x, y),
-        "ks": significance.ks_p(ks, len(x), len(y)),
-        "js": significance.chi_square(*quantiles),
-        "psi": significance.chi_square(*deciles),
+        "mean_shift": distances.welch(x, y),
+        "ks": distances.ks_p(ks, len(x), len(y)),
+        "js": distances.chi_square(*quantiles),
+        "psi": distances.chi_square(*deciles),
     }
     return Shift(column, len(x), len(y), effects, p)
 
@@ -79,7 +85,7 @@ def categories(column: str, values: Sequence[object], reference: Sequence[object
         "cramer": association.cramer(np.stack((a, b))),
     }
     return Shift(
-        column, len(x), len(y), effects, dict.fromkeys(effects, significance.chi_square(a, b))
+        column, len(x), len(y), effects, dict.fromkeys(effects, distances.chi_square(a, b))
     )
 
 
@@ -98,7 +104,7 @@ def drifted(
         for effect, p in shift.p.items()
         if effect in limits
     ]
-    corrected = significance.holm([p for _, _, p in tests])
+    corrected = distances.holm([p for _, _, p in tests])
     beyond = [
         (shift, effect, float(p))
         for (shift, effect, _), p in zip(tests, corrected, strict=True)
@@ -131,3 +137,97 @@ def _counted(x: list[str], y: list[str]) -> tuple[Floats, Floats]:
         grouped = (np.append(v[~rare], np.bincount(group, v[rare], many)) for v in (a, b))
         a, b = (np.asarray(v, dtype=np.float64) for v in grouped)
     return a, b
+
+
+class Drift:
+    """The gate of every shared column against the reference's, and of the texts as a whole."""
+
+    name = "drift"
+    asks = "are numbers and categories spread as in the reference?"
+    measures = (
+        Measure(
+            "mean_shift", 0.1, upper=True, most=None,
+            meaning="the mean moved, in standard deviations of the reference",
+        ),
+        Measure(
+            "ks", 0.1, upper=True,
+            meaning="the two distribution functions are further apart (Kolmogorov and Smirnov)",
+        ),
+        Measure("js", 0.1, upper=True, meaning="Jensen-Shannon divergence, in nats"),
+        Measure(
+            "psi", 0.2, upper=True, most=None,
+            meaning="population stability index, less what chance gives",
+        ),
+        Measure("cramer", 0.1, upper=True, meaning="the shares of a category moved (Cramér's V)"),
+        Measure(
+            "classifier", 0.9, upper=True, strict=False,
+            meaning="a classifier tells the texts from the reference's, as AUC",
+        ),
+    )  # fmt: skip
+
+    def __call__(self, evidence: Evidence, limits: Limits) -> Iterator[Finding]:
+        if evidence.reference is None:
+            return
+        yield from self._columns(evidence, evidence.reference, limits)
+        if evidence.texts and evidence.reference_texts:
+            yield _texts(evidence, limits)
+
+    def _columns(self, evidence: Evidence, reference: Frame, limits: Limits) -> Iterator[Finding]:
+        """Findings about each shared column; one fails only beyond its limit and beyond chance."""
+        shifts = [
+            _shift(evidence.rows.columns[name], reference.columns[name]) for name in evidence.shared
+        ]
+        bounds = {measure.name: limits.bound(f"drift.{measure.name}") for measure in self.measures}
+        beyond = {(shift.column, effect): p for shift, effect, p in drifted(shifts, bounds)}
+        for shift in shifts:
+            if min(shift.n, shift.reference) < LEAST:
+                need = f"{shift.n} values, {shift.reference} of reference; {LEAST} are needed"
+                yield Finding.too_few("drift.ks", shift.column, need)
+                continue
+            for effect, value in shift.effects.items():
+                if effect not in shift.p:
+                    yield Finding(f"drift.{effect}", shift.column, value, None, "pass")
+                    continue
+                p = beyond.get((shift.column, effect))
+                yield limits.judge(
+                    f"drift.{effect}",
+                    shift.column,
+                    value,
+                    f"differs from the reference beyond chance (p = {p or 0:.2g}, corrected)",
+                    significant=p is not None,
+                )
+
+
+def _texts(evidence: Evidence, limits: Limits) -> Finding:
+    """A finding about how well a classifier tells the texts of both sides apart."""
+    ours, theirs = evidence.vectors
+    if min(len(ours), len(theirs)) < LEAST_POINTS:
+        return Finding.too_few(
+            "drift.classifier", "text", f"{LEAST_POINTS} texts a side are needed"
+        )
+    result = two_sample.ridge(ours, theirs, evidence.rng("classifier"))
+    return limits.judge(
+        "drift.classifier",
+        "text",
+        result.auc,
+        "a classifier tells these texts from the reference's: give examples of its style",
+        significant=result.p < ALPHA,
+    )
+
+
+def _shift(ours: Column, theirs: Column) -> Shift:
+    """The effects of one column; numbers of few distinct values are categories with a mean."""
+    if not (ours.numeric and theirs.numeric):
+        return categories(ours.name, names_of(ours), names_of(theirs))
+    shift = numbers(ours.name, ours.values, theirs.values)
+    distinct = np.unique(np.concatenate((ours.values, theirs.values)))
+    if (~np.isnan(distinct)).sum() > FEW or not shift.effects:
+        return shift
+    # Distances between distributions assume few ties; the mean does not.
+    counted = categories(ours.name, names_of(ours), names_of(theirs))
+    mean = "mean_shift"
+    return replace(
+        counted,
+        effects={mean: shift.effects[mean], **counted.effects},
+        p={mean: shift.p[mean], **counted.p},
+    )

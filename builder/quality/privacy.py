@@ -1,7 +1,7 @@
-"""What a dataset gives away of its reference: copies, long verbatim runs, rows too close.
+"""Whether a row is copied from the reference, or gives a person away.
 
-Personal data by shape is in `pii`. None of these is a proof of privacy; each finds one way in
-which reference rows leak.
+Copies, long verbatim runs, rows too close; personal data by shape is in `pii`. None of these is a
+proof of privacy; each finds one way in which reference rows leak.
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from builder.quality import coverage, drift, pii
+from builder.project.expect import Measure
+from builder.quality import coverage, drift
 from builder.quality.findings import LEAST_POINTS, Evidence, Finding, Limits, names_of
-from builder.stats import features, near, neighbours, shingles, significance
+from builder.stats import distances, features, near, neighbours, shingles
 from builder.table import frame
 
 RUN, RUN_CJK = 50, 20
@@ -152,7 +153,7 @@ def too_close(
 
 def _above(share: float, expected: float, n: int) -> float:
     """p-value of at least this share of n where `expected` is true."""
-    return significance.binomial(round(share * n), n, expected)
+    return distances.binomial(round(share * n), n, expected)
 
 
 def _runs(chosen: list[int], ours: list[str], theirs: list[str], size: int) -> list[Run]:
@@ -225,11 +226,43 @@ def _powers(base: int, n: int) -> NDArray[np.uint64]:
     return np.cumprod(powers, dtype=np.uint64)
 
 
-def findings(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
-    """The findings of the gate, in the order of its measures."""
-    yield from _copied_texts(evidence, limits)
-    yield from _copied_rows(evidence, limits)
-    yield from _personal_data(evidence, limits)
+class Privacy:
+    """The gate of copies, of rows too close to the reference, and of personal data."""
+
+    name = "privacy"
+    asks = "is a row copied from the reference, or does one give a person away?"
+    measures = (
+        Measure(
+            "copied_rows", 0, upper=True, most=None,
+            meaning="rows equal reference rows, beyond what the reference repeats itself",
+        ),
+        Measure(
+            "copied_texts", 0, upper=True, most=None,
+            meaning="texts that equal a reference text or are as near as 0.8 to it",
+        ),
+        Measure(
+            "verbatim", 0, upper=True, most=None,
+            meaning="texts that share 50 characters in a row with the reference (20 for Chinese)",
+        ),
+        Measure(
+            "closest", 0.6, upper=True,
+            meaning="rows lie nearer to what they were made from than to rows held out",
+        ),
+        Measure(
+            "too_close", 0.15, upper=True,
+            meaning="rows lie nearer to a reference row than 95 % of reference rows do (nothing held out)",
+        ),
+        Measure("pii", 0, upper=True, most=None, meaning="personal data or keys, see below"),
+        Measure(
+            "placeholders", 0, upper=True, strict=False, most=None,
+            meaning="addresses and numbers reserved for examples, such as `example.com`",
+        ),
+    )  # fmt: skip
+
+    def __call__(self, evidence: Evidence, limits: Limits) -> Iterator[Finding]:
+        yield from _copied_texts(evidence, limits)
+        yield from _copied_rows(evidence, limits)
+        yield from _personal_data(evidence, limits)
 
 
 def _copied_texts(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
@@ -302,9 +335,14 @@ def _too_near(evidence: Evidence, limits: Limits, reference: frame.Frame) -> Ite
 
 def _personal_data(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
     """Findings about personal data and placeholders in any column of strings."""
-    strings = _strings(evidence.rows)
-    if not strings:
+    # A plan reads the measures alone; its patterns take long to compile.
+    from builder.quality import pii
+
+    columns = [column.values for column in evidence.rows.columns.values() if not column.numeric]
+    if not evidence.rows.rows or not columns:
         return
+    # Strings of every kind: a number hides in an id as well as in a text.
+    strings = ["\n".join(str(cell) for cell in row if cell) for row in zip(*columns, strict=True)]
     rows_by_kind = pii.scan(strings)
     placeholders = rows_by_kind.pop("placeholder", [])
     kinds = ", ".join(
@@ -331,9 +369,3 @@ def _sample(points: features.Vectors, rng: np.random.Generator) -> features.Vect
 
 def _tuples(side: frame.Frame, names: list[str]) -> list[tuple[str | None, ...]]:
     return list(zip(*(names_of(side.columns[name]) for name in names), strict=True))
-
-
-def _strings(rows: frame.Frame) -> list[str]:
-    """Each row's strings of every kind: a number hides in an id as well as in a text."""
-    columns = [column.values for column in rows.columns.values() if not column.numeric]
-    return ["\n".join(str(cell) for cell in row if cell) for row in zip(*columns, strict=True)]

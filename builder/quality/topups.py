@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from builder.quality import coverage, pii
-from builder.stats import diversity, features, kmeans, shingles
+from builder.stats import diversity, features, neighbours, shingles
 
 FOCUS = "focus"
 """The axis of a top-up."""
@@ -87,7 +87,7 @@ def propose(
     reach = coverage.reach(ours, points[:half])
     ceiling = coverage.reach(points[half:][: len(ours)], points[:half]).coverage
     count = clusters or max(2, min(12, len(points) // 50))
-    owner = kmeans.clusters(points, count, rng)
+    owner = neighbours.clusters(points, count, rng)
     thin = []
     for cluster in range(count):
         members = owner == cluster

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from builder.sampling import (
     arguments,
-    latent,
     margins,
     normal,
     packed,
@@ -43,7 +42,7 @@ class Copula:
             raise ValueError(f"copula needs at least {FEWEST} rows; here are {len(table)}")
         ordered = packed.canonical(table)
         dimensions, low, high = margins.learn(ordered)
-        _, r = latent.place(low, high, rng)
+        _, r = margins.place(low, high, rng)
         return margins.store(ordered, dimensions) | {"factor": np.linalg.cholesky(r)}
 
     @staticmethod
@@ -55,7 +54,7 @@ class Copula:
     def draw(arrays: Arrays, u: NDArray[np.float64]) -> dict[str, Column]:
         """n rows within the observed values of every column."""
         independent = [normal.quantile(u[:, j]) for j in range(u.shape[1])]
-        z = latent.correlate(independent, arrays["factor"])
+        z = margins.correlate(independent, arrays["factor"])
         dimensions = margins.load(arrays)
         values = [margin.invert(row) for margin, row in zip(dimensions, z, strict=True)]
         return margins.columns(arrays, dimensions, values)

@@ -13,14 +13,14 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from builder.sampling import arguments, truncated
+from builder.sampling import arguments, normal
+from builder.sampling.normal import Floats
 from builder.sampling.sampler import Arrays, Options
 from builder.table import kinds
 from builder.table.column import Column
 from builder.table.kinds import CATEGORY, DATE, INTEGER, NUMBER, Kind
 from builder.table.tables import Table
 
-Floats = NDArray[np.float64]
 BOUNDS = ("min", "max", "round")
 WIDEST = 1e7
 """The largest mean of a Poisson draw: beyond it, a normal one with `round: 0` is the same."""
@@ -89,20 +89,20 @@ class Normal(Declared):
         arguments.required("normal", options, ("mean", "sd"))
         options = _numbers("normal", options)
         arguments.positive("normal", "sd", options["sd"])
-        truncated.bounds("normal", options, options["mean"], options["sd"])
+        normal.bounds("normal", options, options["mean"], options["sd"])
         return options
 
     @staticmethod
     def fit(table: Table, options: Options, rng: np.random.Generator) -> Arrays:
         """The options as arrays, and the bounds as probabilities."""
         return _arrays(
-            {**options, **truncated.bounds("normal", options, options["mean"], options["sd"])}
+            {**options, **normal.bounds("normal", options, options["mean"], options["sd"])}
         )
 
     @staticmethod
     def draw(arrays: Arrays, u: Floats) -> dict[str, Column]:
         """n numbers between min and max."""
-        values = float(arrays["mean"]) + float(arrays["sd"]) * truncated.values(arrays, u[:, 0])
+        values = float(arrays["mean"]) + float(arrays["sd"]) * normal.values(arrays, u[:, 0])
         return _bounded(arrays, values)
 
 
@@ -124,23 +124,21 @@ class Lognormal(Declared):
         arguments.positive("lognormal", "sigma", options["sigma"])
         if options.get("max", 1.0) <= 0:
             raise ValueError(f"lognormal: max is above 0, not {options['max']!r}")
-        truncated.bounds(
-            "lognormal", truncated.logarithms(options), options["mu"], options["sigma"]
-        )
+        normal.bounds("lognormal", normal.logarithms(options), options["mu"], options["sigma"])
         return options
 
     @staticmethod
     def fit(table: Table, options: Options, rng: np.random.Generator) -> Arrays:
         """The options as arrays, and the bounds as probabilities."""
-        bounds = truncated.bounds(
-            "lognormal", truncated.logarithms(options), options["mu"], options["sigma"]
+        bounds = normal.bounds(
+            "lognormal", normal.logarithms(options), options["mu"], options["sigma"]
         )
         return _arrays({**options, **bounds})
 
     @staticmethod
     def draw(arrays: Arrays, u: Floats) -> dict[str, Column]:
         """n numbers above 0, between min and max."""
-        logs = float(arrays["mu"]) + float(arrays["sigma"]) * truncated.values(arrays, u[:, 0])
+        logs = float(arrays["mu"]) + float(arrays["sigma"]) * normal.values(arrays, u[:, 0])
         return _bounded(arrays, np.exp(np.minimum(logs, 709.0)))
 
 

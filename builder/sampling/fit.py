@@ -8,9 +8,9 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from builder.sampling import arguments, compare, packed
+from builder.sampling import arguments, fidelity, packed
 from builder.sampling.cart import Cart
-from builder.sampling.compare import Way
+from builder.sampling.fidelity import Way
 from builder.sampling.gmm import Mixture
 from builder.sampling.sampler import Arrays, Options
 from builder.table.column import Column
@@ -40,12 +40,12 @@ class Fit:
     def fit(table: Table, options: Options, rng: np.random.Generator) -> Arrays:
         """The arrays of the chosen sampler, fitted on all rows, with `chosen`, `ways` and `scores`.
 
-        Scores are those of `compare.held_out`, the nearest to 0.5 first. ValueError under 40 rows.
+        Scores are those of `fidelity.score`, the nearest to 0.5 first. ValueError under 40 rows.
         """
         if len(table) < FEWEST:
             raise ValueError(f"fit needs at least {FEWEST} rows to choose; here are {len(table)}")
         ordered = packed.canonical(table)
-        scores = compare.held_out(ordered, WAYS, rng)
+        scores = fidelity.score(ordered, WAYS, rng)
         ranked = sorted(scores, key=lambda name: (abs(scores[name] - 0.5), name))
         sampler, settings = WAYS[ranked[0]]
         return sampler.fit(ordered, settings, rng) | {

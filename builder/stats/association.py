@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from builder.stats import significance
+from builder.stats import distances
 from builder.stats.distances import Floats
 
 Codes = NDArray[np.int64]
@@ -54,7 +54,7 @@ def correlation_ratio(numbers: Floats, codes: Codes) -> float:
 
 def cramer(counts: Floats) -> float:
     """Cramér's V of a table of counts (r, c), corrected for chance (Bergsma 2013): 0 to 1."""
-    statistic, freedom = significance.pearson(counts)
+    statistic, freedom = distances.pearson(counts)
     n = float(counts.sum())
     if not freedom or n < 2:
         return 0.0

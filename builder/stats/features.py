@@ -39,21 +39,18 @@ def vectors(
     A text without characters is a vector of zeros. The same texts give the same vectors.
     """
     both = [shingles.normalise(text[:MOST]) for text in (*texts, *reference)]
-    script = np.array([shingles.is_cjk(text) for text in both], dtype=bool)
-    blocks = []
     if not any(both):
-        blocks.append(np.zeros((len(both), D), dtype=np.float32))
-    elif semantic is None:
-        blocks.append(_lexical(both, np.ones(len(both), dtype=bool), len(texts)))
-    else:
-        if script.any():
-            blocks.append(_lexical(both, script, len(texts)))
-        if not script.all():
-            chosen = np.flatnonzero(~script)
-            sentences = semantic([both[at] for at in chosen])
-            block = np.zeros((len(both), sentences.shape[1]), dtype=np.float32)
-            block[chosen] = sentences
-            blocks.append(block)
+        return np.zeros((len(texts), D), np.float32), np.zeros((len(reference), D), np.float32)
+    lexical = np.array([semantic is None or shingles.is_cjk(text) for text in both], dtype=bool)
+    blocks = []
+    if lexical.any():
+        blocks.append(_lexical(both, lexical, len(texts)))
+    if semantic is not None and not lexical.all():
+        chosen = np.flatnonzero(~lexical)
+        sentences = semantic([both[at] for at in chosen])
+        block = np.zeros((len(both), sentences.shape[1]), dtype=np.float32)
+        block[chosen] = sentences
+        blocks.append(block)
     whole = np.hstack(blocks)
     return whole[: len(texts)], whole[len(texts) :]
 
@@ -78,11 +75,8 @@ def columns(
         known = sorted({str(v) for v in (*a, *b)})[:1000]
         at = {value: k for k, value in enumerate(known)}
         for side, blocks in ((a, ours), (b, theirs)):
-            block = np.zeros((len(side), len(known)))
-            for row, value in enumerate(side):
-                if str(value) in at:
-                    block[row, at[str(value)]] = np.sqrt(0.5)
-            blocks.append(block)
+            codes = [at.get(str(value), len(known)) for value in side]
+            blocks.append(np.sqrt(0.5) * np.eye(len(known) + 1, len(known))[codes])
     return np.hstack(ours).astype(np.float32), np.hstack(theirs).astype(np.float32)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from builder import extras
-from builder.stats import threads
+from builder.stats import distances, threads
 
 MOST = 4_000
 """Points a side that take part."""
@@ -44,11 +44,10 @@ def auc_error(n: int, m: int) -> float:
 
 def separation(scores: Sequence[tuple[float, float]]) -> Separation:
     """The mean of independent AUCs, each with its standard error, and what chance says of them."""
-    with extras.importing("stats"):
-        from scipy.special import ndtr
-
     z = sum((value - 0.5) / error for value, error in scores) / np.sqrt(len(scores))
-    return Separation(float(np.mean([value for value, _ in scores])), float(ndtr(-z)))
+    return Separation(
+        float(np.mean([value for value, _ in scores])), float(distances.special().ndtr(-z))
+    )
 
 
 @threads.single()
