@@ -24,7 +24,6 @@ class Bootstrap:
 
     @staticmethod
     def options(given: object) -> dict[str, Any]:
-        """No option of its own; ValueError for any."""
         return arguments.named("bootstrap", given, ())
 
     @staticmethod
@@ -41,7 +40,6 @@ class Bootstrap:
 
     @staticmethod
     def draw(arrays: Arrays, u: NDArray[np.float64]) -> dict[str, Column]:
-        """n rows of the table."""
         n = len(arrays["values0"])
         rows = np.minimum((u[:, 0] * n).astype(np.int64), n - 1)
         return packed.unpack(arrays, rows)

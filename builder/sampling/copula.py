@@ -32,7 +32,6 @@ class Copula:
 
     @staticmethod
     def options(given: object) -> dict[str, Any]:
-        """No option of its own; ValueError for any."""
         return arguments.named("copula", given, ())
 
     @staticmethod
@@ -47,7 +46,6 @@ class Copula:
 
     @staticmethod
     def width(arrays: Arrays) -> int:
-        """One for each latent dimension."""
         return len(arrays["factor"])
 
     @staticmethod

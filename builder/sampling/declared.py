@@ -54,12 +54,10 @@ class Declared:
 
     @staticmethod
     def fit(table: Table, options: Options, rng: np.random.Generator) -> Arrays:
-        """The options as arrays; there is no table to learn from."""
         return _arrays(options)
 
     @staticmethod
     def width(arrays: Arrays) -> int:
-        """One uniform number a row."""
         return 1
 
 
@@ -68,12 +66,10 @@ class Uniform(Declared):
 
     @staticmethod
     def options(given: object) -> dict[str, Any]:
-        """low, high and round."""
         return _between("uniform", given, extra=("round",))
 
     @staticmethod
     def draw(arrays: Arrays, u: Floats) -> dict[str, Column]:
-        """n numbers from low to high."""
         low, high = float(arrays["low"]), float(arrays["high"])
         values = np.clip(low + u[:, 0] * (high - low), low, high)
         return _rounded(arrays, values, low, high)
@@ -84,7 +80,6 @@ class Normal(Declared):
 
     @staticmethod
     def options(given: object) -> dict[str, Any]:
-        """mean, sd, min, max and round."""
         options = arguments.named("normal", given, ("mean", "sd"), BOUNDS)
         arguments.required("normal", options, ("mean", "sd"))
         options = _numbers("normal", options)
@@ -94,14 +89,12 @@ class Normal(Declared):
 
     @staticmethod
     def fit(table: Table, options: Options, rng: np.random.Generator) -> Arrays:
-        """The options as arrays, and the bounds as probabilities."""
         return _arrays(
             {**options, **normal.bounds("normal", options, options["mean"], options["sd"])}
         )
 
     @staticmethod
     def draw(arrays: Arrays, u: Floats) -> dict[str, Column]:
-        """n numbers between min and max."""
         values = float(arrays["mean"]) + float(arrays["sd"]) * normal.values(arrays, u[:, 0])
         return _bounded(arrays, values)
 
@@ -111,7 +104,6 @@ class Lognormal(Declared):
 
     @staticmethod
     def options(given: object) -> dict[str, Any]:
-        """mu, sigma, min, max and round."""
         options = arguments.named("lognormal", given, ("mu", "sigma"), ("median", *BOUNDS))
         options = _numbers("lognormal", options)
         if "median" in options:
@@ -129,7 +121,6 @@ class Lognormal(Declared):
 
     @staticmethod
     def fit(table: Table, options: Options, rng: np.random.Generator) -> Arrays:
-        """The options as arrays, and the bounds as probabilities."""
         bounds = normal.bounds(
             "lognormal", normal.logarithms(options), options["mu"], options["sigma"]
         )
@@ -137,7 +128,6 @@ class Lognormal(Declared):
 
     @staticmethod
     def draw(arrays: Arrays, u: Floats) -> dict[str, Column]:
-        """n numbers above 0, between min and max."""
         logs = float(arrays["mu"]) + float(arrays["sigma"]) * normal.values(arrays, u[:, 0])
         return _bounded(arrays, np.exp(np.minimum(logs, 709.0)))
 
@@ -147,7 +137,6 @@ class Poisson(Declared):
 
     @staticmethod
     def options(given: object) -> dict[str, Any]:
-        """mean, min and max."""
         options = arguments.named("poisson", given, ("mean",), ("min", "max"))
         arguments.required("poisson", options, ("mean",))
         options = _numbers("poisson", options)
@@ -163,7 +152,6 @@ class Poisson(Declared):
 
     @staticmethod
     def draw(arrays: Arrays, u: Floats) -> dict[str, Column]:
-        """n counts."""
         return _column(INTEGER, arrays["values"][_steps(arrays["cumulative"], u[:, 0])])
 
 
@@ -172,13 +160,11 @@ class Integer(Declared):
 
     @staticmethod
     def options(given: object) -> dict[str, Any]:
-        """low and high."""
         options = _between("integer", given)
         return {word: arguments.whole("integer", word, options[word]) for word in options}
 
     @staticmethod
     def draw(arrays: Arrays, u: Floats) -> dict[str, Column]:
-        """n whole numbers."""
         return _column(INTEGER, _evenly(arrays, u[:, 0]))
 
 
@@ -197,7 +183,6 @@ class Date(Declared):
 
     @staticmethod
     def draw(arrays: Arrays, u: Floats) -> dict[str, Column]:
-        """n days since 1970."""
         return _column(DATE, _evenly(arrays, u[:, 0]))
 
 
@@ -242,7 +227,6 @@ class Choice(Declared):
 
     @staticmethod
     def draw(arrays: Arrays, u: Floats) -> dict[str, Column]:
-        """n of the values."""
         kind, values = kinds.OF_CODE[arrays["kind"].item()], arrays["values"]
         if kind == CATEGORY:
             values = values.astype(object)

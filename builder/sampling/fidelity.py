@@ -88,11 +88,8 @@ def compare(
 
 def associations(table: Table) -> Floats:
     """Strengths (d, d) of association, see `association.matrix`; a missing category is one more."""
-    columns = [
-        _codes(column.values)[0] if not column.numeric else column.values
-        for column in table.columns.values()
-    ]
-    return association.matrix(columns)
+    columns = table.columns.values()
+    return association.matrix([c.values if c.numeric else _codes(c.values)[0] for c in columns])
 
 
 def _likeness(drawn: Column, reference: Column) -> Likeness:
@@ -139,11 +136,8 @@ def _closest(drawn: Table, reference: Table, held_out: Table, rng: np.random.Gen
 
 def _nearest(drawn: Table, rows: Table, scale: Table) -> Floats:
     """The distance (n,) of each drawn row to the nearest of the rows, numbers by the scale's range."""
-    columns = [
-        _sides(drawn.columns[name], rows.columns[name], column)
-        for name, column in scale.columns.items()
-    ]
-    return neighbours.nearest_mixed(columns, len(drawn), len(rows))
+    sides = [_sides(drawn.columns[k], rows.columns[k], scale.columns[k]) for k in scale.columns]
+    return neighbours.nearest_mixed(sides, len(drawn), len(rows))
 
 
 def _sides(

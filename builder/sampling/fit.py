@@ -33,7 +33,6 @@ class Fit:
 
     @staticmethod
     def options(given: object) -> dict[str, Any]:
-        """No option of its own; ValueError for any."""
         return arguments.named("fit", given, ())
 
     @staticmethod
@@ -56,12 +55,10 @@ class Fit:
 
     @staticmethod
     def width(arrays: Arrays) -> int:
-        """That of the chosen sampler."""
         return WAYS[arrays["chosen"].item()][0].width(arrays)
 
     @staticmethod
     def draw(arrays: Arrays, u: NDArray[np.float64]) -> dict[str, Column]:
-        """n rows of the chosen sampler."""
         return WAYS[arrays["chosen"].item()][0].draw(arrays, u)
 
 

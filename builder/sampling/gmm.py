@@ -36,8 +36,10 @@ FEWEST = 20
 """Rows below which a mixture is noise."""
 RIDGE = 1e-5
 """Added to every variance (of columns with variance 1), so that none collapses."""
-MOST, ROWS = 30, 4
-"""Components that may be chosen, and the rows a dimension that each has at least."""
+COUNTS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 18, 22, 26, 30)
+"""Components that may be chosen."""
+ROWS = 4
+"""The rows a dimension that each component has at least."""
 SHY = 2000
 """Rows below which the criterion is checked with rows held out."""
 FOLDS, ROUNDS = 5, 2
@@ -55,7 +57,6 @@ class Mixture:
 
     @staticmethod
     def options(given: object) -> dict[str, Any]:
-        """components and space where given."""
         options = arguments.named("gmm", given, (), ("components", "space"))
         if "components" in options:
             options["components"] = arguments.whole("gmm", "components", options["components"])
@@ -79,8 +80,7 @@ class Mixture:
                 f" here are {len(table)}"
             )
         ordered = packed.canonical(table)
-        numbers = any(column.numeric for column in ordered.columns.values())
-        if "space" in options or not numbers:
+        if "space" in options or not any(c.numeric for c in ordered.columns.values()):
             return _fit(ordered, options.get("space", "scores"), components, rng)
         ways = {space: (Mixture, {**options, "space": space}) for space in ("raw", "scores")}
         tried = fidelity.score(ordered, ways, rng)
@@ -92,7 +92,6 @@ class Mixture:
 
     @staticmethod
     def width(arrays: Arrays) -> int:
-        """One for the component and one for each dimension."""
         return 1 + int(arrays["means"].shape[1])
 
     @staticmethod
@@ -143,7 +142,7 @@ def _fit(table: Table, space: str, components: int | None, rng: np.random.Genera
         for j, margin in enumerate(dimensions)
     ]
     stored = margins.store(table, dimensions) | {
-        "raw_grids": np.array([[grid.origin, grid.step, grid.decimals] for grid in grids]),
+        "raw_grids": margins.grids(grids),
         "space": np.array(space),
         "raw": raw,
         "centre": centre,
@@ -211,7 +210,8 @@ def _chosen(z: Floats, seed: int, rng: np.random.Generator) -> Any:
     n, d = z.shape
     models: dict[int, Any] = {}
     criterion: dict[int, float] = {}
-    for k in _counts(max(1, min(MOST, n // (ROWS * d)))):
+    most = max(1, n // (ROWS * d))
+    for k in (count for count in COUNTS if count <= most):
         models[k] = _model(z, k, seed)
         criterion[k] = float(models[k].bic(z))
         if min(list(criterion.values())[-3:]) > min(criterion.values()):
@@ -295,9 +295,3 @@ def stir(u: Floats, again: int) -> Floats:
     x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     x ^= x >> np.uint64(31)
     return ((x >> np.uint64(12)).astype(np.float64) + 0.5) * 2.0**-52
-
-
-def _counts(most: int) -> list[int]:
-    """1, 2, 3 … and in wider steps after 6."""
-    steps = [*range(1, 7), 8, 10, 12, 15, 18, 22, 26, 30]
-    return [k for k in steps if k <= most]

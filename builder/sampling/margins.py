@@ -79,16 +79,13 @@ def learn(table: Table) -> tuple[list[Margin], Floats, Floats]:
 
     Both ends agree for a value that stands alone; a value that is missing may be anywhere.
     """
-    margins: list[Margin] = []
-    low: list[Floats] = []
-    high: list[Floats] = []
-    for i, column in enumerate(table.columns.values()):
-        for role, values in _dimensions(column):
-            margin, below, above = _margin(i, role, values)
-            margins.append(margin)
-            low.append(below)
-            high.append(above)
-    return margins, np.column_stack(low), np.column_stack(high)
+    dimensions = [
+        _margin(i, role, values)
+        for i, column in enumerate(table.columns.values())
+        for role, values in _dimensions(column)
+    ]
+    margins, low, high = zip(*dimensions, strict=True)
+    return list(margins), np.column_stack(low), np.column_stack(high)
 
 
 def columns(
@@ -104,53 +101,52 @@ def columns(
             missing = drawn < 0.5
             continue
         if margin.role == "label":
-            texts = arrays[f"texts{margin.column}"]
-            columns_by_name[name] = Column(
-                name, kind, packed.decoded(drawn.astype(np.int64), texts)
-            )
+            cells = packed.decoded(drawn.astype(np.int64), arrays[f"texts{margin.column}"])
         else:
-            filled = drawn if missing is None else np.where(missing, np.nan, drawn)
-            columns_by_name[name] = Column(name, kind, filled)
+            cells = drawn if missing is None else np.where(missing, np.nan, drawn)
+        columns_by_name[name] = Column(name, kind, cells)
         missing = None
     return columns_by_name
 
 
 def store(table: Table, margins: Sequence[Margin]) -> Arrays:
     """Everything that `load` and `columns` need, as arrays."""
-    arrays = packed.header(table)
-    for i, column in enumerate(table.columns.values()):
-        if not column.numeric:
-            arrays[f"texts{i}"] = packed.coded(column)[1]
-    arrays["margin_columns"] = np.array([m.column for m in margins])
-    arrays["margin_roles"] = np.array([m.role for m in margins])
-    arrays["margin_stepped"] = np.array([m.stepped for m in margins])
-    arrays["margin_grids"] = np.array(
-        [[m.grid.origin, m.grid.step, m.grid.decimals] for m in margins]
+    texts = {
+        f"texts{i}": packed.coded(column)[1]
+        for i, column in enumerate(table.columns.values())
+        if not column.numeric
+    }
+    return (
+        packed.header(table)
+        | texts
+        | {
+            "margin_columns": np.array([m.column for m in margins]),
+            "margin_roles": np.array([m.role for m in margins]),
+            "margin_stepped": np.array([m.stepped for m in margins]),
+            "margin_grids": grids([m.grid for m in margins]),
+            "margin_sizes": np.array([len(m.levels) for m in margins]),
+            "margin_levels": np.concatenate([m.levels for m in margins]),
+            "margin_knots": np.concatenate([m.knots for m in margins]),
+        }
     )
-    arrays["margin_sizes"] = np.array([len(m.levels) for m in margins])
-    arrays["margin_levels"] = np.concatenate([m.levels for m in margins])
-    arrays["margin_knots"] = np.concatenate([m.knots for m in margins])
-    return arrays
+
+
+def grids(listed: Sequence[Grid]) -> Floats:
+    """Grids as rows (m, 3) of origin, step and decimals."""
+    return np.array([[grid.origin, grid.step, grid.decimals] for grid in listed])
 
 
 def load(arrays: Arrays) -> list[Margin]:
     """The margins that `store` put into arrays."""
-    margins = []
-    end = 0
-    for i, size in enumerate(arrays["margin_sizes"].tolist()):
-        start, end = end, end + size
-        origin, step, decimals = arrays["margin_grids"][i].tolist()
-        margins.append(
-            Margin(
-                column=int(arrays["margin_columns"][i]),
-                role=arrays["margin_roles"][i].item(),
-                stepped=bool(arrays["margin_stepped"][i]),
-                levels=arrays["margin_levels"][start:end],
-                knots=arrays["margin_knots"][start:end],
-                grid=Grid(origin, step, int(decimals)),
-            )
+    ends = np.cumsum(arrays["margin_sizes"])[:-1]
+    levels, knots = (np.split(arrays[f"margin_{part}"], ends) for part in ("levels", "knots"))
+    heads = [arrays[f"margin_{part}"].tolist() for part in ("columns", "roles", "stepped", "grids")]
+    return [
+        Margin(column, role, stepped, levels[i], knots[i], Grid(origin, step, int(decimals)))
+        for i, (column, role, stepped, (origin, step, decimals)) in enumerate(
+            zip(*heads, strict=True)
         )
-    return margins
+    ]
 
 
 def grid(x: Floats) -> Grid:
@@ -178,8 +174,7 @@ def grid(x: Floats) -> Grid:
 def _dimensions(column: Column) -> list[tuple[Role, Floats]]:
     """Roles and values (n,) of a column's dimensions."""
     if not column.numeric:
-        codes, texts = packed.coded(column)
-        return [("label", np.where(codes < 0, len(texts), codes).astype(np.float64))]
+        return [("label", packed.ranked(column).astype(np.float64))]
     missing = np.isnan(column.values)
     if not missing.any():
         return [("value", column.values + 0.0)]
@@ -271,5 +266,4 @@ def _definite(r: Floats) -> Floats:
         return r
     lifted = (vectors * np.maximum(values, RIDGE)) @ vectors.T
     scale = np.sqrt(np.diag(lifted))
-    restored: Floats = lifted / np.outer(scale, scale)
-    return restored
+    return np.asarray(lifted / np.outer(scale, scale))

@@ -25,15 +25,17 @@ def coded(column: Column) -> tuple[Codes, NDArray[np.str_]]:
     return np.array(codes, dtype=np.int64), texts
 
 
+def ranked(column: Column) -> NDArray[Any]:
+    """Numbers (n,) in the order of a column's values: its own, or codes; missing ones last."""
+    if column.numeric:
+        return column.values + 0.0
+    codes, texts = coded(column)
+    return np.where(codes < 0, len(texts), codes)
+
+
 def canonical(table: Table) -> Table:
     """The same rows sorted by their columns, first column first, missing values last."""
-    keys: list[NDArray[Any]] = []
-    for column in reversed(list(table.columns.values())):
-        if not column.numeric:
-            codes, texts = coded(column)
-            keys.append(np.where(codes < 0, len(texts), codes))
-        else:
-            keys.append(column.values)
+    keys = [ranked(column) for column in reversed(list(table.columns.values()))]
     return table.take(np.lexsort(keys)) if keys else table
 
 
@@ -47,11 +49,8 @@ def header(table: Table) -> Arrays:
 
 def headed(arrays: Arrays) -> list[tuple[str, Kind]]:
     """Names and kinds of the columns."""
-    codes = arrays["kinds"].tolist()
-    return [
-        (name, kinds.OF_CODE[code])
-        for name, code in zip(arrays["names"].tolist(), codes, strict=True)
-    ]
+    codes = zip(arrays["names"].tolist(), arrays["kinds"].tolist(), strict=True)
+    return [(name, kinds.OF_CODE[code]) for name, code in codes]
 
 
 def pack(table: Table) -> Arrays:

@@ -10,17 +10,16 @@ import datetime
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from builder import svg
 from builder.sampling import fidelity
 from builder.sampling.fidelity import Fidelity
+from builder.stats.distances import Floats
 from builder.table.column import Column
 from builder.table.kinds import DATE, INTEGER, NUMBER
 from builder.table.tables import Table
 from builder.text import cut
 
-Floats = NDArray[np.float64]
 INK, SOFT, RULE, PAPER = (svg.PALETTE[name] for name in ("ink", "soft", "line", "card"))
 REAL, DRAWN = svg.PALETTE["reference"], svg.PALETTE["ours"]
 MORE, LESS = svg.PALETTE["missing"], svg.PALETTE["ours"]
@@ -43,7 +42,7 @@ def page(
     """
     names = [name for name in reference.columns if name in drawn.columns]
     visible = names[:MARGINALS]
-    real, ours = associations(reference, names), associations(drawn, names)
+    real, ours = (fidelity.associations(table.select(names)) for table in (reference, drawn))
     dots = [table.take(np.sort(rng.permutation(len(table))[:DOTS])) for table in (reference, drawn)]
     notes = {column.name: f"KS {column.ks:.3f}" for column in found.columns} if found else {}
     parts = [_head(title, drawn, reference, found)]
@@ -72,11 +71,6 @@ def page(
         body, top = _matrices(names, real, ours, top)
         parts.append(body)
     return svg.document(title, WIDTH, top, *parts)
-
-
-def associations(table: Table, names: Sequence[str]) -> Floats:
-    """The associations (d, d) of these columns in this order."""
-    return fidelity.associations(table.select(names))
 
 
 def _head(title: str, drawn: Table, reference: Table, found: Fidelity | None) -> str:
