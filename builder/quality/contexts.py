@@ -15,7 +15,6 @@ from builder.project.draws import EXAMPLES, Draw
 from builder.quality.findings import Context
 from builder.stats import features
 from builder.table import frame
-from builder.table.column import Column
 from builder.table.frame import Frame
 from builder.table.kinds import (
     BOOLEAN,
@@ -43,7 +42,13 @@ def of_dataset(
         axes=axes,
         planned=_planned(dataset, axes),
         examples=tuple(examples(dataset)),
-        drawn={c.name: c for s in dataset.scenarios for d in tabled(s) for c in _drawn(d)},
+        drawn={
+            column.name: column
+            for scenario in dataset.scenarios
+            for draw in tabled(scenario)
+            if draw.table is not None
+            for column in beside(draw.table, draw.columns).columns.values()
+        },
         rejects=rejects or {},
         semantic=semantic,
     )
@@ -58,7 +63,7 @@ def of_scenario(dataset: DatasetPlan, scenario: ScenarioPlan, context: Context) 
 
 def texts(dataset: DatasetPlan) -> tuple[str, ...]:
     """The columns that make a row's text: the project's choice, else every field of free text."""
-    fields = [columns.text_fields(scenario, dataset.text) for scenario in dataset.scenarios]
+    fields = (columns.text_fields(scenario, dataset.text) for scenario in dataset.scenarios)
     return tuple(dict.fromkeys(name for names in fields for name in names))
 
 
@@ -109,11 +114,6 @@ def examples(dataset: DatasetPlan) -> list[str]:
     return list(texts)
 
 
-def _drawn(draw: Draw) -> Iterable[Column]:
-    assert draw.table is not None
-    return beside(draw.table, draw.columns).columns.values()
-
-
 def _axes(dataset: DatasetPlan) -> tuple[str, ...]:
     axes = [[axis.name for axis in s.scenario.axes] for s in dataset.scenarios]
     return tuple(name for name in axes[0] if all(name in names for names in axes))
@@ -147,10 +147,8 @@ def _kinds(dataset: DatasetPlan, known: Mapping[str, Kind], text: Sequence[str])
         dated |= {name for name, kind in scenario.drawn_kinds().items() if kind == DATE}
     kinds: dict[str, Kind] = {}
     for name, kind in known.items():
-        if name in text:
-            kinds[name] = TEXT
-        elif kind in (STRING, BOOLEAN) and name not in dated:
+        if kind in (STRING, BOOLEAN) and name not in dated:
             kinds[name] = CATEGORY
         elif kind not in (STRING, BOOLEAN, INTEGER, NUMBER):
             kinds[name] = ID
-    return kinds
+    return kinds | {name: TEXT for name in known if name in text}

@@ -225,9 +225,8 @@ def _shift(ours: Column, theirs: Column) -> Shift:
         return shift
     # Distances between distributions assume few ties; the mean does not.
     counted = categories(ours.name, names_of(ours), names_of(theirs))
-    mean = "mean_shift"
     return replace(
         counted,
-        effects={mean: shift.effects[mean], **counted.effects},
-        p={mean: shift.p[mean], **counted.p},
+        effects={"mean_shift": shift.effects["mean_shift"], **counted.effects},
+        p={"mean_shift": shift.p["mean_shift"], **counted.p},
     )

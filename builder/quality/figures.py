@@ -50,13 +50,13 @@ def shares(ours: Mapping[str, float], theirs: Mapping[str, float]) -> str:
     top = max([*ours.values(), *theirs.values()], default=1.0) or 1.0
     parts = []
     for k, value in enumerate(values):
-        y, share = k * 22, ours.get(value, 0)
-        parts.append(svg.label(92, y + 14, value, "end", room=92))
-        parts.append(svg.rect(100, y + 3, 160 * share / top, 14, class_="ours", rx=2))
-        if theirs:
-            x = 100 + 160 * theirs.get(value, 0) / top
-            parts.append(svg.line(x, y, x, y + 20, class_="mark-reference"))
-        parts.append(svg.label(300, y + 14, f"{100 * share:.0f}%", "end"))
+        y, share, x = k * 22, ours.get(value, 0), 100 + 160 * theirs.get(value, 0) / top
+        parts += [
+            svg.label(92, y + 14, value, "end", room=92),
+            svg.rect(100, y + 3, 160 * share / top, 14, class_="ours", rx=2),
+            svg.line(x, y, x, y + 20, class_="mark-reference") if theirs else "",
+            svg.label(300, y + 14, f"{100 * share:.0f}%", "end"),
+        ]
     return _picture(300, max(22, 22 * len(values)), "share of each value", parts)
 
 

@@ -84,16 +84,16 @@ def limits_of(*expectations: Mapping[str, Mapping[str, Any]]) -> Limits:
 
     The `table` of drift is the caller's to read.
     """
-    chosen: dict[str, float] = {}
     for expectation in expectations:
         for problem in expect.problems(expectation):
             raise InputError(problem.message, hint=problem.hint)
-        for gate, bounds in expectation.items():
-            chosen.update(
-                (f"{gate}.{measure}", float(bound))
-                for measure, bound in bounds.items()
-                if measure != expect.TABLE
-            )
+    chosen = {
+        f"{gate}.{measure}": float(bound)
+        for expectation in expectations
+        for gate, bounds in expectation.items()
+        for measure, bound in bounds.items()
+        if measure != expect.TABLE
+    }
     return Limits(expect.measures(), chosen)
 
 

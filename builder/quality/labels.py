@@ -42,8 +42,8 @@ class Leak(NamedTuple):
 
 def shares(values: Sequence[object]) -> dict[str, float]:
     """The share of each value, the most frequent first."""
-    counts = Counter(str(value) for value in values)
-    return {value: many / len(values) for value, many in counts.most_common()}
+    counts = Counter(map(str, values)).most_common()
+    return {value: many / len(values) for value, many in counts}
 
 
 def off_plan(values: Sequence[object], weights: Mapping[str, float]) -> tuple[float, float]:
@@ -59,8 +59,8 @@ def off_plan(values: Sequence[object], weights: Mapping[str, float]) -> tuple[fl
         return 1.0, 0.0
     statistic = float(((seen - wanted) ** 2 / wanted).sum())
     freedom = len(names) - 1
-    excess = max(0.0, statistic - freedom)
-    return float(np.sqrt(excess / seen.sum() / freedom)), distances.chi_square_p(statistic, freedom)
+    effect = float(np.sqrt(max(0.0, statistic - freedom) / seen.sum() / freedom))
+    return effect, distances.chi_square_p(statistic, freedom)
 
 
 def lengths(labels: Sequence[object], texts: Sequence[str]) -> dict[str, Lengths]:

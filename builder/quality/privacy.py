@@ -82,9 +82,7 @@ def copied_rows(
     elsewhere in the reference is what an honest dataset reaches too, and so is
     the share that would meet one if each column were drawn by itself; the larger one counts.
     """
-    counts: dict[tuple[Any, ...], int] = {}
-    for row in reference:
-        counts[row] = counts.get(row, 0) + 1
+    counts = Counter(reference)
     copied = [at for at, row in enumerate(rows) if row in counts]
     if not copied:
         return [], 0.0
@@ -298,7 +296,10 @@ def _copied_rows(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
         return
     if not any(evidence.rows.columns[name].numeric for name in names):
         return
-    ours, theirs = (_tuples(side, names) for side in (evidence.rows, reference))
+    ours, theirs = (
+        list(zip(*(names_of(side.columns[name]) for name in names), strict=True))
+        for side in (evidence.rows, reference)
+    )
     copied, chance = copied_rows(ours, theirs)
     excess = max(0.0, len(copied) - 1.1 * chance - 3 * chance**0.5) if len(names) > 1 else 0.0
     yield limits.judge(
@@ -365,7 +366,3 @@ def _personal_data(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
 def _sample(points: features.Vectors, rng: np.random.Generator) -> features.Vectors:
     """At most `coverage.MOST` of the points (n, d)."""
     return points[rng.permutation(len(points))[: coverage.MOST]]
-
-
-def _tuples(side: frame.Frame, names: list[str]) -> list[tuple[str | None, ...]]:
-    return list(zip(*(names_of(side.columns[name]) for name in names), strict=True))

@@ -100,7 +100,9 @@ def propose(
         if terms:
             thin.append(Thin(terms, share, covered, deficit))
     thin.sort(key=lambda region: (-region.deficit, region.terms))
-    return Proposal(reach.coverage, ceiling, _distinct(thin))
+    # Those of one focus are one value of the axis: the larger deficit stands.
+    distinct = {region.focus: region for region in reversed(thin)}
+    return Proposal(reach.coverage, ceiling, tuple(distinct.values())[::-1])
 
 
 def wanted(proposal: Proposal, rows: int) -> int:
@@ -246,11 +248,6 @@ def _terms(text: str) -> set[str]:
     for run in re.findall(f"(?:{shingles.CJK})+", plain):
         terms.update(run[k : k + 2] for k in range(len(run) - 1))
     return terms
-
-
-def _distinct(thin: Sequence[Thin]) -> tuple[Thin, ...]:
-    """The clusters, those of one focus as one value of the axis: the larger deficit stands."""
-    return tuple({region.focus: region for region in reversed(thin)}.values())[::-1]
 
 
 def _word(name: object) -> str:
