@@ -19,10 +19,8 @@ from builder.project.expect import Measure
 from builder.quality.findings import LEAST_POINTS, Evidence, Finding, Limits
 from builder.stats import features, neighbours
 
-K = 5
-"""Neighbours that make the radius of a point."""
-MOST = 5_000
-"""Points a side beyond which a sample stands for all."""
+K = 5  # neighbours that make the radius of a point
+MOST = 5_000  # points a side beyond which a sample stands for all
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,7 @@ from builder.quality.findings import Evidence, Finding, Limits
 from builder.stats import diversity
 
 LEAST_TEXTS = diversity.SAMPLE
-VENDI_TEXTS = 2000
-"""Texts whose vectors stand for all: the score takes their eigenvalues."""
+VENDI_TEXTS = 2000  # texts whose vectors stand for all: the score takes their eigenvalues
 
 
 class Diversity:

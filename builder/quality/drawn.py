@@ -24,8 +24,7 @@ from builder.table import frame
 from builder.table.frame import Frame
 from builder.table.tables import Table
 
-MOST = 20_000
-"""Planned cases that stand for all: those that the plan names first."""
+MOST = 20_000  # planned cases that stand for all: those that the plan names first
 
 
 def lines(

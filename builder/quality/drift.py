@@ -21,10 +21,8 @@ from builder.table.column import Column
 from builder.table.frame import Frame
 
 ALPHA = 0.05
-LEAST = 30
-"""Present values that a column needs on each side."""
-FEW = 12
-"""A number column of at most so many distinct values is compared as categories."""
+LEAST = 30  # present values that a column needs on each side
+FEW = 12  # a number column of at most so many distinct values is compared as categories
 
 
 @dataclass(frozen=True, slots=True)

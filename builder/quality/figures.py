@@ -12,8 +12,7 @@ from builder.quality.labels import Lengths
 from builder.text import number
 
 Floats = NDArray[np.float64]
-VALUES, REASONS = 10, 12
-"""The most bars of a category, and of refusals."""
+VALUES, REASONS = 10, 12  # the most bars of a category, and of refusals
 
 
 def marginal(values: Floats, reference: Floats, *, bins: int = 24) -> str:

@@ -20,8 +20,7 @@ from builder.table.kinds import CATEGORY, ID, TEXT
 
 Verdict = Literal["pass", "fail", "warn", "too-few-rows"]
 WORST_FIRST: tuple[Verdict, ...] = ("fail", "warn", "too-few-rows", "pass")
-LEAST_POINTS = 50
-"""Texts or rows that a side needs before clouds of points are compared."""
+LEAST_POINTS = 50  # texts or rows that a side needs before clouds of points are compared
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,8 +16,7 @@ from builder.stats import distances, two_sample
 from builder.table.kinds import CATEGORY
 
 BINS = 20
-LEAST = 20
-"""Rows of a label, and of all others, below which nothing is reported."""
+LEAST = 20  # rows of a label, and of all others, below which nothing is reported
 
 
 class Lengths(NamedTuple):

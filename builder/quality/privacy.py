@@ -19,11 +19,9 @@ from builder.quality.findings import LEAST_POINTS, Evidence, Finding, Limits, na
 from builder.stats import distances, features, near, neighbours, shingles
 from builder.table import frame
 
-RUN, RUN_CJK = 50, 20
-"""Characters of a verbatim run that counts."""
+RUN, RUN_CJK = 50, 20  # characters of a verbatim run that counts
 _BASE = 0x9E3779B97F4A7C15
-_CHUNK = 1 << 22
-"""Characters of the reference hashed at once."""
+_CHUNK = 1 << 22  # characters of the reference hashed at once
 
 
 class Copy(NamedTuple):

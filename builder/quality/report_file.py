@@ -21,8 +21,7 @@ from builder.quality.findings import WORST_FIRST, Evidence, Finding, Verdict
 from builder.text import number
 
 NAME = "report.json"
-VERSION = 2
-"""Files of version 1 name no version and no gates."""
+VERSION = 2  # files of version 1 name no version and no gates
 
 
 class Basis(BaseModel):

@@ -32,8 +32,7 @@ from builder.table.column import Column
 from builder.table.kinds import CATEGORY, NUMBER
 from builder.text import counted, cut, number
 
-POINTS = 700
-"""Points a side on the map of coverage."""
+POINTS = 700  # points a side on the map of coverage
 COLUMNS = 12
 PAIRS = 8
 SCENARIOS = 20

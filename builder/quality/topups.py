@@ -21,17 +21,14 @@ from numpy.typing import NDArray
 from builder.quality import coverage, pii
 from builder.stats import diversity, features, neighbours, shingles
 
-FOCUS = "focus"
-"""The axis of a top-up."""
+FOCUS = "focus"  # the axis of a top-up
 TERMS = 6
+# Reference texts that must hold a term: one that only a single text holds may name somebody.
 LEAST_TEXTS = 3
-"""Reference texts that must hold a term: one that only a single text holds may name somebody."""
+# A focus holds no run of so many words, or CJK characters, of a reference text.
 RUN_WORDS, RUN_CJK = 5, 6
-"""A focus holds no run of so many words, or CJK characters, of a reference text."""
-THIN = 0.1
-"""A cluster is thin when more than this share of it lacks a row that could be had."""
-GAIN = 0.01
-"""Coverage that two rounds must gain for another one to be worth its cost."""
+THIN = 0.1  # a cluster is thin when more than this share of it lacks a row that could be had
+GAIN = 0.01  # coverage that two rounds must gain for another one to be worth its cost
 
 
 @dataclass(frozen=True, slots=True)

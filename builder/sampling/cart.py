@@ -23,11 +23,9 @@ from builder.stats import threads
 from builder.table.column import Column
 from builder.table.tables import Table
 
-LEAF = 5
-"""The fewest rows in a leaf, as synthpop has it."""
+LEAF = 5  # the fewest rows in a leaf, as synthpop has it
 DEEPEST = 40
-PART = 0.7
-"""The share of the rows that each of several trees sees."""
+PART = 0.7  # the share of the rows that each of several trees sees
 
 
 class Cart:

@@ -21,8 +21,7 @@ from builder.sampling.sampler import Arrays, Options
 from builder.table.column import Column
 from builder.table.tables import Table
 
-FEWEST = 10
-"""Rows below which correlations are noise."""
+FEWEST = 10  # rows below which correlations are noise
 
 
 class Copula:

@@ -22,8 +22,8 @@ from builder.table.kinds import CATEGORY, DATE, INTEGER, NUMBER, Kind
 from builder.table.tables import Table
 
 BOUNDS = ("min", "max", "round")
+# The largest mean of a Poisson draw: beyond it, a normal one with `round: 0` is the same.
 WIDEST = 1e7
-"""The largest mean of a Poisson draw: beyond it, a normal one with `round: 0` is the same."""
 
 
 def parse(line: Mapping[str, Any], sampler: str) -> object:

@@ -19,14 +19,11 @@ from builder.stats.distances import Floats
 from builder.table.column import Column
 from builder.table.tables import Table
 
-Way = tuple[type[Sampler], Mapping[str, Any]]
-"""A sampler and its options in full."""
-ENOUGH = 2000
-"""Rows from which one halving says enough."""
+Way = tuple[type[Sampler], Mapping[str, Any]]  # a sampler and its options in full
+ENOUGH = 2000  # rows from which one halving says enough
+# Texts of a category that the classifier tells apart, the most frequent; the others are one.
 TEXTS = 250
-"""Texts of a category that the classifier tells apart, the most frequent; the others are one."""
-MOST = 5000
-"""Rows that take part where every row is compared with every other."""
+MOST = 5000  # rows that take part where every row is compared with every other
 
 
 @dataclass(frozen=True, slots=True)

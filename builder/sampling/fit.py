@@ -16,14 +16,13 @@ from builder.sampling.sampler import Arrays, Options
 from builder.table.column import Column
 from builder.table.tables import Table
 
-FEWEST = 40
-"""Rows whose halves are large enough to compare."""
+FEWEST = 40  # rows whose halves are large enough to compare
+# What is tried. `copula` is the second mixture with one component; `bootstrap` copies rows.
 WAYS: Mapping[str, Way] = {
     "cart": (Cart, {"leaf": 5}),
     "gmm raw": (Mixture, {"space": "raw"}),
     "gmm scores": (Mixture, {"space": "scores"}),
 }
-"""What is tried. `copula` is the second mixture with one component; `bootstrap` copies rows."""
 
 
 class Fit:

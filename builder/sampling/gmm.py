@@ -32,22 +32,16 @@ from builder.stats import distances, threads
 from builder.table.column import Column
 from builder.table.tables import Table
 
-FEWEST = 20
-"""Rows below which a mixture is noise."""
-RIDGE = 1e-5
-"""Added to every variance (of columns with variance 1), so that none collapses."""
-COUNTS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 18, 22, 26, 30)
-"""Components that may be chosen."""
-ROWS = 4
-"""The rows a dimension that each component has at least."""
-SHY = 2000
-"""Rows below which the criterion is checked with rows held out."""
+FEWEST = 20  # rows below which a mixture is noise
+RIDGE = 1e-5  # added to every variance (of columns with variance 1), so that none collapses
+COUNTS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 18, 22, 26, 30)  # components that may be chosen
+ROWS = 4  # the rows a dimension that each component has at least
+SHY = 2000  # rows below which the criterion is checked with rows held out
+# Parts that are held out one after another, and how often the rows are parted anew.
 FOLDS, ROUNDS = 5, 2
-"""Parts that are held out one after another, and how often the rows are parted anew."""
-AGAIN = 100
-"""How often a row outside the bounds is drawn again before it is moved to the bound."""
+AGAIN = 100  # how often a row outside the bounds is drawn again before it is moved to the bound
+# How much nearer to 0.5 scores must come before they are taken instead of raw values.
 PREFERENCE = 0.01
-"""How much nearer to 0.5 scores must come before they are taken instead of raw values."""
 
 
 class Mixture:

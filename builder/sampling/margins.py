@@ -24,10 +24,8 @@ from builder.stats import distances, threads
 from builder.table.column import Column
 from builder.table.tables import Table
 
-RIDGE = 1e-6
-"""The smallest eigenvalue that a correlation matrix keeps."""
-SWEEPS = 20
-"""Rounds of Gibbs sampling; the second half is averaged."""
+RIDGE = 1e-6  # the smallest eigenvalue that a correlation matrix keeps
+SWEEPS = 20  # rounds of Gibbs sampling; the second half is averaged
 Role = Literal["label", "present", "value"]
 
 

@@ -22,10 +22,9 @@ from builder.text import cut
 
 INK, SOFT, RULE, PAPER = (svg.PALETTE[name] for name in ("ink", "soft", "line", "card"))
 REAL, DRAWN = svg.PALETTE["reference"], svg.PALETTE["ours"]
-MORE, LESS = svg.PALETTE["missing"], svg.PALETTE["ours"]
-"""Correlations above and below nothing."""
+MORE, LESS = svg.PALETTE["missing"], svg.PALETTE["ours"]  # correlations above and below nothing
+# The most panels of either kind, dots in a scatter, bars of a category, named rows of a square.
 MARGINALS, PAIRS, DOTS, BARS, NAMED = 24, 6, 700, 12, 16
-"""The most panels of either kind, dots in a scatter, bars of a category, named rows of a square."""
 WIDTH, GAP, LEFT = 960.0, 24.0, 32.0
 
 

@@ -16,8 +16,7 @@ from numpy.typing import NDArray
 
 from builder.stats import shingles
 
-SAMPLE = 100
-"""Texts per subsample of distinct-n."""
+SAMPLE = 100  # texts per subsample of distinct-n
 ROUNDS = 10
 _WORD = re.compile(r"\w+|[^\w\s]")
 

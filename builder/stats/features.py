@@ -17,16 +17,11 @@ from numpy.typing import NDArray
 from builder import extras
 from builder.stats import shingles
 
-D = 64
-"""Dimensions of the character space."""
-SLOTS = 1 << 16
-"""Hashed n-grams that are told apart."""
-MOST = 2_000
-"""Characters of a text that count."""
-BLOCK = 8_192
-"""Texts whose n-grams are counted together."""
-FITTED = 4_000
-"""Texts of each side that the singular vectors are made from."""
+D = 64  # dimensions of the character space
+SLOTS = 1 << 16  # hashed n-grams that are told apart
+MOST = 2_000  # characters of a text that count
+BLOCK = 8_192  # texts whose n-grams are counted together
+FITTED = 4_000  # texts of each side that the singular vectors are made from
 Vectors = NDArray[np.float32]
 Embed = Callable[[Sequence[str]], Vectors]
 

@@ -18,13 +18,10 @@ from numpy.typing import NDArray
 from builder.stats import shingles
 
 K = TypeVar("K")
-COUNT = 120
-"""MinHash values per text."""
-CROWD = 64
-"""In a bucket of more texts than this, each is compared with the next ones only."""
+COUNT = 120  # MinHash values per text
+CROWD = 64  # in a bucket of more texts than this, each is compared with the next ones only
 
-SHARED = 6
-"""Rare shingles that two near texts must share before they are compared in full."""
+SHARED = 6  # rare shingles that two near texts must share before they are compared in full
 
 
 class Pairs(NamedTuple):

@@ -14,8 +14,7 @@ from builder import extras
 from builder.stats import threads
 
 Points = NDArray[np.floating]
-BLOCK = 1024
-"""Points compared with all others at once."""
+BLOCK = 1024  # points compared with all others at once
 
 
 def squares(a: Points, b: Points) -> Points:

@@ -15,10 +15,8 @@ from numpy.typing import NDArray
 from builder import extras
 from builder.stats import distances, threads
 
-MOST = 4_000
-"""Points a side that take part."""
-FEWEST = 40
-"""Points that vectors need on each side."""
+MOST = 4_000  # points a side that take part
+FEWEST = 40  # points that vectors need on each side
 
 
 class Separation(NamedTuple):
