@@ -1,8 +1,6 @@
 """The context in which gates see the rows of a plan: texts and labels, what was planned, and what
 the rows were made from."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any

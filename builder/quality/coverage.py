@@ -6,8 +6,6 @@ coverage is what a gate looks at, beside the ceiling that one half of the refere
 against the other.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any

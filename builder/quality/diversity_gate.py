@@ -1,7 +1,5 @@
 """Whether the texts repeat themselves, or one another, in all and by scenario."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 
 from builder.project.expect import Measure

@@ -1,8 +1,6 @@
 """Findings about columns that were drawn from a table, against that table: in a dataset, and in a
 plan before anything is asked."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any

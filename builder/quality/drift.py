@@ -5,8 +5,6 @@ what counts as drift is an effect above its limit whose p-value, corrected over 
 were made (Holm 1979), is below alpha as well.
 """
 
-from __future__ import annotations
-
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace

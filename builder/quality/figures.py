@@ -1,7 +1,5 @@
 """Pictures inside a report: SVG without style, its colours are the classes of report.css."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 import numpy as np

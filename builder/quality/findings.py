@@ -1,12 +1,10 @@
 """What gates are made of: a finding, the limits, and the evidence that gates look at."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, Self
 
 import numpy as np
 
@@ -39,7 +37,7 @@ class Finding:
     """One line: what the figure means and what to do."""
 
     @classmethod
-    def too_few(cls, gate: str, what: str, need: str) -> Finding:
+    def too_few(cls, gate: str, what: str, need: str) -> Self:
         """The finding of a measure that so few rows cannot be held to."""
         return cls(gate, what, math.nan, None, "too-few-rows", need)
 

@@ -1,7 +1,5 @@
 """Whether labels are spread as planned, and whether a text's length alone gives them away."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple

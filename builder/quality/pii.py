@@ -5,8 +5,6 @@ mod 97 for IBANs, mod 11-2 with date and province for Chinese identity numbers. 
 overlap, the one with the stronger test stands. Full-width digits count as digits.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass

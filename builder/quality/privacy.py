@@ -4,8 +4,6 @@ Copies, long verbatim runs, rows too close; personal data by shape is in `pii`. 
 proof of privacy; each finds one way in which reference rows leak.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple

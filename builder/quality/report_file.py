@@ -3,8 +3,6 @@
 A card shows one line a measure: the figure that is nearest to its limit.
 """
 
-from __future__ import annotations
-
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence

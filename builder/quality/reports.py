@@ -5,8 +5,6 @@ digest. Texts of models appear escaped, shortened, and with personal data masked
 evidence gives the same bytes; neither file names a time.
 """
 
-from __future__ import annotations
-
 import base64
 import difflib
 import hashlib

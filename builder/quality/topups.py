@@ -5,8 +5,6 @@ the axis `focus`: its distinguishing terms, each one found in several reference 
 run of their words. People read and commit the scenario; nothing is asked of a model here.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import re

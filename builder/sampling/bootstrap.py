@@ -4,8 +4,6 @@ Joint distribution and all, but every row is a copy of a real one: the privacy g
 a dataset whose columns come from here together.
 """
 
-from __future__ import annotations
-
 from typing import Any, ClassVar
 
 import numpy as np

@@ -7,8 +7,6 @@ Values are observed values, so margins, grids, bounds and missing values keep th
 mixed tables suit it best; rows are new combinations, but each value is some real row's.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any, ClassVar
 

@@ -4,8 +4,6 @@ Sklar (1959), Nelsen (2006). It suits small tables of numbers; categories take p
 one latent number each, so that relations among them are kept only roughly.
 """
 
-from __future__ import annotations
-
 from typing import Any, ClassVar
 
 import numpy as np

@@ -4,8 +4,6 @@ Every draw is the inverse of a distribution function, so bounds truncate (the sh
 them is kept and nothing piles up at an edge) and a larger u never gives a smaller value.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 from typing import Any, ClassVar

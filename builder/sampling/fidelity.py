@@ -4,8 +4,6 @@ Needs scikit-learn for the classifier; it serves fits, `draw`, reports and bench
 of kept fits.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any

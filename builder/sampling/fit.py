@@ -1,7 +1,5 @@
 """Chooses among the fitted samplers by rows held out, and keeps the choice with the fit."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any, ClassVar
 

@@ -6,8 +6,6 @@ columns. Categories always take part through scores. Nothing is drawn outside th
 bounds in either: raw rows that fall out are drawn again from the same component.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import itertools
 import warnings

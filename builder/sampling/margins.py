@@ -8,8 +8,6 @@ where values repeat, so that only observed values come out; linear between order
 elsewhere, snapped to the column's grid. Nothing leaves the observed bounds.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal

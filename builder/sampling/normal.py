@@ -3,8 +3,6 @@
 Bounds are kept by inversion: the shape inside is kept, no edge gathers any.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 from typing import Any

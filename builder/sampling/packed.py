@@ -1,7 +1,5 @@
 """Tables as arrays without Python objects, in an order that does not depend on the file's."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -4,8 +4,6 @@ Self-contained: no script, no font, nothing fetched. Text is escaped. Opens in a
 inside Markdown.
 """
 
-from __future__ import annotations
-
 import datetime
 from collections.abc import Sequence
 

@@ -6,8 +6,6 @@ arrays whatever the order of its rows, and row i of a draw depends on row i of `
 that chunking is free to change. A sampler holds no state: all of it is in the arrays.
 """
 
-from __future__ import annotations
-
 from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar, Protocol

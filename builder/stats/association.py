@@ -1,7 +1,5 @@
 """How strongly two columns hang together: numbers by ranks, categories by Cramér's V."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from typing import Any

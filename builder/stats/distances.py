@@ -6,8 +6,6 @@ scipy.special's. scipy.stats has the whole tests, with the same figures, but loa
 check a second and 45 MB.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from types import ModuleType

@@ -5,8 +5,6 @@ be compared between datasets. Words are runs of letters and digits; a CJK text c
 characters, since it has no spaces.
 """
 
-from __future__ import annotations
-
 import re
 import zlib
 from collections.abc import Iterable, Sequence

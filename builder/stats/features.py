@@ -6,8 +6,6 @@ that are not CJK get MiniLM's sentence vectors instead; on Chinese that model is
 character n-grams, so Chinese never goes to it. The two kinds fill separate coordinates.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from typing import Any
 

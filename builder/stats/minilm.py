@@ -5,8 +5,6 @@ against their digests: nothing is downloaded and none of its code is run. It bri
 graph, so the graph of the network is written here, six layers of it, and run by onnxruntime.
 """
 
-from __future__ import annotations
-
 import hashlib
 import importlib.metadata
 import json

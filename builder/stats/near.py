@@ -5,8 +5,6 @@ threshold). `Index` answers one text at a time while a dataset fills, and misses
 near as t share one of the n - ceil(t n) + 1 rarest shingles of each (Bayardo et al. 2007).
 """
 
-from __future__ import annotations
-
 import math
 from array import array
 from collections.abc import Sequence

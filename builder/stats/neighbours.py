@@ -3,8 +3,6 @@
 Memory stays linear in the points. scikit-learn's neighbours give the same, but loading it costs a check a second and 130 MB.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -5,8 +5,6 @@ characters, or of 3 when a third or more of it is Chinese, Japanese or Korean. A
 than one run is a single shingle; an empty one has none. Shingles are compared as 64-bit hashes.
 """
 
-from __future__ import annotations
-
 import re
 import unicodedata
 from collections.abc import Sequence

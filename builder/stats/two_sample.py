@@ -4,8 +4,6 @@ Boosted trees for rows of numbers, categories and missing values; a ridge on lin
 terms for vectors of texts, whose dimensions are many and alike.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import NamedTuple
 
