@@ -13,7 +13,6 @@ from builder.project.draws import EXAMPLES, Draw
 from builder.quality.findings import Context
 from builder.stats import features
 from builder.table import frame
-from builder.table.frame import Frame
 from builder.table.kinds import (
     BOOLEAN,
     CATEGORY,
@@ -34,7 +33,8 @@ def of_dataset(
     semantic: features.Embed | None = None,
 ) -> Context:
     """The context of a dataset's rows; only axes that all its scenarios have count."""
-    axes = _axes(dataset)
+    names = [[axis.name for axis in s.scenario.axes] for s in dataset.scenarios]
+    axes = tuple(name for name in names[0] if all(name in others for others in names))
     return Context(
         text=texts(dataset),
         axes=axes,
@@ -65,7 +65,7 @@ def texts(dataset: DatasetPlan) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for names in fields for name in names))
 
 
-def rows(dataset: DatasetPlan, records: Iterable[Mapping[str, Any]]) -> Frame:
+def rows(dataset: DatasetPlan, records: Iterable[Mapping[str, Any]]) -> frame.Frame:
     """Records of a dataset as typed columns: by what the plan says of them, not by their look."""
     schemas = {s.name: s.scenario.schema.row for s in dataset.scenarios}
     text = texts(dataset)
@@ -79,7 +79,7 @@ def rows(dataset: DatasetPlan, records: Iterable[Mapping[str, Any]]) -> Frame:
     return frame.build(values, kinds=_kinds(dataset, known, text))
 
 
-def beside(table: Table, names: Sequence[str] = ()) -> Frame:
+def beside(table: Table, names: Sequence[str] = ()) -> frame.Frame:
     """A reference table as a frame, or some of its columns."""
     chosen = names or tuple(table.columns)
     kinds = {name: CATEGORY for name in names if not table.columns[name].numeric}
@@ -110,11 +110,6 @@ def examples(dataset: DatasetPlan) -> list[str]:
                 if len(columns) > 1:
                     texts.update((text, None) for text in table.texts())
     return list(texts)
-
-
-def _axes(dataset: DatasetPlan) -> tuple[str, ...]:
-    axes = [[axis.name for axis in s.scenario.axes] for s in dataset.scenarios]
-    return tuple(name for name in axes[0] if all(name in names for names in axes))
 
 
 def _planned(dataset: DatasetPlan, axes: Sequence[str]) -> dict[tuple[Any, ...], int]:

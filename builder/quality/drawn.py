@@ -9,8 +9,7 @@ from builder.errors import InputError
 from builder.plan.plans import Plan, ScenarioPlan
 from builder.project import scenarios
 from builder.project.draws import Draw
-from builder.quality import contexts, gates
-from builder.quality.drift import Drift
+from builder.quality import contexts, drift, gates
 from builder.quality.findings import (
     Context,
     Evidence,
@@ -19,7 +18,6 @@ from builder.quality.findings import (
     limits_of,
 )
 from builder.table import frame
-from builder.table.frame import Frame
 from builder.table.tables import Table
 
 MOST = 20_000  # planned cases that stand for all: those that the plan names first
@@ -27,7 +25,7 @@ MOST = 20_000  # planned cases that stand for all: those that the plan names fir
 
 def lines(
     scenario: ScenarioPlan,
-    rows: Frame,
+    rows: frame.Frame,
     limits: Limits,
     names: Sequence[str] = ("drift", "privacy"),
     held: Collection[str] = (),
@@ -81,7 +79,9 @@ def _notes(
         if table is None:
             findings = list(lines(scenario, rows, limits, ["drift"]))
         else:
-            findings = list(Drift()(Evidence(rows, contexts.beside(table), Context()), limits))
+            findings = list(
+                drift.Drift()(Evidence(rows, contexts.beside(table), Context()), limits)
+            )
     except InputError as error:
         yield f"{scenario.name}: drift of the draws is not checked: {error.message}."
         return

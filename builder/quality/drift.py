@@ -14,7 +14,6 @@ import numpy as np
 from builder.project.expect import Measure
 from builder.quality.findings import LEAST_POINTS, Evidence, Finding, Limits, names_of
 from builder.stats import association, distances, two_sample
-from builder.stats.distances import BINS, Floats
 from builder.table.column import Column
 from builder.table.frame import Frame
 
@@ -39,7 +38,7 @@ class Shift:
     """Uncorrected p-values by effect, of those that are tested."""
 
 
-def numbers(column: str, values: Floats, reference: Floats) -> Shift:
+def numbers(column: str, values: distances.Floats, reference: distances.Floats) -> Shift:
     """The shift of a number column (n,) from its reference (m,); NaN is left out.
 
     The p-values are Welch's (1947) for mean_shift, Kolmogorov and Smirnov's for ks, chi-square
@@ -48,9 +47,9 @@ def numbers(column: str, values: Floats, reference: Floats) -> Shift:
     x, y = values[~np.isnan(values)], reference[~np.isnan(reference)]
     if min(len(x), len(y)) < 2:
         return Shift(column, len(x), len(y), {}, {})
-    deciles = _binned(x, y, BINS)
+    deciles = _binned(x, y, distances.BINS)
     # Divergences need bins as fine as the data carry; ten would miss a tenth of them.
-    quantiles = _binned(x, y, min(100, max(BINS, min(len(x), len(y)) // 100)))
+    quantiles = _binned(x, y, min(100, max(distances.BINS, min(len(x), len(y)) // 100)))
     ks = distances.ks(x, y)
     effects = {
         "mean_shift": abs(distances.mean_shift(x, y)),
@@ -109,13 +108,13 @@ def drifted(
     return sorted(beyond, key=lambda test: (test[2], -test[0].effects[test[1]]))
 
 
-def _binned(x: Floats, y: Floats, bins: int) -> list[Floats]:
+def _binned(x: distances.Floats, y: distances.Floats, bins: int) -> list[distances.Floats]:
     """Counts of both sides between quantiles of the reference y."""
     edges = distances.quantile_edges(y, bins)
     return [distances.histogram(side, edges) for side in (x, y)]
 
 
-def _counted(x: list[str], y: list[str]) -> tuple[Floats, Floats]:
+def _counted(x: list[str], y: list[str]) -> tuple[distances.Floats, distances.Floats]:
     """Counts of each value; those expected less than five times on a side are taken together.
 
     Into as many groups as keep ten on each side, by a digest of the value: one group for all would

@@ -4,6 +4,7 @@ Copies, long verbatim runs, rows too close; personal data by shape is in `pii`. 
 proof of privacy; each finds one way in which reference rows leak.
 """
 
+import itertools
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
@@ -156,8 +157,10 @@ def _runs(chosen: list[int], ours: list[str], theirs: list[str], size: int) -> l
     known = np.concatenate([_rolled([ours[at]], size) for at in chosen])
     distinct, place = np.unique(known, return_inverse=True)
     seen = np.zeros(len(distinct), dtype=bool)
-    for block in _blocks(theirs):
-        hashed = _rolled(block, size)
+    ends = itertools.accumulate(map(len, theirs))
+    blocks = itertools.groupby(zip(theirs, ends, strict=True), key=lambda pair: pair[1] // _CHUNK)
+    for _, block in blocks:
+        hashed = _rolled([text for text, _ in block], size)
         at = np.minimum(np.searchsorted(distinct, hashed), len(distinct) - 1)
         seen[at[distinct[at] == hashed]] = True
     hit = seen[place]
@@ -180,18 +183,6 @@ def _longest(hit: NDArray[np.bool_]) -> tuple[int, int]:
     starts, lengths = edges[::2], np.diff(edges)[::2]
     best = int(lengths.argmax())
     return int(starts[best]), int(lengths[best])
-
-
-def _blocks(texts: list[str]) -> list[list[str]]:
-    blocks: list[list[str]] = [[]]
-    size = 0
-    for text in texts:
-        if size > _CHUNK:
-            blocks.append([])
-            size = 0
-        blocks[-1].append(text)
-        size += len(text)
-    return blocks
 
 
 def _rolled(texts: list[str], size: int) -> NDArray[np.uint64]:

@@ -120,7 +120,17 @@ def of(
         passed=not verdicts["fail"],
         verdicts={verdict: verdicts[verdict] for verdict in WORST_FIRST},
         not_looked_for=pii.NOT_LOOKED_FOR,
-        gates={name: _gate_entry(declared[name]) for name in names if name in declared},
+        gates={
+            name: GateEntry(
+                asks=declared[name].asks,
+                measures={
+                    measure.name: MeasureEntry(upper=measure.upper, meaning=measure.meaning)
+                    for measure in declared[name].measures
+                },
+            )
+            for name in names
+            if name in declared
+        },
         findings=[
             FindingEntry(
                 gate=finding.gate,
@@ -155,14 +165,6 @@ def json_schema() -> dict[str, Any]:
     """The JSON Schema of the file as it is written, which docs/report.schema.json holds."""
     schema = Report.model_json_schema(mode="serialization")
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
-
-
-def _gate_entry(gate: expect.Declaration) -> GateEntry:
-    entries = {
-        measure.name: MeasureEntry(upper=measure.upper, meaning=measure.meaning)
-        for measure in gate.measures
-    }
-    return GateEntry(asks=gate.asks, measures=entries)
 
 
 @dataclass(frozen=True, slots=True)

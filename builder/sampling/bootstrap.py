@@ -7,10 +7,9 @@ a dataset whose columns come from here together.
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from builder.sampling import arguments, packed
-from builder.sampling.sampler import Arrays, Options
+from builder.sampling.sampler import Arrays, Floats, Options
 from builder.table.column import Column
 from builder.table.tables import Table
 
@@ -37,7 +36,7 @@ class Bootstrap:
         return 1
 
     @staticmethod
-    def draw(arrays: Arrays, u: NDArray[np.float64]) -> dict[str, Column]:
+    def draw(arrays: Arrays, u: Floats) -> dict[str, Column]:
         n = len(arrays["values0"])
         rows = np.minimum((u[:, 0] * n).astype(np.int64), n - 1)
         return packed.unpack(arrays, rows)

@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 
 from builder import extras
 from builder.sampling import arguments, normal, packed
-from builder.sampling.packed import Codes
-from builder.sampling.sampler import Arrays, Options
+from builder.sampling.sampler import Arrays, Floats, Options
 from builder.stats import threads
 from builder.table.column import Column
 from builder.table.tables import Table
@@ -58,7 +57,7 @@ class Cart:
         return len(arrays["names"])
 
     @staticmethod
-    def draw(arrays: Arrays, u: NDArray[np.float64]) -> dict[str, Column]:
+    def draw(arrays: Arrays, u: Floats) -> dict[str, Column]:
         """n rows; column j is taken from the table's rows in the leaf that columns < j lead to."""
         columns: dict[str, Column] = {}
         n, d = u.shape
@@ -102,7 +101,7 @@ def _codes(table: Table) -> NDArray[np.int32]:
     return np.column_stack(codes).astype(np.int32)
 
 
-def _target(column: Column, codes: NDArray[np.int32]) -> NDArray[np.float64]:
+def _target(column: Column, codes: NDArray[np.int32]) -> Floats:
     """What a tree predicts, (n, m): normal scores of numbers, indicators of categories.
 
     Numbers of which some are missing have two: the score, and whether there is one, which
@@ -121,7 +120,7 @@ def _target(column: Column, codes: NDArray[np.int32]) -> NDArray[np.float64]:
 
 
 def _places(
-    table: Table, codes: NDArray[np.int32], target: NDArray[np.float64], j: int
+    table: Table, codes: NDArray[np.int32], target: Floats, j: int
 ) -> dict[int, NDArray[np.int32]]:
     """For each category before column j, the place of every code in the order best to split.
 
@@ -144,7 +143,7 @@ def _places(
 def _grow(
     codes: NDArray[np.int32],
     places: Mapping[int, NDArray[np.int32]],
-    target: NDArray[np.float64],
+    target: Floats,
     j: int,
     leaf: int,
     trees: int,
@@ -195,7 +194,7 @@ def _grow(
     return {f"{name}{j}": np.concatenate(values).astype(np.int32) for name, values in grown.items()}
 
 
-def _descend(arrays: Arrays, j: int, seen: NDArray[np.int32], at: Codes) -> Codes:
+def _descend(arrays: Arrays, j: int, seen: NDArray[np.int32], at: packed.Codes) -> packed.Codes:
     """The leaf (n,) of every row, from the codes (j, n) of the columns before."""
     feature, threshold = arrays[f"feature{j}"], arrays[f"threshold{j}"]
     children = arrays[f"children{j}"].ravel()

@@ -7,7 +7,6 @@ one latent number each, so that relations among them are kept only roughly.
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from builder.sampling import (
     arguments,
@@ -15,7 +14,7 @@ from builder.sampling import (
     normal,
     packed,
 )
-from builder.sampling.sampler import Arrays, Options
+from builder.sampling.sampler import Arrays, Floats, Options
 from builder.table.column import Column
 from builder.table.tables import Table
 
@@ -46,7 +45,7 @@ class Copula:
         return len(arrays["factor"])
 
     @staticmethod
-    def draw(arrays: Arrays, u: NDArray[np.float64]) -> dict[str, Column]:
+    def draw(arrays: Arrays, u: Floats) -> dict[str, Column]:
         """n rows within the observed values of every column."""
         independent = [normal.quantile(u[:, j]) for j in range(u.shape[1])]
         z = margins.correlate(independent, arrays["factor"])

@@ -12,11 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from builder.sampling import arguments, normal
-from builder.sampling.normal import Floats
-from builder.sampling.sampler import Arrays, Options
-from builder.table import kinds
+from builder.sampling.sampler import Arrays, Floats, Options
 from builder.table.column import Column
-from builder.table.kinds import CATEGORY, DATE, INTEGER, NUMBER, Kind
+from builder.table.kinds import CATEGORY, DATE, INTEGER, NUMBER, OF_CODE, Kind
 from builder.table.tables import Table
 
 BOUNDS = ("min", "max", "round")
@@ -225,7 +223,7 @@ class Choice(Declared):
 
     @staticmethod
     def draw(arrays: Arrays, u: Floats) -> dict[str, Column]:
-        kind, values = kinds.OF_CODE[arrays["kind"].item()], arrays["values"]
+        kind, values = OF_CODE[arrays["kind"].item()], arrays["values"]
         if kind == CATEGORY:
             values = values.astype(object)
             values[arrays["missing"]] = None
@@ -312,8 +310,7 @@ def _counts(options: Mapping[str, Any]) -> Arrays:
 
 
 def _steps(cumulative: Floats, u: Floats) -> NDArray[np.int64]:
-    steps = np.searchsorted(cumulative, u, side="left")
-    return np.minimum(steps, len(cumulative) - 1).astype(np.int64)
+    return np.minimum(np.searchsorted(cumulative, u), len(cumulative) - 1).astype(np.int64)
 
 
 def _evenly(arrays: Arrays, u: Floats) -> Floats:

@@ -11,9 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from builder.sampling.sampler import Sampler
+from builder.sampling.sampler import Floats, Sampler
 from builder.stats import association, distances, neighbours, two_sample
-from builder.stats.distances import Floats
 from builder.table.column import Column
 from builder.table.tables import Table
 
@@ -193,7 +192,7 @@ def auc(table: Table, other: Table, rng: np.random.Generator) -> float:
     return two_sample.trees(rows[:n], rows[n:], categorical, rng)
 
 
-def _features(x: NDArray[Any], y: NDArray[Any], *, text: bool) -> NDArray[np.float64]:
+def _features(x: NDArray[Any], y: NDArray[Any], *, text: bool) -> Floats:
     """Both sides of a column as numbers (n + m,), NaN where missing; a text by how frequent it is."""
     values = np.concatenate([x, y])
     if not text:

@@ -4,19 +4,17 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from builder.sampling import arguments, fidelity, packed
 from builder.sampling.cart import Cart
-from builder.sampling.fidelity import Way
 from builder.sampling.gmm import Mixture
-from builder.sampling.sampler import Arrays, Options
+from builder.sampling.sampler import Arrays, Floats, Options
 from builder.table.column import Column
 from builder.table.tables import Table
 
 FEWEST = 40  # rows whose halves are large enough to compare
 # What is tried. `copula` is the second mixture with one component; `bootstrap` copies rows.
-WAYS: Mapping[str, Way] = {
+WAYS: Mapping[str, fidelity.Way] = {
     "cart": (Cart, {"leaf": 5}),
     "gmm raw": (Mixture, {"space": "raw"}),
     "gmm scores": (Mixture, {"space": "scores"}),
@@ -55,7 +53,7 @@ class Fit:
         return WAYS[arrays["chosen"].item()][0].width(arrays)
 
     @staticmethod
-    def draw(arrays: Arrays, u: NDArray[np.float64]) -> dict[str, Column]:
+    def draw(arrays: Arrays, u: Floats) -> dict[str, Column]:
         return WAYS[arrays["chosen"].item()][0].draw(arrays, u)
 
 

@@ -23,9 +23,7 @@ from builder.sampling import (
     normal,
     packed,
 )
-from builder.sampling.margins import Margin
-from builder.sampling.normal import Floats
-from builder.sampling.sampler import Arrays, Options
+from builder.sampling.sampler import Arrays, Floats, Options
 from builder.stats import distances, threads
 from builder.table.column import Column
 from builder.table.tables import Table
@@ -166,7 +164,7 @@ def _outside(arrays: Arrays, z: list[Floats]) -> NDArray[np.int64]:
     return np.flatnonzero(out)
 
 
-def _value(arrays: Arrays, j: int, margin: Margin, z: Floats) -> Floats:
+def _value(arrays: Arrays, j: int, margin: margins.Margin, z: Floats) -> Floats:
     if not arrays["raw"][j]:
         return margin.invert(z)
     origin, step, decimals = arrays["raw_grids"][j].tolist()
@@ -258,7 +256,7 @@ def _shrunk(model: Any, n: int, d: int) -> Any:
     return model
 
 
-def marginal(margin: Margin, model: Arrays, j: int) -> Margin:
+def marginal(margin: margins.Margin, model: Arrays, j: int) -> margins.Margin:
     """The margin with its knots where the mixture's own dimension j has the same probabilities."""
     ndtr = distances.special().ndtr
     weights = np.diff(model["cumulative"], prepend=0.0)

@@ -16,8 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from builder.sampling import normal, packed
-from builder.sampling.normal import Floats
-from builder.sampling.sampler import Arrays
+from builder.sampling.sampler import Arrays, Floats
 from builder.stats import distances, threads
 from builder.table.column import Column
 from builder.table.tables import Table

@@ -8,11 +8,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from builder.sampling.sampler import Arrays
-
-Floats = NDArray[np.float64]
+from builder.sampling.sampler import Arrays, Floats
 
 # Wichura (1988), algorithm AS 241, PPND16: numerators and denominators of three rational
 # functions, highest power first: the middle, the tails, the far tails.

@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 from builder.sampling.sampler import Arrays
 from builder.table import kinds
 from builder.table.column import Column
-from builder.table.kinds import Kind
 from builder.table.tables import Table
 
 Codes = NDArray[np.int64]
@@ -45,7 +44,7 @@ def header(table: Table) -> Arrays:
     }
 
 
-def headed(arrays: Arrays) -> list[tuple[str, Kind]]:
+def headed(arrays: Arrays) -> list[tuple[str, kinds.Kind]]:
     """Names and kinds of the columns."""
     codes = zip(arrays["names"].tolist(), arrays["kinds"].tolist(), strict=True)
     return [(name, kinds.OF_CODE[code]) for name, code in codes]

@@ -11,7 +11,6 @@ import numpy as np
 
 from builder import svg
 from builder.sampling import fidelity
-from builder.sampling.fidelity import Fidelity
 from builder.stats.distances import Floats
 from builder.table.column import Column
 from builder.table.kinds import DATE, INTEGER, NUMBER
@@ -31,7 +30,7 @@ def page(
     drawn: Table,
     reference: Table,
     rng: np.random.Generator,
-    found: Fidelity | None = None,
+    found: fidelity.Fidelity | None = None,
 ) -> str:
     """An SVG document: marginals, the pairs that hang together most, correlations, figures.
 
@@ -70,7 +69,7 @@ def page(
     return svg.document(title, WIDTH, top, *parts)
 
 
-def _head(title: str, drawn: Table, reference: Table, found: Fidelity | None) -> str:
+def _head(title: str, drawn: Table, reference: Table, found: fidelity.Fidelity | None) -> str:
     key = {"y": 52, "width": 11, "height": 11}
     parts = [
         svg.label(LEFT, 38, cut(title, 80), font_size=20, font_weight="600", fill=INK),

@@ -96,7 +96,11 @@ def _lexical(texts: list[str], chosen: NDArray[np.bool_], split: int) -> Vectors
     weight = (np.log((1 + len(sample)) / (1 + often[slots])) + 1).astype(np.float32)
 
     def scaled(grams: Any) -> Any:
-        return _rows_of_length_one(grams[:, slots].multiply(weight[None, :]).tocsr())
+        """Weighted rows of length one."""
+        rows = grams[:, slots].multiply(weight[None, :]).tocsr()
+        squares = np.asarray(rows.multiply(rows).sum(axis=1)).ravel()
+        rows.data /= np.repeat(np.sqrt(np.maximum(squares, 1e-12)), np.diff(rows.indptr))
+        return rows
 
     axes = _singular(scaled(fitted), min(D, len(slots), len(sample)))
     points = np.zeros((len(texts), D), dtype=np.float32)
@@ -135,12 +139,6 @@ def _counts(texts: list[str]) -> Any:
         shape = (len(block), SLOTS)
         parts.append(csr_matrix((values, np.divmod(text_slots, SLOTS)), shape=shape))
     return vstack(parts, format="csr") if parts else csr_matrix((0, SLOTS), dtype=np.float32)
-
-
-def _rows_of_length_one(matrix: Any) -> Any:
-    squares = np.asarray(matrix.multiply(matrix).sum(axis=1)).ravel()
-    matrix.data /= np.repeat(np.sqrt(np.maximum(squares, 1e-12)), np.diff(matrix.indptr))
-    return matrix
 
 
 def _singular(matrix: Any, d: int) -> Vectors:
