@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from builder.stats import association, distances, kmeans, neighbours, significance, two_sample
+from builder.stats import association, distances, neighbours, two_sample
 
 
 def floats(*values: float) -> distances.Floats:
@@ -27,9 +27,9 @@ def test_ks_is_that_of_scipy() -> None:
     x, y = rng.integers(0, 9, 80).astype(float), rng.integers(1, 10, 60).astype(float)
     assert distances.ks(x, y) == pytest.approx(stats.ks_2samp(x, y).statistic)
     assert distances.wasserstein(x, y) == pytest.approx(stats.wasserstein_distance(x, y))
-    assert significance.welch(x, y) == pytest.approx(stats.ttest_ind(x, y, equal_var=False).pvalue)
-    assert significance.ks_p(0.3, 80, 60) == pytest.approx(0.0031, rel=0.02)
-    assert significance.ks_p(0.0, 80, 60) == 1
+    assert distances.welch(x, y) == pytest.approx(stats.ttest_ind(x, y, equal_var=False).pvalue)
+    assert distances.ks_p(0.3, 80, 60) == pytest.approx(0.0031, rel=0.02)
+    assert distances.ks_p(0.0, 80, 60) == 1
 
 
 def test_a_mean_shifts_by_the_deviations_of_the_reference() -> None:
@@ -63,33 +63,31 @@ def test_divergences_of_counts() -> None:
 
 def test_chi_square_counts_the_cells_that_are_there() -> None:
     pytest.importorskip("scipy")
-    statistic, freedom = significance.pearson(np.array([[10.0, 20, 0], [20, 10, 0]]))
+    statistic, freedom = distances.pearson(np.array([[10.0, 20, 0], [20, 10, 0]]))
     assert statistic == pytest.approx(20 / 3)
     assert freedom == 1
-    assert significance.chi_square(floats(10, 20), floats(20, 10)) == pytest.approx(
-        0.00982, abs=1e-5
-    )
-    assert significance.chi_square(floats(10), floats(20)) == 1
-    assert significance.chi_square_p(3.841459, 1) == pytest.approx(0.05, abs=1e-6)
+    assert distances.chi_square(floats(10, 20), floats(20, 10)) == pytest.approx(0.00982, abs=1e-5)
+    assert distances.chi_square(floats(10), floats(20)) == 1
+    assert distances.chi_square_p(3.841459, 1) == pytest.approx(0.05, abs=1e-6)
 
 
 def test_welch_of_constants_is_certain() -> None:
     pytest.importorskip("scipy")
-    assert significance.welch(floats(1, 1, 1), floats(1, 1)) == 1
-    assert significance.welch(floats(1, 1, 1), floats(2, 2)) == 0
+    assert distances.welch(floats(1, 1, 1), floats(1, 1)) == 1
+    assert distances.welch(floats(1, 1, 1), floats(2, 2)) == 0
 
 
 def test_binomial_counts_the_hits_themselves() -> None:
     pytest.importorskip("scipy")
-    assert significance.binomial(0, 10, 0.5) == 1
-    assert significance.binomial(10, 10, 0.5) == pytest.approx(2**-10)
-    assert significance.binomial(9, 10, 0.5) == pytest.approx(11 * 2**-10)
+    assert distances.binomial(0, 10, 0.5) == 1
+    assert distances.binomial(10, 10, 0.5) == pytest.approx(2**-10)
+    assert distances.binomial(9, 10, 0.5) == pytest.approx(11 * 2**-10)
 
 
 def test_holm_never_falls_and_never_passes_one() -> None:
-    assert significance.holm([0.01, 0.02, 0.03]).tolist() == pytest.approx([0.03, 0.04, 0.04])
-    assert significance.holm([0.9, 0.6]).tolist() == [1, 1]
-    assert significance.holm([]).tolist() == []
+    assert distances.holm([0.01, 0.02, 0.03]).tolist() == pytest.approx([0.03, 0.04, 0.04])
+    assert distances.holm([0.9, 0.6]).tolist() == [1, 1]
+    assert distances.holm([]).tolist() == []
 
 
 def test_cramers_v_is_one_for_copies_and_nothing_for_chance() -> None:
@@ -170,8 +168,8 @@ def test_kmeans_finds_heaps_and_gives_the_same_for_the_same_seed() -> None:
     pytest.importorskip("sklearn")
     rng = np.random.default_rng(3)
     points = np.concatenate([rng.normal(10 * k, 0.1, (20, 2)) for k in range(3)])
-    owner = kmeans.clusters(points, 3, np.random.default_rng(0))
+    owner = neighbours.clusters(points, 3, np.random.default_rng(0))
     assert [len(set(owner[k : k + 20])) for k in (0, 20, 40)] == [1, 1, 1]
     assert sorted(set(owner.tolist())) == [0, 1, 2]
-    assert np.array_equal(owner, kmeans.clusters(points, 3, np.random.default_rng(0)))
-    assert set(kmeans.clusters(np.ones((5, 2)), 3, rng).tolist()) == {0}
+    assert np.array_equal(owner, neighbours.clusters(points, 3, np.random.default_rng(0)))
+    assert set(neighbours.clusters(np.ones((5, 2)), 3, rng).tolist()) == {0}

@@ -13,7 +13,7 @@ from builder.dataset import charts
 from builder.dataset.manifests import AxisShares
 from builder.quality import figures
 from builder.quality.labels import lengths
-from builder.quality.strain import Judged, Summary
+from builder.quality.report_file import Judged, Summary
 
 
 def marks(picture: str, name: str, attribute: str) -> list[float]:

@@ -12,9 +12,9 @@ import pytest
 from builder.errors import InputError
 from builder.project.expect import Measure
 from builder.quality import gates
-from builder.quality.coverage_gate import Coverage
+from builder.quality.coverage import Coverage
 from builder.quality.diversity_gate import LEAST_TEXTS, Diversity
-from builder.quality.drift_gate import Drift
+from builder.quality.drift import Drift
 from builder.quality.findings import (
     Context,
     Evidence,
@@ -24,8 +24,8 @@ from builder.quality.findings import (
     limits_of,
     names_of,
 )
-from builder.quality.labels_gate import Labels
-from builder.quality.privacy_gate import Privacy
+from builder.quality.labels import Labels
+from builder.quality.privacy import Privacy
 from builder.table import frame
 from builder.table.kinds import CATEGORY
 

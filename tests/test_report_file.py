@@ -11,7 +11,7 @@ import jsonschema
 import orjson
 import pytest
 
-from builder.quality import report_file, strain
+from builder.quality import report_file
 from builder.quality.findings import Context, Evidence, Finding
 from builder.table import frame
 
@@ -89,7 +89,7 @@ def test_a_missing_or_cut_file_is_no_report(tmp_path: Path) -> None:
 def test_a_measure_is_summed_up_by_its_worst_verdict_then_by_its_strain(
     report: report_file.Report,
 ) -> None:
-    summaries = {one.worst.gate: one for one in strain.by_measure(report)}
+    summaries = {one.worst.gate: one for one in report_file.by_measure(report)}
     assert list(summaries) == ["drift.ks", "drift.js", "diversity.distinct_2", "own.even"]
     assert (summaries["drift.ks"].worst.what, summaries["drift.ks"].figures) == ("amount", 2)
     passing = report_file.parse(json.dumps(
@@ -99,13 +99,13 @@ def test_a_measure_is_summed_up_by_its_worst_verdict_then_by_its_strain(
         ]}
     ).encode())  # fmt: skip
     assert passing is not None
-    assert strain.by_measure(passing)[0].worst.what == "y"
+    assert report_file.by_measure(passing)[0].worst.what == "y"
 
 
 def test_the_direction_of_a_limit_is_the_gates_and_only_else_told_by_the_verdict(
     report: report_file.Report,
 ) -> None:
-    judged = {(one.gate, one.what): one for one in strain.each(report)}
+    judged = {(one.gate, one.what): one for one in report_file.figures(report)}
     # These two pass beyond their limit, which chance explains: their verdict shows no direction.
     assert judged["drift.js", "amount"].bound == "≤0.1"
     assert judged["diversity.distinct_2", ""].bound == "≥0.2"
@@ -119,4 +119,4 @@ def test_the_direction_of_a_limit_is_the_gates_and_only_else_told_by_the_verdict
     [(0.0, 0.0, True, 0.0), (1.0, 0.0, True, math.inf), (0.0, 3.0, False, math.inf), (2.0, 0.0, False, 0.0)],
 )  # fmt: skip
 def test_strain_at_zero(value: float, limit: float, upper: bool, strain_: float) -> None:
-    assert strain.Judged("a.b", "", value, limit, "pass", upper=upper).strain == strain_
+    assert report_file.Judged("a.b", "", value, limit, "pass", upper=upper).strain == strain_

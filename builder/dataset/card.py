@@ -12,7 +12,7 @@ from typing import Any
 from builder import io
 from builder.dataset import charts, manifests, markdown, sections
 from builder.dataset.sections import Facts
-from builder.quality import strain
+from builder.quality import report_file
 
 NAME = "README.md"
 MARK = "<!-- written by text-dataset-builder from manifest.json; edits here are overwritten -->"
@@ -54,7 +54,7 @@ def draw(facts: Facts) -> dict[str, str]:
     figures = {}
     if facts.manifest.axes:
         figures["plots/axes.svg"] = charts.shares(facts.manifest.axes)
-    if facts.report and (summaries := strain.by_measure(facts.report)):
+    if facts.report and (summaries := report_file.by_measure(facts.report)):
         figures["plots/gates.svg"] = charts.gates(summaries)
     return figures
 

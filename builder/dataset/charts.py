@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from builder import svg, text
 from builder.dataset.manifests import AxisShares
-from builder.quality.strain import Summary
+from builder.quality.report_file import Summary
 
 WIDTH = 720
 MOST = 1.25  # bars of measures end at this multiple of the limit

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from builder.dataset import history, manifests, markdown
-from builder.quality import report_file, strain
+from builder.quality import report_file
 
 OWN = {
     "_scenario": "the scenario that the row comes from",
@@ -177,7 +177,7 @@ def _gates(facts: Facts) -> Iterator[str]:
     if report.reference_rows:
         over += f", beside {report.reference_rows:,} rows of reference"
     yield f"Measured over {over}: " + (f"**{failed} failed.**" if failed else "every gate holds.")
-    summaries = strain.by_measure(report)
+    summaries = report_file.by_measure(report)
     if not summaries:
         return
     gates = dict.fromkeys(summary.worst.gate.partition(".")[0] for summary in summaries)
@@ -196,7 +196,7 @@ def _gates(facts: Facts) -> Iterator[str]:
     worst = [summary.worst for summary in summaries]
     if any(figure.strain > 1 and figure.verdict == "pass" for figure in worst):
         yield "A figure beyond its limit passes where chance alone explains it."
-    figures = strain.each(report)
+    figures = report_file.figures(report)
     if len(figures) > len(summaries):
         every = markdown.table(heads, [_figure(figure) for figure in figures])
         yield markdown.folded(f"All {len(figures)} figures", every)
@@ -205,7 +205,7 @@ def _gates(facts: Facts) -> Iterator[str]:
         yield f"Too few rows to tell: {markdown.text(', '.join(few))}."
 
 
-def _figure(figure: strain.Judged) -> list[Any]:
+def _figure(figure: report_file.Judged) -> list[Any]:
     return [figure.gate, figure.what or "all rows", figure.value, figure.bound, figure.verdict]
 
 

@@ -3,8 +3,6 @@
 Each function takes a match, separators included, and says whether it can be a real one.
 """
 
-from __future__ import annotations
-
 import datetime
 import ipaddress
 import re

@@ -1,8 +1,6 @@
 """The context in which gates see the rows of a plan: texts and labels, what was planned, and what
 the rows were made from."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -15,8 +13,6 @@ from builder.project.draws import EXAMPLES, Draw
 from builder.quality.findings import Context
 from builder.stats import features
 from builder.table import frame
-from builder.table.column import Column
-from builder.table.frame import Frame
 from builder.table.kinds import (
     BOOLEAN,
     CATEGORY,
@@ -37,13 +33,20 @@ def of_dataset(
     semantic: features.Embed | None = None,
 ) -> Context:
     """The context of a dataset's rows; only axes that all its scenarios have count."""
-    axes = _axes(dataset)
+    names = [[axis.name for axis in s.scenario.axes] for s in dataset.scenarios]
+    axes = tuple(name for name in names[0] if all(name in others for others in names))
     return Context(
         text=texts(dataset),
         axes=axes,
         planned=_planned(dataset, axes),
         examples=tuple(examples(dataset)),
-        drawn={c.name: c for s in dataset.scenarios for d in tabled(s) for c in _drawn(d)},
+        drawn={
+            column.name: column
+            for scenario in dataset.scenarios
+            for draw in tabled(scenario)
+            if draw.table is not None
+            for column in beside(draw.table, draw.columns).columns.values()
+        },
         rejects=rejects or {},
         semantic=semantic,
     )
@@ -58,11 +61,11 @@ def of_scenario(dataset: DatasetPlan, scenario: ScenarioPlan, context: Context) 
 
 def texts(dataset: DatasetPlan) -> tuple[str, ...]:
     """The columns that make a row's text: the project's choice, else every field of free text."""
-    fields = [columns.text_fields(scenario, dataset.text) for scenario in dataset.scenarios]
+    fields = (columns.text_fields(scenario, dataset.text) for scenario in dataset.scenarios)
     return tuple(dict.fromkeys(name for names in fields for name in names))
 
 
-def rows(dataset: DatasetPlan, records: Iterable[Mapping[str, Any]]) -> Frame:
+def rows(dataset: DatasetPlan, records: Iterable[Mapping[str, Any]]) -> frame.Frame:
     """Records of a dataset as typed columns: by what the plan says of them, not by their look."""
     schemas = {s.name: s.scenario.schema.row for s in dataset.scenarios}
     text = texts(dataset)
@@ -76,7 +79,7 @@ def rows(dataset: DatasetPlan, records: Iterable[Mapping[str, Any]]) -> Frame:
     return frame.build(values, kinds=_kinds(dataset, known, text))
 
 
-def beside(table: Table, names: Sequence[str] = ()) -> Frame:
+def beside(table: Table, names: Sequence[str] = ()) -> frame.Frame:
     """A reference table as a frame, or some of its columns."""
     chosen = names or tuple(table.columns)
     kinds = {name: CATEGORY for name in names if not table.columns[name].numeric}
@@ -109,16 +112,6 @@ def examples(dataset: DatasetPlan) -> list[str]:
     return list(texts)
 
 
-def _drawn(draw: Draw) -> Iterable[Column]:
-    assert draw.table is not None
-    return beside(draw.table, draw.columns).columns.values()
-
-
-def _axes(dataset: DatasetPlan) -> tuple[str, ...]:
-    axes = [[axis.name for axis in s.scenario.axes] for s in dataset.scenarios]
-    return tuple(name for name in axes[0] if all(name in names for names in axes))
-
-
 def _planned(dataset: DatasetPlan, axes: Sequence[str]) -> dict[tuple[Any, ...], int]:
     counts: Counter[tuple[Any, ...]] = Counter()
     for scenario in dataset.scenarios:
@@ -147,10 +140,8 @@ def _kinds(dataset: DatasetPlan, known: Mapping[str, Kind], text: Sequence[str])
         dated |= {name for name, kind in scenario.drawn_kinds().items() if kind == DATE}
     kinds: dict[str, Kind] = {}
     for name, kind in known.items():
-        if name in text:
-            kinds[name] = TEXT
-        elif kind in (STRING, BOOLEAN) and name not in dated:
+        if kind in (STRING, BOOLEAN) and name not in dated:
             kinds[name] = CATEGORY
         elif kind not in (STRING, BOOLEAN, INTEGER, NUMBER):
             kinds[name] = ID
-    return kinds
+    return kinds | {name: TEXT for name in known if name in text}

@@ -1,7 +1,5 @@
 """Whether the texts repeat themselves, or one another, in all and by scenario."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 
 from builder.project.expect import Measure
@@ -9,8 +7,7 @@ from builder.quality.findings import Evidence, Finding, Limits
 from builder.stats import diversity
 
 LEAST_TEXTS = diversity.SAMPLE
-VENDI_TEXTS = 2000
-"""Texts whose vectors stand for all: the score takes their eigenvalues."""
+VENDI_TEXTS = 2000  # texts whose vectors stand for all: the score takes their eigenvalues
 
 
 class Diversity:

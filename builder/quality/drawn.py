@@ -1,8 +1,6 @@
 """Findings about columns that were drawn from a table, against that table: in a dataset, and in a
 plan before anything is asked."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -11,8 +9,7 @@ from builder.errors import InputError
 from builder.plan.plans import Plan, ScenarioPlan
 from builder.project import scenarios
 from builder.project.draws import Draw
-from builder.quality import contexts, gates
-from builder.quality.drift_gate import Drift
+from builder.quality import contexts, drift, gates
 from builder.quality.findings import (
     Context,
     Evidence,
@@ -21,16 +18,14 @@ from builder.quality.findings import (
     limits_of,
 )
 from builder.table import frame
-from builder.table.frame import Frame
 from builder.table.tables import Table
 
-MOST = 20_000
-"""Planned cases that stand for all: those that the plan names first."""
+MOST = 20_000  # planned cases that stand for all: those that the plan names first
 
 
 def lines(
     scenario: ScenarioPlan,
-    rows: Frame,
+    rows: frame.Frame,
     limits: Limits,
     names: Sequence[str] = ("drift", "privacy"),
     held: Collection[str] = (),
@@ -84,7 +79,9 @@ def _notes(
         if table is None:
             findings = list(lines(scenario, rows, limits, ["drift"]))
         else:
-            findings = list(Drift()(Evidence(rows, contexts.beside(table), Context()), limits))
+            findings = list(
+                drift.Drift()(Evidence(rows, contexts.beside(table), Context()), limits)
+            )
     except InputError as error:
         yield f"{scenario.name}: drift of the draws is not checked: {error.message}."
         return

@@ -1,24 +1,25 @@
-"""How far columns have moved from a reference: effect sizes beside p-values.
+"""Whether numbers, categories and texts are spread as in the reference: effect sizes and p-values.
 
 With a million rows every shift is significant, and among twenty columns one is by chance. So
 what counts as drift is an effect above its limit whose p-value, corrected over all tests that
 were made (Holm 1979), is below alpha as well.
 """
 
-from __future__ import annotations
-
 import zlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from builder.stats import association, distances, significance
-from builder.stats.distances import BINS, Floats
+from builder.project.expect import Measure
+from builder.quality.findings import LEAST_POINTS, Evidence, Finding, Limits, names_of
+from builder.stats import association, distances, two_sample
+from builder.table.column import Column
+from builder.table.frame import Frame
 
 ALPHA = 0.05
-LEAST = 30
-"""Present values that a column needs on each side."""
+LEAST = 30  # present values that a column needs on each side
+FEW = 12  # a number column of at most so many distinct values is compared as categories
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ class Shift:
     """Uncorrected p-values by effect, of those that are tested."""
 
 
-def numbers(column: str, values: Floats, reference: Floats) -> Shift:
+def numbers(column: str, values: distances.Floats, reference: distances.Floats) -> Shift:
     """The shift of a number column (n,) from its reference (m,); NaN is left out.
 
     The p-values are Welch's (1947) for mean_shift, Kolmogorov and Smirnov's for ks, chi-square
@@ -46,9 +47,9 @@ def numbers(column: str, values: Floats, reference: Floats) -> Shift:
     x, y = values[~np.isnan(values)], reference[~np.isnan(reference)]
     if min(len(x), len(y)) < 2:
         return Shift(column, len(x), len(y), {}, {})
-    deciles = _binned(x, y, BINS)
+    deciles = _binned(x, y, distances.BINS)
     # Divergences need bins as fine as the data carry; ten would miss a tenth of them.
-    quantiles = _binned(x, y, min(100, max(BINS, min(len(x), len(y)) // 100)))
+    quantiles = _binned(x, y, min(100, max(distances.BINS, min(len(x), len(y)) // 100)))
     ks = distances.ks(x, y)
     effects = {
         "mean_shift": abs(distances.mean_shift(x, y)),
@@ -59,10 +60,10 @@ def numbers(column: str, values: Floats, reference: Floats) -> Shift:
         "psi": distances.psi(*deciles),
     }
     p = {
-        "mean_shift": significance.welch(x, y),
-        "ks": significance.ks_p(ks, len(x), len(y)),
-        "js": significance.chi_square(*quantiles),
-        "psi": significance.chi_square(*deciles),
+        "mean_shift": distances.welch(x, y),
+        "ks": distances.ks_p(ks, len(x), len(y)),
+        "js": distances.chi_square(*quantiles),
+        "psi": distances.chi_square(*deciles),
     }
     return Shift(column, len(x), len(y), effects, p)
 
@@ -79,7 +80,7 @@ def categories(column: str, values: Sequence[object], reference: Sequence[object
         "cramer": association.cramer(np.stack((a, b))),
     }
     return Shift(
-        column, len(x), len(y), effects, dict.fromkeys(effects, significance.chi_square(a, b))
+        column, len(x), len(y), effects, dict.fromkeys(effects, distances.chi_square(a, b))
     )
 
 
@@ -98,7 +99,7 @@ def drifted(
         for effect, p in shift.p.items()
         if effect in limits
     ]
-    corrected = significance.holm([p for _, _, p in tests])
+    corrected = distances.holm([p for _, _, p in tests])
     beyond = [
         (shift, effect, float(p))
         for (shift, effect, _), p in zip(tests, corrected, strict=True)
@@ -107,13 +108,13 @@ def drifted(
     return sorted(beyond, key=lambda test: (test[2], -test[0].effects[test[1]]))
 
 
-def _binned(x: Floats, y: Floats, bins: int) -> list[Floats]:
+def _binned(x: distances.Floats, y: distances.Floats, bins: int) -> list[distances.Floats]:
     """Counts of both sides between quantiles of the reference y."""
     edges = distances.quantile_edges(y, bins)
     return [distances.histogram(side, edges) for side in (x, y)]
 
 
-def _counted(x: list[str], y: list[str]) -> tuple[Floats, Floats]:
+def _counted(x: list[str], y: list[str]) -> tuple[distances.Floats, distances.Floats]:
     """Counts of each value; those expected less than five times on a side are taken together.
 
     Into as many groups as keep ten on each side, by a digest of the value: one group for all would
@@ -131,3 +132,96 @@ def _counted(x: list[str], y: list[str]) -> tuple[Floats, Floats]:
         grouped = (np.append(v[~rare], np.bincount(group, v[rare], many)) for v in (a, b))
         a, b = (np.asarray(v, dtype=np.float64) for v in grouped)
     return a, b
+
+
+class Drift:
+    """The gate of every shared column against the reference's, and of the texts as a whole."""
+
+    name = "drift"
+    asks = "are numbers and categories spread as in the reference?"
+    measures = (
+        Measure(
+            "mean_shift", 0.1, upper=True, most=None,
+            meaning="the mean moved, in standard deviations of the reference",
+        ),
+        Measure(
+            "ks", 0.1, upper=True,
+            meaning="the two distribution functions are further apart (Kolmogorov and Smirnov)",
+        ),
+        Measure("js", 0.1, upper=True, meaning="Jensen-Shannon divergence, in nats"),
+        Measure(
+            "psi", 0.2, upper=True, most=None,
+            meaning="population stability index, less what chance gives",
+        ),
+        Measure("cramer", 0.1, upper=True, meaning="the shares of a category moved (Cramér's V)"),
+        Measure(
+            "classifier", 0.9, upper=True, strict=False,
+            meaning="a classifier tells the texts from the reference's, as AUC",
+        ),
+    )  # fmt: skip
+
+    def __call__(self, evidence: Evidence, limits: Limits) -> Iterator[Finding]:
+        if evidence.reference is None:
+            return
+        yield from self._columns(evidence, evidence.reference, limits)
+        if evidence.texts and evidence.reference_texts:
+            yield _texts(evidence, limits)
+
+    def _columns(self, evidence: Evidence, reference: Frame, limits: Limits) -> Iterator[Finding]:
+        """Findings about each shared column; one fails only beyond its limit and beyond chance."""
+        shifts = [
+            _shift(evidence.rows.columns[name], reference.columns[name]) for name in evidence.shared
+        ]
+        bounds = {measure.name: limits.bound(f"drift.{measure.name}") for measure in self.measures}
+        beyond = {(shift.column, effect): p for shift, effect, p in drifted(shifts, bounds)}
+        for shift in shifts:
+            if min(shift.n, shift.reference) < LEAST:
+                need = f"{shift.n} values, {shift.reference} of reference; {LEAST} are needed"
+                yield Finding.too_few("drift.ks", shift.column, need)
+                continue
+            for effect, value in shift.effects.items():
+                if effect not in shift.p:
+                    yield Finding(f"drift.{effect}", shift.column, value, None, "pass")
+                    continue
+                p = beyond.get((shift.column, effect))
+                yield limits.judge(
+                    f"drift.{effect}",
+                    shift.column,
+                    value,
+                    f"differs from the reference beyond chance (p = {p or 0:.2g}, corrected)",
+                    significant=p is not None,
+                )
+
+
+def _texts(evidence: Evidence, limits: Limits) -> Finding:
+    """A finding about how well a classifier tells the texts of both sides apart."""
+    ours, theirs = evidence.vectors
+    if min(len(ours), len(theirs)) < LEAST_POINTS:
+        return Finding.too_few(
+            "drift.classifier", "text", f"{LEAST_POINTS} texts a side are needed"
+        )
+    result = two_sample.ridge(ours, theirs, evidence.rng("classifier"))
+    return limits.judge(
+        "drift.classifier",
+        "text",
+        result.auc,
+        "a classifier tells these texts from the reference's: give examples of its style",
+        significant=result.p < ALPHA,
+    )
+
+
+def _shift(ours: Column, theirs: Column) -> Shift:
+    """The effects of one column; numbers of few distinct values are categories with a mean."""
+    if not (ours.numeric and theirs.numeric):
+        return categories(ours.name, names_of(ours), names_of(theirs))
+    shift = numbers(ours.name, ours.values, theirs.values)
+    distinct = np.unique(np.concatenate((ours.values, theirs.values)))
+    if (~np.isnan(distinct)).sum() > FEW or not shift.effects:
+        return shift
+    # Distances between distributions assume few ties; the mean does not.
+    counted = categories(ours.name, names_of(ours), names_of(theirs))
+    return replace(
+        counted,
+        effects={"mean_shift": shift.effects["mean_shift"], **counted.effects},
+        p={"mean_shift": shift.p["mean_shift"], **counted.p},
+    )

@@ -1,7 +1,5 @@
 """Pictures inside a report: SVG without style, its colours are the classes of report.css."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -12,8 +10,7 @@ from builder.quality.labels import Lengths
 from builder.text import number
 
 Floats = NDArray[np.float64]
-VALUES, REASONS = 10, 12
-"""The most bars of a category, and of refusals."""
+VALUES, REASONS = 10, 12  # the most bars of a category, and of refusals
 
 
 def marginal(values: Floats, reference: Floats, *, bins: int = 24) -> str:
@@ -50,13 +47,13 @@ def shares(ours: Mapping[str, float], theirs: Mapping[str, float]) -> str:
     top = max([*ours.values(), *theirs.values()], default=1.0) or 1.0
     parts = []
     for k, value in enumerate(values):
-        y, share = k * 22, ours.get(value, 0)
-        parts.append(svg.label(92, y + 14, value, "end", room=92))
-        parts.append(svg.rect(100, y + 3, 160 * share / top, 14, class_="ours", rx=2))
-        if theirs:
-            x = 100 + 160 * theirs.get(value, 0) / top
-            parts.append(svg.line(x, y, x, y + 20, class_="mark-reference"))
-        parts.append(svg.label(300, y + 14, f"{100 * share:.0f}%", "end"))
+        y, share, x = k * 22, ours.get(value, 0), 100 + 160 * theirs.get(value, 0) / top
+        parts += [
+            svg.label(92, y + 14, value, "end", room=92),
+            svg.rect(100, y + 3, 160 * share / top, 14, class_="ours", rx=2),
+            svg.line(x, y, x, y + 20, class_="mark-reference") if theirs else "",
+            svg.label(300, y + 14, f"{100 * share:.0f}%", "end"),
+        ]
     return _picture(300, max(22, 22 * len(values)), "share of each value", parts)
 
 

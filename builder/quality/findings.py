@@ -1,12 +1,10 @@
 """What gates are made of: a finding, the limits, and the evidence that gates look at."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, Self
 
 import numpy as np
 
@@ -20,8 +18,7 @@ from builder.table.kinds import CATEGORY, ID, TEXT
 
 Verdict = Literal["pass", "fail", "warn", "too-few-rows"]
 WORST_FIRST: tuple[Verdict, ...] = ("fail", "warn", "too-few-rows", "pass")
-LEAST_POINTS = 50
-"""Texts or rows that a side needs before clouds of points are compared."""
+LEAST_POINTS = 50  # texts or rows that a side needs before clouds of points are compared
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +37,7 @@ class Finding:
     """One line: what the figure means and what to do."""
 
     @classmethod
-    def too_few(cls, gate: str, what: str, need: str) -> Finding:
+    def too_few(cls, gate: str, what: str, need: str) -> Self:
         """The finding of a measure that so few rows cannot be held to."""
         return cls(gate, what, math.nan, None, "too-few-rows", need)
 
@@ -84,16 +81,16 @@ def limits_of(*expectations: Mapping[str, Mapping[str, Any]]) -> Limits:
 
     The `table` of drift is the caller's to read.
     """
-    chosen: dict[str, float] = {}
     for expectation in expectations:
         for problem in expect.problems(expectation):
             raise InputError(problem.message, hint=problem.hint)
-        for gate, bounds in expectation.items():
-            chosen.update(
-                (f"{gate}.{measure}", float(bound))
-                for measure, bound in bounds.items()
-                if measure != expect.TABLE
-            )
+    chosen = {
+        f"{gate}.{measure}": float(bound)
+        for expectation in expectations
+        for gate, bounds in expectation.items()
+        for measure, bound in bounds.items()
+        if measure != expect.TABLE
+    }
     return Limits(expect.measures(), chosen)
 
 

@@ -1,7 +1,5 @@
 """The findings of gates over one body of evidence."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 

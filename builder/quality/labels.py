@@ -1,19 +1,20 @@
 """Whether labels are spread as planned, and whether a text's length alone gives them away."""
 
-from __future__ import annotations
-
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from builder.stats import distances, significance, two_sample
+from builder.project.expect import Measure
+from builder.quality import drift
+from builder.quality.findings import Evidence, Finding, Limits
+from builder.stats import distances, two_sample
+from builder.table.kinds import CATEGORY
 
 BINS = 20
-LEAST = 20
-"""Rows of a label, and of all others, below which nothing is reported."""
+LEAST = 20  # rows of a label, and of all others, below which nothing is reported
 
 
 class Lengths(NamedTuple):
@@ -38,8 +39,8 @@ class Leak(NamedTuple):
 
 def shares(values: Sequence[object]) -> dict[str, float]:
     """The share of each value, the most frequent first."""
-    counts = Counter(str(value) for value in values)
-    return {value: many / len(values) for value, many in counts.most_common()}
+    counts = Counter(map(str, values)).most_common()
+    return {value: many / len(values) for value, many in counts}
 
 
 def off_plan(values: Sequence[object], weights: Mapping[str, float]) -> tuple[float, float]:
@@ -55,10 +56,8 @@ def off_plan(values: Sequence[object], weights: Mapping[str, float]) -> tuple[fl
         return 1.0, 0.0
     statistic = float(((seen - wanted) ** 2 / wanted).sum())
     freedom = len(names) - 1
-    excess = max(0.0, statistic - freedom)
-    return float(np.sqrt(excess / seen.sum() / freedom)), significance.chi_square_p(
-        statistic, freedom
-    )
+    effect = float(np.sqrt(max(0.0, statistic - freedom) / seen.sum() / freedom))
+    return effect, distances.chi_square_p(statistic, freedom)
 
 
 def lengths(labels: Sequence[object], texts: Sequence[str]) -> dict[str, Lengths]:
@@ -93,7 +92,7 @@ def leaks(labels: Sequence[object], texts: Sequence[str], rng: np.random.Generat
         if min(positive.sum(), (~positive).sum()) >= LEAST:
             scores = [_score(bins, positive, fit, ~fit) for fit in (half, ~half)]
             separations[label] = two_sample.separation(scores)
-    p = significance.holm([separation.p for separation in separations.values()])
+    p = distances.holm([separation.p for separation in separations.values()])
     leaked = [
         Leak(label, separation.auc, float(corrected))
         for (label, separation), corrected in zip(separations.items(), p, strict=True)
@@ -115,3 +114,38 @@ def _score(
     if not len(ours) or not len(others):
         return 0.5, 1.0
     return two_sample.auc(ours, others), two_sample.auc_error(len(ours), len(others))
+
+
+class Labels:
+    """The gate of each axis against the plan, and of labels that the length of a text gives away."""
+
+    name = "labels"
+    asks = "are labels spread as planned, and not to be told by length alone?"
+    measures = (
+        Measure(
+            "length", 0.9, upper=True, strict=False,
+            meaning="a label can be told from the length of the text alone, as AUC",
+        ),
+        Measure("shares", 0.1, upper=True, strict=False, meaning="an axis is not spread as planned"),
+    )  # fmt: skip
+
+    def __call__(self, evidence: Evidence, limits: Limits) -> Iterator[Finding]:
+        context = evidence.context
+        for at, axis in enumerate(context.axes if context.planned and evidence.rows.rows else ()):
+            weights = Counter[str]()
+            for key, rows in context.planned.items():
+                weights[str(key[at])] += rows
+            effect, p = off_plan(list(evidence.rows.column(axis).values), weights)
+            advice = "values are not spread as planned: some are rejected more than others"
+            yield limits.judge("labels.shares", axis, effect, advice, significant=p < drift.ALPHA)
+        for column in evidence.rows.of(CATEGORY) if evidence.texts else ():
+            rng = evidence.rng(f"length {column.name}")
+            leaked = leaks(column.values.tolist(), evidence.texts, rng)
+            if leaked:
+                yield limits.judge(
+                    "labels.length",
+                    column.name,
+                    leaked[0].auc,
+                    f"{leaked[0].label!r} can be read off the length of the text alone",
+                    significant=leaked[0].p < drift.ALPHA,
+                )

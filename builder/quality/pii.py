@@ -5,20 +5,18 @@ mod 97 for IBANs, mod 11-2 with date and province for Chinese identity numbers. 
 overlap, the one with the stronger test stands. Full-width digits count as digits.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from builder.quality import checksums
 
+# What no recogniser here finds; reports repeat it.
 NOT_LOOKED_FOR = (
     "names of people, postal addresses, dates of birth, user names, passport, licence and plate "
     "numbers, bank accounts other than IBANs, identity numbers of other countries than China "
     "and the US, 15-digit Chinese identity numbers, pictures"
 )
-"""What no recogniser here finds; reports repeat it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +134,7 @@ _KEYS = (
     r"AC[0-9a-f]{32}|SK[0-9a-f]{32}",
     r"eyJ[A-Za-z0-9_-]{10,2000}\.eyJ[A-Za-z0-9_-]{10,4000}\.[A-Za-z0-9_-]{20,1000}",
 )
+# Every recogniser, in no order that matters.
 RECOGNISERS = (
     Recogniser("chinese_id", _bounded(r"[1-8][0-9]{16}[0-9Xx]"), checksums.chinese_id, 3),
     Recogniser(
@@ -226,5 +225,4 @@ RECOGNISERS = (
         checksums.not_global,
     ),
 )
-"""Every recogniser, in no order that matters."""
 KINDS = tuple(dict.fromkeys(recogniser.kind for recogniser in RECOGNISERS))

@@ -1,11 +1,10 @@
-"""What a dataset gives away of its reference: copies, long verbatim runs, rows too close.
+"""Whether a row is copied from the reference, or gives a person away.
 
-Personal data by shape is in `pii`. None of these is a proof of privacy; each finds one way in
-which reference rows leak.
+Copies, long verbatim runs, rows too close; personal data by shape is in `pii`. None of these is a
+proof of privacy; each finds one way in which reference rows leak.
 """
 
-from __future__ import annotations
-
+import itertools
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
@@ -13,16 +12,15 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from builder.quality import coverage, drift, pii
+from builder.project.expect import Measure
+from builder.quality import coverage, drift
 from builder.quality.findings import LEAST_POINTS, Evidence, Finding, Limits, names_of
-from builder.stats import features, near, neighbours, shingles, significance
+from builder.stats import distances, features, near, neighbours, shingles
 from builder.table import frame
 
-RUN, RUN_CJK = 50, 20
-"""Characters of a verbatim run that counts."""
+RUN, RUN_CJK = 50, 20  # characters of a verbatim run that counts
 _BASE = 0x9E3779B97F4A7C15
-_CHUNK = 1 << 22
-"""Characters of the reference hashed at once."""
+_CHUNK = 1 << 22  # characters of the reference hashed at once
 
 
 class Copy(NamedTuple):
@@ -81,9 +79,7 @@ def copied_rows(
     elsewhere in the reference is what an honest dataset reaches too, and so is
     the share that would meet one if each column were drawn by itself; the larger one counts.
     """
-    counts: dict[tuple[Any, ...], int] = {}
-    for row in reference:
-        counts[row] = counts.get(row, 0) + 1
+    counts = Counter(reference)
     copied = [at for at, row in enumerate(rows) if row in counts]
     if not copied:
         return [], 0.0
@@ -152,7 +148,7 @@ def too_close(
 
 def _above(share: float, expected: float, n: int) -> float:
     """p-value of at least this share of n where `expected` is true."""
-    return significance.binomial(round(share * n), n, expected)
+    return distances.binomial(round(share * n), n, expected)
 
 
 def _runs(chosen: list[int], ours: list[str], theirs: list[str], size: int) -> list[Run]:
@@ -161,8 +157,10 @@ def _runs(chosen: list[int], ours: list[str], theirs: list[str], size: int) -> l
     known = np.concatenate([_rolled([ours[at]], size) for at in chosen])
     distinct, place = np.unique(known, return_inverse=True)
     seen = np.zeros(len(distinct), dtype=bool)
-    for block in _blocks(theirs):
-        hashed = _rolled(block, size)
+    ends = itertools.accumulate(map(len, theirs))
+    blocks = itertools.groupby(zip(theirs, ends, strict=True), key=lambda pair: pair[1] // _CHUNK)
+    for _, block in blocks:
+        hashed = _rolled([text for text, _ in block], size)
         at = np.minimum(np.searchsorted(distinct, hashed), len(distinct) - 1)
         seen[at[distinct[at] == hashed]] = True
     hit = seen[place]
@@ -185,18 +183,6 @@ def _longest(hit: NDArray[np.bool_]) -> tuple[int, int]:
     starts, lengths = edges[::2], np.diff(edges)[::2]
     best = int(lengths.argmax())
     return int(starts[best]), int(lengths[best])
-
-
-def _blocks(texts: list[str]) -> list[list[str]]:
-    blocks: list[list[str]] = [[]]
-    size = 0
-    for text in texts:
-        if size > _CHUNK:
-            blocks.append([])
-            size = 0
-        blocks[-1].append(text)
-        size += len(text)
-    return blocks
 
 
 def _rolled(texts: list[str], size: int) -> NDArray[np.uint64]:
@@ -225,11 +211,43 @@ def _powers(base: int, n: int) -> NDArray[np.uint64]:
     return np.cumprod(powers, dtype=np.uint64)
 
 
-def findings(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
-    """The findings of the gate, in the order of its measures."""
-    yield from _copied_texts(evidence, limits)
-    yield from _copied_rows(evidence, limits)
-    yield from _personal_data(evidence, limits)
+class Privacy:
+    """The gate of copies, of rows too close to the reference, and of personal data."""
+
+    name = "privacy"
+    asks = "is a row copied from the reference, or does one give a person away?"
+    measures = (
+        Measure(
+            "copied_rows", 0, upper=True, most=None,
+            meaning="rows equal reference rows, beyond what the reference repeats itself",
+        ),
+        Measure(
+            "copied_texts", 0, upper=True, most=None,
+            meaning="texts that equal a reference text or are as near as 0.8 to it",
+        ),
+        Measure(
+            "verbatim", 0, upper=True, most=None,
+            meaning="texts that share 50 characters in a row with the reference (20 for Chinese)",
+        ),
+        Measure(
+            "closest", 0.6, upper=True,
+            meaning="rows lie nearer to what they were made from than to rows held out",
+        ),
+        Measure(
+            "too_close", 0.15, upper=True,
+            meaning="rows lie nearer to a reference row than 95 % of reference rows do (nothing held out)",
+        ),
+        Measure("pii", 0, upper=True, most=None, meaning="personal data or keys, see below"),
+        Measure(
+            "placeholders", 0, upper=True, strict=False, most=None,
+            meaning="addresses and numbers reserved for examples, such as `example.com`",
+        ),
+    )  # fmt: skip
+
+    def __call__(self, evidence: Evidence, limits: Limits) -> Iterator[Finding]:
+        yield from _copied_texts(evidence, limits)
+        yield from _copied_rows(evidence, limits)
+        yield from _personal_data(evidence, limits)
 
 
 def _copied_texts(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
@@ -265,7 +283,10 @@ def _copied_rows(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
         return
     if not any(evidence.rows.columns[name].numeric for name in names):
         return
-    ours, theirs = (_tuples(side, names) for side in (evidence.rows, reference))
+    ours, theirs = (
+        list(zip(*(names_of(side.columns[name]) for name in names), strict=True))
+        for side in (evidence.rows, reference)
+    )
     copied, chance = copied_rows(ours, theirs)
     excess = max(0.0, len(copied) - 1.1 * chance - 3 * chance**0.5) if len(names) > 1 else 0.0
     yield limits.judge(
@@ -302,9 +323,14 @@ def _too_near(evidence: Evidence, limits: Limits, reference: frame.Frame) -> Ite
 
 def _personal_data(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
     """Findings about personal data and placeholders in any column of strings."""
-    strings = _strings(evidence.rows)
-    if not strings:
+    # A plan reads the measures alone; its patterns take long to compile.
+    from builder.quality import pii
+
+    columns = [column.values for column in evidence.rows.columns.values() if not column.numeric]
+    if not evidence.rows.rows or not columns:
         return
+    # Strings of every kind: a number hides in an id as well as in a text.
+    strings = ["\n".join(str(cell) for cell in row if cell) for row in zip(*columns, strict=True)]
     rows_by_kind = pii.scan(strings)
     placeholders = rows_by_kind.pop("placeholder", [])
     kinds = ", ".join(
@@ -327,13 +353,3 @@ def _personal_data(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
 def _sample(points: features.Vectors, rng: np.random.Generator) -> features.Vectors:
     """At most `coverage.MOST` of the points (n, d)."""
     return points[rng.permutation(len(points))[: coverage.MOST]]
-
-
-def _tuples(side: frame.Frame, names: list[str]) -> list[tuple[str | None, ...]]:
-    return list(zip(*(names_of(side.columns[name]) for name in names), strict=True))
-
-
-def _strings(rows: frame.Frame) -> list[str]:
-    """Each row's strings of every kind: a number hides in an id as well as in a text."""
-    columns = [column.values for column in rows.columns.values() if not column.numeric]
-    return ["\n".join(str(cell) for cell in row if cell) for row in zip(*columns, strict=True)]

@@ -1,10 +1,12 @@
-"""report.json: what the gates found of a dataset, for programs, for the card and for comparisons."""
+"""report.json: what the gates found of a dataset, for programs, for the card and for comparisons.
 
-from __future__ import annotations
+A card shows one line a measure: the figure that is nearest to its limit.
+"""
 
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +16,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from builder.project import expect
 from builder.quality import pii
 from builder.quality.findings import WORST_FIRST, Evidence, Finding, Verdict
+from builder.text import number
 
 NAME = "report.json"
-VERSION = 2
-"""Files of version 1 name no version and no gates."""
+VERSION = 2  # files of version 1 name no version and no gates
 
 
 class Basis(BaseModel):
@@ -118,7 +120,17 @@ def of(
         passed=not verdicts["fail"],
         verdicts={verdict: verdicts[verdict] for verdict in WORST_FIRST},
         not_looked_for=pii.NOT_LOOKED_FOR,
-        gates={name: _gate_entry(declared[name]) for name in names if name in declared},
+        gates={
+            name: GateEntry(
+                asks=declared[name].asks,
+                measures={
+                    measure.name: MeasureEntry(upper=measure.upper, meaning=measure.meaning)
+                    for measure in declared[name].measures
+                },
+            )
+            for name in names
+            if name in declared
+        },
         findings=[
             FindingEntry(
                 gate=finding.gate,
@@ -155,9 +167,80 @@ def json_schema() -> dict[str, Any]:
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 
 
-def _gate_entry(gate: expect.Declaration) -> GateEntry:
-    entries = {
-        measure.name: MeasureEntry(upper=measure.upper, meaning=measure.meaning)
-        for measure in gate.measures
-    }
-    return GateEntry(asks=gate.asks, measures=entries)
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """One figure that was held against a limit."""
+
+    gate: str
+    what: str
+    value: float
+    limit: float
+    verdict: Verdict
+    upper: bool
+    """Whether the figure must stay at or under the limit."""
+
+    @property
+    def bound(self) -> str:
+        """The limit as people read it.
+
+        >>> Judged("drift.ks", "", 0.05, 0.1, "pass", upper=True).bound
+        '≤0.1'
+        """
+        return f"{'≤' if self.upper else '≥'}{number(self.limit)}"
+
+    @property
+    def strain(self) -> float:
+        """How much of what the limit allows is used up: 1 at the limit, more beyond it.
+
+        >>> Judged("drift.ks", "", 0.05, 0.1, "pass", upper=True).strain
+        0.5
+        """
+        used, allowed = (self.value, self.limit) if self.upper else (self.limit, self.value)
+        if used <= 0:
+            return 0.0
+        return used / allowed if allowed > 0 else math.inf
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """A measure over all that it looked at."""
+
+    worst: Judged
+    figures: int
+
+
+def figures(report: Report) -> list[Judged]:
+    """The findings with a figure and a limit."""
+    return [
+        Judged(
+            entry.gate, entry.what, entry.value, entry.limit, entry.verdict,
+            upper=_upper(report, entry, entry.value, entry.limit),
+        )
+        for entry in report.findings
+        if entry.limit is not None and entry.value is not None
+    ]  # fmt: skip
+
+
+def by_measure(report: Report) -> list[Summary]:
+    """A summary of each measure, gates together, in the order in which they judged."""
+    gates: dict[str, dict[str, list[Judged]]] = {}
+    for judged in figures(report):
+        gate = judged.gate.partition(".")[0]
+        gates.setdefault(gate, {}).setdefault(judged.gate, []).append(judged)
+    return [
+        Summary(max(group, key=_urgency), len(group))
+        for measures in gates.values()
+        for group in measures.values()
+    ]
+
+
+def _upper(report: Report, entry: FindingEntry, value: float, limit: float) -> bool:
+    """Whether a limit is one from above; a report that does not say so shows it by its verdict."""
+    gate, _, measure = entry.gate.partition(".")
+    if gate in report.gates and measure in report.gates[gate].measures:
+        return report.gates[gate].measures[measure].upper
+    return (value <= limit) == (entry.verdict == "pass")
+
+
+def _urgency(judged: Judged) -> tuple[int, float]:
+    return -WORST_FIRST.index(judged.verdict), judged.strain

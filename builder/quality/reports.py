@@ -5,8 +5,6 @@ digest. Texts of models appear escaped, shortened, and with personal data masked
 evidence gives the same bytes; neither file names a time.
 """
 
-from __future__ import annotations
-
 import base64
 import difflib
 import hashlib
@@ -32,8 +30,7 @@ from builder.table.column import Column
 from builder.table.kinds import CATEGORY, NUMBER
 from builder.text import counted, cut, number
 
-POINTS = 700
-"""Points a side on the map of coverage."""
+POINTS = 700  # points a side on the map of coverage
 COLUMNS = 12
 PAIRS = 8
 SCENARIOS = 20
@@ -123,35 +120,46 @@ def _families(findings: Sequence[Finding]) -> Iterator[str]:
 
 
 def _sections(evidence: Evidence, findings: Sequence[Finding]) -> Iterator[str]:
-    yield _section("Findings", "", _table(findings))
-    if body := _marginals(evidence):
-        known = evidence.reference or evidence.context.drawn
-        yield _section(
-            "Columns", f"Each column's values{', over those of the reference' * bool(known)}.", body
-        )
-    if body := _map(evidence):
-        note = (
+    """The sections that have anything in them."""
+    known, rejects = evidence.reference or evidence.context.drawn, evidence.context.rejects
+    sections = (
+        ("Findings", "", _table(findings)),
+        (
+            "Columns",
+            f"Each column's values{', over those of the reference' * bool(known)}.",
+            _marginals(evidence),
+        ),
+        (
+            "Coverage of the reference",
             "Each text is a point; near points are alike. Ringed points of the reference have no "
-            "row of the dataset near them."
-        )
-        yield _section("Coverage of the reference", note, body)
-    if body := _combinations(evidence):
-        note = "Rows of each combination of the first two axes; short ones are outlined."
-        yield _section("Combinations", note, body)
-    if body := _by_scenario(evidence, findings):
-        note = "Box: half of the texts; line: from shortest to longest; bright mark: the median."
-        yield _section("Length and diversity", note, body)
-    if evidence.context.rejects:
-        note = "Why answers were refused, most frequent first."
-        yield _section("Rejects", note, _wide(figures.bars(evidence.context.rejects)))
-    if body := _pairs(evidence):
-        note = "The most alike texts of the dataset; what differs is underlined."
-        yield _section("Nearest pairs", note, body)
-
-
-def _section(title: str, note: str, body: str) -> str:
-    line = f'<p class="note">{svg.escape(note)}</p>' if note else ""
-    return f"<section><h2>{svg.escape(title)}</h2>{line}{body}</section>"
+            "row of the dataset near them.",
+            _map(evidence),
+        ),
+        (
+            "Combinations",
+            "Rows of each combination of the first two axes; short ones are outlined.",
+            _combinations(evidence),
+        ),
+        (
+            "Length and diversity",
+            "Box: half of the texts; line: from shortest to longest; bright mark: the median.",
+            _by_scenario(evidence, findings),
+        ),
+        (
+            "Rejects",
+            "Why answers were refused, most frequent first.",
+            _wide(figures.bars(rejects)) if rejects else "",
+        ),
+        (
+            "Nearest pairs",
+            "The most alike texts of the dataset; what differs is underlined.",
+            _pairs(evidence),
+        ),
+    )
+    for title, note, body in sections:
+        if body:
+            line = f'<p class="note">{svg.escape(note)}</p>' if note else ""
+            yield f"<section><h2>{svg.escape(title)}</h2>{line}{body}</section>"
 
 
 def _wide(picture: str) -> str:
@@ -200,12 +208,10 @@ def _legend(labels: Mapping[str, str]) -> str:
 
 def _marginals(evidence: Evidence) -> str:
     columns = [*evidence.rows.of(NUMBER), *evidence.rows.of(CATEGORY)][:COLUMNS]
-    reference = {
-        **evidence.context.drawn,
-        **(evidence.reference.columns if evidence.reference else {}),
-    }
     if not columns:
         return ""
+    known = evidence.reference.columns if evidence.reference else {}
+    reference = {**evidence.context.drawn, **known}
     parts = [
         f"<div><h3>{_words(column.name)}</h3>{_marginal(column, reference.get(column.name))}</div>"
         for column in columns
@@ -233,8 +239,7 @@ def _map(evidence: Evidence) -> str:
     if min(len(ours), len(theirs)) <= coverage.K:
         return ""
     rng = evidence.rng("map")
-    theirs = theirs[rng.permutation(len(theirs))[: coverage.MOST]]
-    ours = ours[rng.permutation(len(ours))[: coverage.MOST]]
+    theirs, ours = (side[rng.permutation(len(side))[: coverage.MOST]] for side in (theirs, ours))
     covered = coverage.reach(ours, theirs).covered
     flat, known = features.plane(ours, theirs)
     legend = _legend(
@@ -267,8 +272,7 @@ def _combinations(evidence: Evidence) -> str:
 def _by_scenario(evidence: Evidence, findings: Sequence[Finding]) -> str:
     if not evidence.texts:
         return ""
-    rows = evidence.rows
-    names: Sequence[str] = rows.scenarios or ["all rows"] * rows.rows
+    names: Sequence[str] = evidence.rows.scenarios or ["all rows"] * evidence.rows.rows
     distinct = {f.what: f.value for f in findings if f.gate == "diversity.distinct_2"}
     if not evidence.scenarios and "" in distinct:
         distinct[names[0]] = distinct[""]
@@ -277,13 +281,9 @@ def _by_scenario(evidence: Evidence, findings: Sequence[Finding]) -> str:
 
 
 def _pairs(evidence: Evidence) -> str:
-    if not evidence.texts or not len(evidence.pairs.i):
-        return ""
-    order = np.argsort(-evidence.pairs.similarity, kind="stable")[:PAIRS]
     parts = []
-    for at in order.tolist():
-        i, j = int(evidence.pairs.i[at]), int(evidence.pairs.j[at])
-        similarity = evidence.pairs.similarity[at]
+    order = np.argsort(-evidence.pairs.similarity, kind="stable")[:PAIRS]
+    for i, j, similarity in zip(*(part[order].tolist() for part in evidence.pairs), strict=True):
         left, right = _marked(*(pii.mask(evidence.texts[k][:PAIR_LETTERS]) for k in (i, j)))
         parts.append(
             f'<div class="pair"><h3>rows {i + 1} and {j + 1}, similarity {similarity:.2f}</h3>'

@@ -5,8 +5,6 @@ the axis `focus`: its distinguishing terms, each one found in several reference 
 run of their words. People read and commit the scenario; nothing is asked of a model here.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import re
@@ -19,19 +17,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from builder.quality import coverage, pii
-from builder.stats import diversity, features, kmeans, shingles
+from builder.stats import diversity, features, neighbours, shingles
 
-FOCUS = "focus"
-"""The axis of a top-up."""
+FOCUS = "focus"  # the axis of a top-up
 TERMS = 6
+# Reference texts that must hold a term: one that only a single text holds may name somebody.
 LEAST_TEXTS = 3
-"""Reference texts that must hold a term: one that only a single text holds may name somebody."""
+# A focus holds no run of so many words, or CJK characters, of a reference text.
 RUN_WORDS, RUN_CJK = 5, 6
-"""A focus holds no run of so many words, or CJK characters, of a reference text."""
-THIN = 0.1
-"""A cluster is thin when more than this share of it lacks a row that could be had."""
-GAIN = 0.01
-"""Coverage that two rounds must gain for another one to be worth its cost."""
+THIN = 0.1  # a cluster is thin when more than this share of it lacks a row that could be had
+GAIN = 0.01  # coverage that two rounds must gain for another one to be worth its cost
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +82,7 @@ def propose(
     reach = coverage.reach(ours, points[:half])
     ceiling = coverage.reach(points[half:][: len(ours)], points[:half]).coverage
     count = clusters or max(2, min(12, len(points) // 50))
-    owner = kmeans.clusters(points, count, rng)
+    owner = neighbours.clusters(points, count, rng)
     thin = []
     for cluster in range(count):
         members = owner == cluster
@@ -100,7 +95,9 @@ def propose(
         if terms:
             thin.append(Thin(terms, share, covered, deficit))
     thin.sort(key=lambda region: (-region.deficit, region.terms))
-    return Proposal(reach.coverage, ceiling, _distinct(thin))
+    # Those of one focus are one value of the axis: the larger deficit stands.
+    distinct = {region.focus: region for region in reversed(thin)}
+    return Proposal(reach.coverage, ceiling, tuple(distinct.values())[::-1])
 
 
 def wanted(proposal: Proposal, rows: int) -> int:
@@ -246,11 +243,6 @@ def _terms(text: str) -> set[str]:
     for run in re.findall(f"(?:{shingles.CJK})+", plain):
         terms.update(run[k : k + 2] for k in range(len(run) - 1))
     return terms
-
-
-def _distinct(thin: Sequence[Thin]) -> tuple[Thin, ...]:
-    """The clusters, those of one focus as one value of the axis: the larger deficit stands."""
-    return tuple({region.focus: region for region in reversed(thin)}.values())[::-1]
 
 
 def _word(name: object) -> str:

@@ -1,7 +1,5 @@
 """Reads what stands after a sampler's name; every complaint is a ValueError of one sentence."""
 
-from __future__ import annotations
-
 import datetime
 import math
 from collections.abc import Mapping, Sequence

@@ -4,15 +4,12 @@ Joint distribution and all, but every row is a copy of a real one: the privacy g
 a dataset whose columns come from here together.
 """
 
-from __future__ import annotations
-
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from builder.sampling import arguments, packed
-from builder.sampling.sampler import Arrays, Options
+from builder.sampling.sampler import Arrays, Floats, Options
 from builder.table.column import Column
 from builder.table.tables import Table
 
@@ -24,7 +21,6 @@ class Bootstrap:
 
     @staticmethod
     def options(given: object) -> dict[str, Any]:
-        """No option of its own; ValueError for any."""
         return arguments.named("bootstrap", given, ())
 
     @staticmethod
@@ -40,8 +36,7 @@ class Bootstrap:
         return 1
 
     @staticmethod
-    def draw(arrays: Arrays, u: NDArray[np.float64]) -> dict[str, Column]:
-        """n rows of the table."""
+    def draw(arrays: Arrays, u: Floats) -> dict[str, Column]:
         n = len(arrays["values0"])
         rows = np.minimum((u[:, 0] * n).astype(np.int64), n - 1)
         return packed.unpack(arrays, rows)

@@ -7,8 +7,6 @@ Values are observed values, so margins, grids, bounds and missing values keep th
 mixed tables suit it best; rows are new combinations, but each value is some real row's.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -17,17 +15,14 @@ from numpy.typing import NDArray
 
 from builder import extras
 from builder.sampling import arguments, normal, packed
-from builder.sampling.packed import Codes
-from builder.sampling.sampler import Arrays, Options
+from builder.sampling.sampler import Arrays, Floats, Options
 from builder.stats import threads
 from builder.table.column import Column
 from builder.table.tables import Table
 
-LEAF = 5
-"""The fewest rows in a leaf, as synthpop has it."""
+LEAF = 5  # the fewest rows in a leaf, as synthpop has it
 DEEPEST = 40
-PART = 0.7
-"""The share of the rows that each of several trees sees."""
+PART = 0.7  # the share of the rows that each of several trees sees
 
 
 class Cart:
@@ -59,11 +54,10 @@ class Cart:
 
     @staticmethod
     def width(arrays: Arrays) -> int:
-        """One for each column."""
         return len(arrays["names"])
 
     @staticmethod
-    def draw(arrays: Arrays, u: NDArray[np.float64]) -> dict[str, Column]:
+    def draw(arrays: Arrays, u: Floats) -> dict[str, Column]:
         """n rows; column j is taken from the table's rows in the leaf that columns < j lead to."""
         columns: dict[str, Column] = {}
         n, d = u.shape
@@ -102,17 +96,12 @@ def _fit(table: Table, leaf: int, trees: int, rng: np.random.Generator) -> Array
 
 def _codes(table: Table) -> NDArray[np.int32]:
     """(n, d): the rank of every value in its column, missing ones last."""
-    columns = []
-    for column in table.columns.values():
-        if not column.numeric:
-            codes, texts = packed.coded(column)
-            columns.append(np.where(codes < 0, len(texts), codes))
-        else:
-            columns.append(np.unique(column.values + 0.0, return_inverse=True)[1])
-    return np.column_stack(columns).astype(np.int32)
+    columns = [packed.ranked(column) for column in table.columns.values()]
+    codes = [np.unique(values, return_inverse=True)[1] for values in columns]
+    return np.column_stack(codes).astype(np.int32)
 
 
-def _target(column: Column, codes: NDArray[np.int32]) -> NDArray[np.float64]:
+def _target(column: Column, codes: NDArray[np.int32]) -> Floats:
     """What a tree predicts, (n, m): normal scores of numbers, indicators of categories.
 
     Numbers of which some are missing have two: the score, and whether there is one, which
@@ -123,16 +112,15 @@ def _target(column: Column, codes: NDArray[np.int32]) -> NDArray[np.float64]:
     known = ~np.isnan(column.values)
     place = codes[known]
     scores = np.zeros(len(codes))
-    order = np.argsort(place, kind="stable")
-    ranked = np.empty(len(place))
-    ranked[order] = normal.quantile((np.arange(len(place)) + 0.5) / len(place))
     if len(place):
+        order = np.argsort(np.argsort(place, kind="stable"))
+        ranked = normal.quantile((order + 0.5) / len(place))
         scores[known] = (np.bincount(place, ranked) / np.maximum(np.bincount(place), 1))[place]
     return scores[:, None] if known.all() else np.column_stack([scores, known])
 
 
 def _places(
-    table: Table, codes: NDArray[np.int32], target: NDArray[np.float64], j: int
+    table: Table, codes: NDArray[np.int32], target: Floats, j: int
 ) -> dict[int, NDArray[np.int32]]:
     """For each category before column j, the place of every code in the order best to split.
 
@@ -148,16 +136,14 @@ def _places(
     for c, column in enumerate(list(table.columns.values())[:j]):
         if not column.numeric:
             mean = np.bincount(codes[:, c], line) / np.maximum(np.bincount(codes[:, c]), 1)
-            place = np.empty(len(mean), dtype=np.int32)
-            place[np.argsort(mean, kind="stable")] = np.arange(len(mean))
-            places[c] = place
+            places[c] = np.argsort(np.argsort(mean, kind="stable")).astype(np.int32)
     return places
 
 
 def _grow(
     codes: NDArray[np.int32],
     places: Mapping[int, NDArray[np.int32]],
-    target: NDArray[np.float64],
+    target: Floats,
     j: int,
     leaf: int,
     trees: int,
@@ -168,6 +154,9 @@ def _grow(
     Per node a feature (-1 in a leaf), a threshold, two children, and where its rows begin in
     `donors` and how many they are; `roots` are the first nodes.
     """
+    with extras.importing("stats"):
+        from sklearn.tree import DecisionTreeRegressor
+
     n = len(codes)
     if j == 0:
         order = np.argsort(codes[:, 0], kind="stable")
@@ -181,8 +170,12 @@ def _grow(
     grown: dict[str, list[NDArray[Any]]] = {}
     nodes = 0
     for t in range(trees):
-        bag = rng.permutation(n)[: int(PART * n)] if trees > 1 else np.arange(n)
-        tree, at = _tree(seen, target, np.sort(bag), leaf, int(rng.integers(2**31)))
+        bag = np.sort(rng.permutation(n)[: int(PART * n)]) if trees > 1 else np.arange(n)
+        # On indicators the squared error is Gini's impurity, so one kind of tree serves all.
+        model = DecisionTreeRegressor(
+            min_samples_leaf=leaf, max_depth=DEEPEST, random_state=int(rng.integers(2**31))
+        )
+        tree, at = model.fit(seen[bag], target[bag]).tree_, model.apply(seen)
         count = np.bincount(at, minlength=tree.node_count)
         inner = tree.children_left >= 0
         parts: dict[str, NDArray[Any]] = {
@@ -201,24 +194,7 @@ def _grow(
     return {f"{name}{j}": np.concatenate(values).astype(np.int32) for name, values in grown.items()}
 
 
-def _tree(
-    seen: NDArray[np.float32],
-    target: NDArray[np.float64],
-    bag: Codes,
-    leaf: int,
-    seed: int,
-) -> tuple[Any, Codes]:
-    """A fitted tree on the rows in the bag, and the leaf (n,) of every row."""
-    with extras.importing("stats"):
-        from sklearn.tree import DecisionTreeRegressor
-
-    # On indicators the squared error is Gini's impurity, so one kind of tree serves all.
-    model = DecisionTreeRegressor(min_samples_leaf=leaf, max_depth=DEEPEST, random_state=seed)
-    model.fit(seen[bag], target[bag])
-    return model.tree_, model.apply(seen)
-
-
-def _descend(arrays: Arrays, j: int, seen: NDArray[np.int32], at: Codes) -> Codes:
+def _descend(arrays: Arrays, j: int, seen: NDArray[np.int32], at: packed.Codes) -> packed.Codes:
     """The leaf (n,) of every row, from the codes (j, n) of the columns before."""
     feature, threshold = arrays[f"feature{j}"], arrays[f"threshold{j}"]
     children = arrays[f"children{j}"].ravel()

@@ -4,26 +4,21 @@ Sklar (1959), Nelsen (2006). It suits small tables of numbers; categories take p
 one latent number each, so that relations among them are kept only roughly.
 """
 
-from __future__ import annotations
-
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from builder.sampling import (
     arguments,
-    latent,
     margins,
     normal,
     packed,
 )
-from builder.sampling.sampler import Arrays, Options
+from builder.sampling.sampler import Arrays, Floats, Options
 from builder.table.column import Column
 from builder.table.tables import Table
 
-FEWEST = 10
-"""Rows below which correlations are noise."""
+FEWEST = 10  # rows below which correlations are noise
 
 
 class Copula:
@@ -33,7 +28,6 @@ class Copula:
 
     @staticmethod
     def options(given: object) -> dict[str, Any]:
-        """No option of its own; ValueError for any."""
         return arguments.named("copula", given, ())
 
     @staticmethod
@@ -43,19 +37,18 @@ class Copula:
             raise ValueError(f"copula needs at least {FEWEST} rows; here are {len(table)}")
         ordered = packed.canonical(table)
         dimensions, low, high = margins.learn(ordered)
-        _, r = latent.place(low, high, rng)
+        _, r = margins.place(low, high, rng)
         return margins.store(ordered, dimensions) | {"factor": np.linalg.cholesky(r)}
 
     @staticmethod
     def width(arrays: Arrays) -> int:
-        """One for each latent dimension."""
         return len(arrays["factor"])
 
     @staticmethod
-    def draw(arrays: Arrays, u: NDArray[np.float64]) -> dict[str, Column]:
+    def draw(arrays: Arrays, u: Floats) -> dict[str, Column]:
         """n rows within the observed values of every column."""
         independent = [normal.quantile(u[:, j]) for j in range(u.shape[1])]
-        z = latent.correlate(independent, arrays["factor"])
+        z = margins.correlate(independent, arrays["factor"])
         dimensions = margins.load(arrays)
         values = [margin.invert(row) for margin, row in zip(dimensions, z, strict=True)]
         return margins.columns(arrays, dimensions, values)

@@ -4,8 +4,6 @@ Every draw is the inverse of a distribution function, so bounds truncate (the sh
 them is kept and nothing piles up at an edge) and a larger u never gives a smaller value.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -13,17 +11,15 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from builder.sampling import arguments, truncated
-from builder.sampling.sampler import Arrays, Options
-from builder.table import kinds
+from builder.sampling import arguments, normal
+from builder.sampling.sampler import Arrays, Floats, Options
 from builder.table.column import Column
-from builder.table.kinds import CATEGORY, DATE, INTEGER, NUMBER, Kind
+from builder.table.kinds import CATEGORY, DATE, INTEGER, NUMBER, OF_CODE, Kind
 from builder.table.tables import Table
 
-Floats = NDArray[np.float64]
 BOUNDS = ("min", "max", "round")
+# The largest mean of a Poisson draw: beyond it, a normal one with `round: 0` is the same.
 WIDEST = 1e7
-"""The largest mean of a Poisson draw: beyond it, a normal one with `round: 0` is the same."""
 
 
 def parse(line: Mapping[str, Any], sampler: str) -> object:
@@ -54,12 +50,10 @@ class Declared:
 
     @staticmethod
     def fit(table: Table, options: Options, rng: np.random.Generator) -> Arrays:
-        """The options as arrays; there is no table to learn from."""
         return _arrays(options)
 
     @staticmethod
     def width(arrays: Arrays) -> int:
-        """One uniform number a row."""
         return 1
 
 
@@ -68,12 +62,10 @@ class Uniform(Declared):
 
     @staticmethod
     def options(given: object) -> dict[str, Any]:
-        """low, high and round."""
         return _between("uniform", given, extra=("round",))
 
     @staticmethod
     def draw(arrays: Arrays, u: Floats) -> dict[str, Column]:
-        """n numbers from low to high."""
         low, high = float(arrays["low"]), float(arrays["high"])
         values = np.clip(low + u[:, 0] * (high - low), low, high)
         return _rounded(arrays, values, low, high)
@@ -84,25 +76,22 @@ class Normal(Declared):
 
     @staticmethod
     def options(given: object) -> dict[str, Any]:
-        """mean, sd, min, max and round."""
         options = arguments.named("normal", given, ("mean", "sd"), BOUNDS)
         arguments.required("normal", options, ("mean", "sd"))
         options = _numbers("normal", options)
         arguments.positive("normal", "sd", options["sd"])
-        truncated.bounds("normal", options, options["mean"], options["sd"])
+        normal.bounds("normal", options, options["mean"], options["sd"])
         return options
 
     @staticmethod
     def fit(table: Table, options: Options, rng: np.random.Generator) -> Arrays:
-        """The options as arrays, and the bounds as probabilities."""
         return _arrays(
-            {**options, **truncated.bounds("normal", options, options["mean"], options["sd"])}
+            {**options, **normal.bounds("normal", options, options["mean"], options["sd"])}
         )
 
     @staticmethod
     def draw(arrays: Arrays, u: Floats) -> dict[str, Column]:
-        """n numbers between min and max."""
-        values = float(arrays["mean"]) + float(arrays["sd"]) * truncated.values(arrays, u[:, 0])
+        values = float(arrays["mean"]) + float(arrays["sd"]) * normal.values(arrays, u[:, 0])
         return _bounded(arrays, values)
 
 
@@ -111,7 +100,6 @@ class Lognormal(Declared):
 
     @staticmethod
     def options(given: object) -> dict[str, Any]:
-        """mu, sigma, min, max and round."""
         options = arguments.named("lognormal", given, ("mu", "sigma"), ("median", *BOUNDS))
         options = _numbers("lognormal", options)
         if "median" in options:
@@ -124,23 +112,19 @@ class Lognormal(Declared):
         arguments.positive("lognormal", "sigma", options["sigma"])
         if options.get("max", 1.0) <= 0:
             raise ValueError(f"lognormal: max is above 0, not {options['max']!r}")
-        truncated.bounds(
-            "lognormal", truncated.logarithms(options), options["mu"], options["sigma"]
-        )
+        normal.bounds("lognormal", normal.logarithms(options), options["mu"], options["sigma"])
         return options
 
     @staticmethod
     def fit(table: Table, options: Options, rng: np.random.Generator) -> Arrays:
-        """The options as arrays, and the bounds as probabilities."""
-        bounds = truncated.bounds(
-            "lognormal", truncated.logarithms(options), options["mu"], options["sigma"]
+        bounds = normal.bounds(
+            "lognormal", normal.logarithms(options), options["mu"], options["sigma"]
         )
         return _arrays({**options, **bounds})
 
     @staticmethod
     def draw(arrays: Arrays, u: Floats) -> dict[str, Column]:
-        """n numbers above 0, between min and max."""
-        logs = float(arrays["mu"]) + float(arrays["sigma"]) * truncated.values(arrays, u[:, 0])
+        logs = float(arrays["mu"]) + float(arrays["sigma"]) * normal.values(arrays, u[:, 0])
         return _bounded(arrays, np.exp(np.minimum(logs, 709.0)))
 
 
@@ -149,7 +133,6 @@ class Poisson(Declared):
 
     @staticmethod
     def options(given: object) -> dict[str, Any]:
-        """mean, min and max."""
         options = arguments.named("poisson", given, ("mean",), ("min", "max"))
         arguments.required("poisson", options, ("mean",))
         options = _numbers("poisson", options)
@@ -165,7 +148,6 @@ class Poisson(Declared):
 
     @staticmethod
     def draw(arrays: Arrays, u: Floats) -> dict[str, Column]:
-        """n counts."""
         return _column(INTEGER, arrays["values"][_steps(arrays["cumulative"], u[:, 0])])
 
 
@@ -174,13 +156,11 @@ class Integer(Declared):
 
     @staticmethod
     def options(given: object) -> dict[str, Any]:
-        """low and high."""
         options = _between("integer", given)
         return {word: arguments.whole("integer", word, options[word]) for word in options}
 
     @staticmethod
     def draw(arrays: Arrays, u: Floats) -> dict[str, Column]:
-        """n whole numbers."""
         return _column(INTEGER, _evenly(arrays, u[:, 0]))
 
 
@@ -199,7 +179,6 @@ class Date(Declared):
 
     @staticmethod
     def draw(arrays: Arrays, u: Floats) -> dict[str, Column]:
-        """n days since 1970."""
         return _column(DATE, _evenly(arrays, u[:, 0]))
 
 
@@ -244,8 +223,7 @@ class Choice(Declared):
 
     @staticmethod
     def draw(arrays: Arrays, u: Floats) -> dict[str, Column]:
-        """n of the values."""
-        kind, values = kinds.OF_CODE[arrays["kind"].item()], arrays["values"]
+        kind, values = OF_CODE[arrays["kind"].item()], arrays["values"]
         if kind == CATEGORY:
             values = values.astype(object)
             values[arrays["missing"]] = None
@@ -332,8 +310,7 @@ def _counts(options: Mapping[str, Any]) -> Arrays:
 
 
 def _steps(cumulative: Floats, u: Floats) -> NDArray[np.int64]:
-    steps = np.searchsorted(cumulative, u, side="left")
-    return np.minimum(steps, len(cumulative) - 1).astype(np.int64)
+    return np.minimum(np.searchsorted(cumulative, u), len(cumulative) - 1).astype(np.int64)
 
 
 def _evenly(arrays: Arrays, u: Floats) -> Floats:

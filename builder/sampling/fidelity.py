@@ -1,24 +1,26 @@
-"""How near drawn rows come to a reference table: a pure function, with numbers for people.
+"""How near drawn rows come to a table, and which way to fit comes nearest: pure functions.
 
-Needs scikit-learn for the classifier; it serves `draw`, reports and benchmarks, never a plan.
+Needs scikit-learn for the classifier; it serves fits, `draw`, reports and benchmarks, never a plan
+of kept fits.
 """
 
-from __future__ import annotations
-
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from builder.sampling.compare import auc
-from builder.stats import association, distances, neighbours
-from builder.stats.distances import Floats
+from builder.sampling.sampler import Floats, Sampler
+from builder.stats import association, distances, neighbours, two_sample
 from builder.table.column import Column
 from builder.table.tables import Table
 
-MOST = 5000
-"""Rows that take part where every row is compared with every other."""
+Way = tuple[type[Sampler], Mapping[str, Any]]  # a sampler and its options in full
+ENOUGH = 2000  # rows from which one halving says enough
+# Texts of a category that the classifier tells apart, the most frequent; the others are one.
+TEXTS = 250
+MOST = 5000  # rows that take part where every row is compared with every other
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +82,8 @@ def compare(
 
 def associations(table: Table) -> Floats:
     """Strengths (d, d) of association, see `association.matrix`; a missing category is one more."""
-    columns = [
-        _codes(column.values)[0] if not column.numeric else column.values
-        for column in table.columns.values()
-    ]
-    return association.matrix(columns)
+    columns = table.columns.values()
+    return association.matrix([c.values if c.numeric else _codes(c.values)[0] for c in columns])
 
 
 def _likeness(drawn: Column, reference: Column) -> Likeness:
@@ -131,11 +130,8 @@ def _closest(drawn: Table, reference: Table, held_out: Table, rng: np.random.Gen
 
 def _nearest(drawn: Table, rows: Table, scale: Table) -> Floats:
     """The distance (n,) of each drawn row to the nearest of the rows, numbers by the scale's range."""
-    columns = [
-        _sides(drawn.columns[name], rows.columns[name], column)
-        for name, column in scale.columns.items()
-    ]
-    return neighbours.nearest_mixed(columns, len(drawn), len(rows))
+    sides = [_sides(drawn.columns[k], rows.columns[k], scale.columns[k]) for k in scale.columns]
+    return neighbours.nearest_mixed(sides, len(drawn), len(rows))
 
 
 def _sides(
@@ -160,3 +156,48 @@ def _copies(drawn: Table, reference: Table) -> float:
     known = {tuple(row[name] for name in names) for row in reference.records()}
     copied = [tuple(row[name] for name in names) in known for row in drawn.records()]
     return float(np.mean(copied)) if copied else 0.0
+
+
+def score(table: Table, ways: Mapping[str, Way], rng: np.random.Generator) -> dict[str, float]:
+    """For each way, how well a classifier tells its draws from rows that the fit did not see.
+
+    0.5 is best. Half the table is held out, of a small one four times over, and the scores
+    averaged. A way that cannot be fitted on so few rows is left out.
+    """
+    n = len(table)
+    scores: dict[str, list[float]] = {name: [] for name in ways}
+    for _ in range(1 if n >= ENOUGH else 4):
+        order = rng.permutation(n)
+        seen, unseen = (table.take(np.sort(half)) for half in (order[: n // 2], order[n // 2 :]))
+        seed = int(rng.integers(2**31))
+        for name, (sampler, options) in ways.items():
+            seeded = np.random.default_rng(seed)
+            try:
+                arrays = sampler.fit(seen, options, seeded)
+            except ValueError:
+                continue
+            u = seeded.random((len(unseen), sampler.width(arrays)))
+            scores[name].append(auc(Table(sampler.draw(arrays, u)), unseen, seeded))
+    return {name: float(np.mean(aucs)) for name, aucs in scores.items() if aucs}
+
+
+def auc(table: Table, other: Table, rng: np.random.Generator) -> float:
+    """How well boosted trees tell equally many rows of two tables apart: 0.5 not at all, 1 always."""
+    n = min(len(table), len(other), two_sample.MOST)
+    sides = [side.take(rng.permutation(len(side))[:n]) for side in (table, other)]
+    columns = [_features(column.values, sides[1].columns[name].values, text=not column.numeric)
+               for name, column in sides[0].columns.items()]  # fmt: skip
+    rows = np.column_stack(columns)
+    categorical = np.array([not column.numeric for column in table.columns.values()])
+    return two_sample.trees(rows[:n], rows[n:], categorical, rng)
+
+
+def _features(x: NDArray[Any], y: NDArray[Any], *, text: bool) -> Floats:
+    """Both sides of a column as numbers (n + m,), NaN where missing; a text by how frequent it is."""
+    values = np.concatenate([x, y])
+    if not text:
+        return values.astype(np.float64)
+    texts, counts = np.unique([v for v in values if v is not None], return_counts=True)
+    frequent = texts[np.argsort(-counts, kind="stable")][:TEXTS]
+    codes = {text: float(code) for code, text in enumerate(frequent.tolist())}
+    return np.array([np.nan if v is None else codes.get(v, float(TEXTS)) for v in values])

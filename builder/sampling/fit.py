@@ -1,29 +1,24 @@
 """Chooses among the fitted samplers by rows held out, and keeps the choice with the fit."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
-from builder.sampling import arguments, compare, packed
+from builder.sampling import arguments, fidelity, packed
 from builder.sampling.cart import Cart
-from builder.sampling.compare import Way
 from builder.sampling.gmm import Mixture
-from builder.sampling.sampler import Arrays, Options
+from builder.sampling.sampler import Arrays, Floats, Options
 from builder.table.column import Column
 from builder.table.tables import Table
 
-FEWEST = 40
-"""Rows whose halves are large enough to compare."""
-WAYS: Mapping[str, Way] = {
+FEWEST = 40  # rows whose halves are large enough to compare
+# What is tried. `copula` is the second mixture with one component; `bootstrap` copies rows.
+WAYS: Mapping[str, fidelity.Way] = {
     "cart": (Cart, {"leaf": 5}),
     "gmm raw": (Mixture, {"space": "raw"}),
     "gmm scores": (Mixture, {"space": "scores"}),
 }
-"""What is tried. `copula` is the second mixture with one component; `bootstrap` copies rows."""
 
 
 class Fit:
@@ -33,19 +28,18 @@ class Fit:
 
     @staticmethod
     def options(given: object) -> dict[str, Any]:
-        """No option of its own; ValueError for any."""
         return arguments.named("fit", given, ())
 
     @staticmethod
     def fit(table: Table, options: Options, rng: np.random.Generator) -> Arrays:
         """The arrays of the chosen sampler, fitted on all rows, with `chosen`, `ways` and `scores`.
 
-        Scores are those of `compare.held_out`, the nearest to 0.5 first. ValueError under 40 rows.
+        Scores are those of `fidelity.score`, the nearest to 0.5 first. ValueError under 40 rows.
         """
         if len(table) < FEWEST:
             raise ValueError(f"fit needs at least {FEWEST} rows to choose; here are {len(table)}")
         ordered = packed.canonical(table)
-        scores = compare.held_out(ordered, WAYS, rng)
+        scores = fidelity.score(ordered, WAYS, rng)
         ranked = sorted(scores, key=lambda name: (abs(scores[name] - 0.5), name))
         sampler, settings = WAYS[ranked[0]]
         return sampler.fit(ordered, settings, rng) | {
@@ -56,12 +50,10 @@ class Fit:
 
     @staticmethod
     def width(arrays: Arrays) -> int:
-        """That of the chosen sampler."""
         return WAYS[arrays["chosen"].item()][0].width(arrays)
 
     @staticmethod
-    def draw(arrays: Arrays, u: NDArray[np.float64]) -> dict[str, Column]:
-        """n rows of the chosen sampler."""
+    def draw(arrays: Arrays, u: Floats) -> dict[str, Column]:
         return WAYS[arrays["chosen"].item()][0].draw(arrays, u)
 
 

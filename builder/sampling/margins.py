@@ -8,8 +8,6 @@ where values repeat, so that only observed values come out; linear between order
 elsewhere, snapped to the column's grid. Nothing leaves the observed bounds.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -18,11 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from builder.sampling import normal, packed
-from builder.sampling.normal import Floats
-from builder.sampling.sampler import Arrays
+from builder.sampling.sampler import Arrays, Floats
+from builder.stats import distances, threads
 from builder.table.column import Column
 from builder.table.tables import Table
 
+RIDGE = 1e-6  # the smallest eigenvalue that a correlation matrix keeps
+SWEEPS = 20  # rounds of Gibbs sampling; the second half is averaged
 Role = Literal["label", "present", "value"]
 
 
@@ -74,16 +74,13 @@ def learn(table: Table) -> tuple[list[Margin], Floats, Floats]:
 
     Both ends agree for a value that stands alone; a value that is missing may be anywhere.
     """
-    margins: list[Margin] = []
-    low: list[Floats] = []
-    high: list[Floats] = []
-    for i, column in enumerate(table.columns.values()):
-        for role, values in _dimensions(column):
-            margin, below, above = _margin(i, role, values)
-            margins.append(margin)
-            low.append(below)
-            high.append(above)
-    return margins, np.column_stack(low), np.column_stack(high)
+    dimensions = [
+        _margin(i, role, values)
+        for i, column in enumerate(table.columns.values())
+        for role, values in _dimensions(column)
+    ]
+    margins, low, high = zip(*dimensions, strict=True)
+    return list(margins), np.column_stack(low), np.column_stack(high)
 
 
 def columns(
@@ -99,53 +96,52 @@ def columns(
             missing = drawn < 0.5
             continue
         if margin.role == "label":
-            texts = arrays[f"texts{margin.column}"]
-            columns_by_name[name] = Column(
-                name, kind, packed.decoded(drawn.astype(np.int64), texts)
-            )
+            cells = packed.decoded(drawn.astype(np.int64), arrays[f"texts{margin.column}"])
         else:
-            filled = drawn if missing is None else np.where(missing, np.nan, drawn)
-            columns_by_name[name] = Column(name, kind, filled)
+            cells = drawn if missing is None else np.where(missing, np.nan, drawn)
+        columns_by_name[name] = Column(name, kind, cells)
         missing = None
     return columns_by_name
 
 
 def store(table: Table, margins: Sequence[Margin]) -> Arrays:
     """Everything that `load` and `columns` need, as arrays."""
-    arrays = packed.header(table)
-    for i, column in enumerate(table.columns.values()):
-        if not column.numeric:
-            arrays[f"texts{i}"] = packed.coded(column)[1]
-    arrays["margin_columns"] = np.array([m.column for m in margins])
-    arrays["margin_roles"] = np.array([m.role for m in margins])
-    arrays["margin_stepped"] = np.array([m.stepped for m in margins])
-    arrays["margin_grids"] = np.array(
-        [[m.grid.origin, m.grid.step, m.grid.decimals] for m in margins]
+    texts = {
+        f"texts{i}": packed.coded(column)[1]
+        for i, column in enumerate(table.columns.values())
+        if not column.numeric
+    }
+    return (
+        packed.header(table)
+        | texts
+        | {
+            "margin_columns": np.array([m.column for m in margins]),
+            "margin_roles": np.array([m.role for m in margins]),
+            "margin_stepped": np.array([m.stepped for m in margins]),
+            "margin_grids": grids([m.grid for m in margins]),
+            "margin_sizes": np.array([len(m.levels) for m in margins]),
+            "margin_levels": np.concatenate([m.levels for m in margins]),
+            "margin_knots": np.concatenate([m.knots for m in margins]),
+        }
     )
-    arrays["margin_sizes"] = np.array([len(m.levels) for m in margins])
-    arrays["margin_levels"] = np.concatenate([m.levels for m in margins])
-    arrays["margin_knots"] = np.concatenate([m.knots for m in margins])
-    return arrays
+
+
+def grids(listed: Sequence[Grid]) -> Floats:
+    """Grids as rows (m, 3) of origin, step and decimals."""
+    return np.array([[grid.origin, grid.step, grid.decimals] for grid in listed])
 
 
 def load(arrays: Arrays) -> list[Margin]:
     """The margins that `store` put into arrays."""
-    margins = []
-    end = 0
-    for i, size in enumerate(arrays["margin_sizes"].tolist()):
-        start, end = end, end + size
-        origin, step, decimals = arrays["margin_grids"][i].tolist()
-        margins.append(
-            Margin(
-                column=int(arrays["margin_columns"][i]),
-                role=arrays["margin_roles"][i].item(),
-                stepped=bool(arrays["margin_stepped"][i]),
-                levels=arrays["margin_levels"][start:end],
-                knots=arrays["margin_knots"][start:end],
-                grid=Grid(origin, step, int(decimals)),
-            )
+    ends = np.cumsum(arrays["margin_sizes"])[:-1]
+    levels, knots = (np.split(arrays[f"margin_{part}"], ends) for part in ("levels", "knots"))
+    heads = [arrays[f"margin_{part}"].tolist() for part in ("columns", "roles", "stepped", "grids")]
+    return [
+        Margin(column, role, stepped, levels[i], knots[i], Grid(origin, step, int(decimals)))
+        for i, (column, role, stepped, (origin, step, decimals)) in enumerate(
+            zip(*heads, strict=True)
         )
-    return margins
+    ]
 
 
 def grid(x: Floats) -> Grid:
@@ -173,8 +169,7 @@ def grid(x: Floats) -> Grid:
 def _dimensions(column: Column) -> list[tuple[Role, Floats]]:
     """Roles and values (n,) of a column's dimensions."""
     if not column.numeric:
-        codes, texts = packed.coded(column)
-        return [("label", np.where(codes < 0, len(texts), codes).astype(np.float64))]
+        return [("label", packed.ranked(column).astype(np.float64))]
     missing = np.isnan(column.values)
     if not missing.any():
         return [("value", column.values + 0.0)]
@@ -197,3 +192,73 @@ def _margin(i: int, role: Role, values: Floats) -> tuple[Margin, Floats, Floats]
         return Margin(i, role, True, levels, edges[1:], Grid(0.0, 1.0, 0)), low, high
     knots = normal.quantile((np.arange(n) + 0.5) / n)
     return Margin(i, role, False, np.sort(there), knots, grid(levels)), low, high
+
+
+def correlate(independent: Sequence[Floats], factor: Floats) -> list[Floats]:
+    """d correlated arrays (n,) from d independent ones and a lower triangle (d, d).
+
+    Sums run in a fixed order, one column at a time: a matrix product's rounding depends on
+    how many rows it is given.
+    """
+    correlated = []
+    for j in range(len(independent)):
+        total = independent[0] * factor[j, 0]
+        for k in range(1, j + 1):
+            if factor[j, k] != 0.0:
+                total += independent[k] * factor[j, k]
+        correlated.append(total)
+    return correlated
+
+
+@threads.single()
+def place(low: Floats, high: Floats, rng: np.random.Generator) -> tuple[Floats, Floats]:
+    """Latent rows (n, d) inside their intervals, and the correlations (d, d) they agree with.
+
+    Gibbs sampling of the extended rank likelihood (Hoff 2007): each number that an interval
+    leaves open is drawn given the rest of its row, so that ties and gaps do not weaken the
+    correlations as numbers drawn at random would.
+    """
+    special = distances.special()
+    ndtr, ndtri = special.ndtr, special.ndtri
+    n, d = low.shape
+    below, above = ndtr(low), ndtr(high)
+    z: Floats = ndtri(below + (above - below) * rng.random((n, d)))
+    z = np.where(low == high, low, z)
+    open_rows = [np.flatnonzero(low[:, j] < high[:, j]) for j in range(d)]
+    if d == 1 or not any(len(rows) for rows in open_rows):
+        return z, correlation(z)
+    total = np.zeros((d, d))
+    for sweep in range(SWEEPS):
+        r = correlation(z)
+        for j, rows in enumerate(open_rows):
+            if len(rows):
+                others = np.arange(d) != j
+                slope = np.linalg.solve(r[np.ix_(others, others)], r[others, j])
+                sd = np.sqrt(max(1.0 - r[j, others] @ slope, RIDGE))
+                mean = z[np.ix_(rows, others)] @ slope
+                start = ndtr((low[rows, j] - mean) / sd)
+                mass = ndtr((high[rows, j] - mean) / sd) - start
+                p = np.clip(start + mass * rng.random(len(rows)), 1e-12, 1 - 1e-12)
+                z[rows, j] = np.clip(mean + sd * ndtri(p), low[rows, j], high[rows, j])
+        total += correlation(z) if 2 * sweep >= SWEEPS else 0.0
+    return z, _definite(total / np.ceil(SWEEPS / 2))
+
+
+def correlation(z: Floats) -> Floats:
+    """Correlations (d, d) of rows (n, d), positive definite; 0 for a column that is constant."""
+    centred = z - z.mean(axis=0)
+    sd = np.sqrt((centred**2).mean(axis=0))
+    scaled = centred / np.where(sd > 0, sd, 1.0)
+    r = scaled.T @ scaled / len(z)
+    np.fill_diagonal(r, 1.0)
+    return _definite(r)
+
+
+def _definite(r: Floats) -> Floats:
+    """The matrix with its eigenvalues lifted to RIDGE and its diagonal back at 1."""
+    values, vectors = np.linalg.eigh(r)
+    if values[0] >= RIDGE:
+        return r
+    lifted = (vectors * np.maximum(values, RIDGE)) @ vectors.T
+    scale = np.sqrt(np.diag(lifted))
+    return np.asarray(lifted / np.outer(scale, scale))

@@ -1,13 +1,15 @@
-"""The normal distribution, with numpy and the standard library alone."""
+"""The normal distribution, whole or within bounds, with numpy and the standard library alone.
 
-from __future__ import annotations
+Bounds are kept by inversion: the shape inside is kept, no edge gathers any.
+"""
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from builder.sampling.sampler import Arrays, Floats
 
 # Wichura (1988), algorithm AS 241, PPND16: numerators and denominators of three rational
 # functions, highest power first: the middle, the tails, the far tails.
@@ -101,6 +103,39 @@ def quantile(p: Floats) -> Floats:
 def cdf(z: float) -> float:
     """The probability below z, accurate in the lower tail."""
     return 0.5 * math.erfc(-z / math.sqrt(2.0))
+
+
+def bounds(
+    sampler: str, options: Mapping[str, Any], centre: float, spread: float
+) -> dict[str, Any]:
+    """`from` and `mass` of the bounds as probabilities, `mirrored` where the upper tail is meant."""
+    low = (options.get("min", -math.inf) - centre) / spread
+    high = (options.get("max", math.inf) - centre) / spread
+    mirrored = low > 0
+    if mirrored:
+        low, high = -high, -low
+    start = cdf(low)
+    mass = cdf(high) - start
+    if mass < 1e-250:
+        raise ValueError(f"{sampler}: as good as nothing of it lies between min and max")
+    return {"start": start, "mass": mass, "mirrored": mirrored}
+
+
+def values(arrays: Arrays, u: Floats) -> Floats:
+    """Standard normal values within the bounds, growing with u."""
+    if arrays["mirrored"]:
+        return -quantile(float(arrays["start"]) + (1.0 - u) * float(arrays["mass"]))
+    p = float(arrays["start"]) + u * float(arrays["mass"])
+    return quantile(np.clip(p, 1e-300, 1.0 - 2.0**-53))
+
+
+def logarithms(options: Mapping[str, Any]) -> dict[str, float]:
+    """Bounds of the logarithm."""
+    return {
+        word: math.log(options[word])
+        for word in ("min", "max")
+        if word in options and options[word] > 0
+    }
 
 
 def _ratio(coefficients: tuple[tuple[float, ...], tuple[float, ...]], x: Floats) -> Floats:

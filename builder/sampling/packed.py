@@ -1,7 +1,5 @@
 """Tables as arrays without Python objects, in an order that does not depend on the file's."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np
@@ -10,7 +8,6 @@ from numpy.typing import NDArray
 from builder.sampling.sampler import Arrays
 from builder.table import kinds
 from builder.table.column import Column
-from builder.table.kinds import Kind
 from builder.table.tables import Table
 
 Codes = NDArray[np.int64]
@@ -25,15 +22,17 @@ def coded(column: Column) -> tuple[Codes, NDArray[np.str_]]:
     return np.array(codes, dtype=np.int64), texts
 
 
+def ranked(column: Column) -> NDArray[Any]:
+    """Numbers (n,) in the order of a column's values: its own, or codes; missing ones last."""
+    if column.numeric:
+        return column.values + 0.0
+    codes, texts = coded(column)
+    return np.where(codes < 0, len(texts), codes)
+
+
 def canonical(table: Table) -> Table:
     """The same rows sorted by their columns, first column first, missing values last."""
-    keys: list[NDArray[Any]] = []
-    for column in reversed(list(table.columns.values())):
-        if not column.numeric:
-            codes, texts = coded(column)
-            keys.append(np.where(codes < 0, len(texts), codes))
-        else:
-            keys.append(column.values)
+    keys = [ranked(column) for column in reversed(list(table.columns.values()))]
     return table.take(np.lexsort(keys)) if keys else table
 
 
@@ -45,13 +44,10 @@ def header(table: Table) -> Arrays:
     }
 
 
-def headed(arrays: Arrays) -> list[tuple[str, Kind]]:
+def headed(arrays: Arrays) -> list[tuple[str, kinds.Kind]]:
     """Names and kinds of the columns."""
-    codes = arrays["kinds"].tolist()
-    return [
-        (name, kinds.OF_CODE[code])
-        for name, code in zip(arrays["names"].tolist(), codes, strict=True)
-    ]
+    codes = zip(arrays["names"].tolist(), arrays["kinds"].tolist(), strict=True)
+    return [(name, kinds.OF_CODE[code]) for name, code in codes]
 
 
 def pack(table: Table) -> Arrays:

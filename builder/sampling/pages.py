@@ -4,29 +4,24 @@ Self-contained: no script, no font, nothing fetched. Text is escaped. Opens in a
 inside Markdown.
 """
 
-from __future__ import annotations
-
 import datetime
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from builder import svg
 from builder.sampling import fidelity
-from builder.sampling.fidelity import Fidelity
+from builder.stats.distances import Floats
 from builder.table.column import Column
 from builder.table.kinds import DATE, INTEGER, NUMBER
 from builder.table.tables import Table
 from builder.text import cut
 
-Floats = NDArray[np.float64]
 INK, SOFT, RULE, PAPER = (svg.PALETTE[name] for name in ("ink", "soft", "line", "card"))
 REAL, DRAWN = svg.PALETTE["reference"], svg.PALETTE["ours"]
-MORE, LESS = svg.PALETTE["missing"], svg.PALETTE["ours"]
-"""Correlations above and below nothing."""
+MORE, LESS = svg.PALETTE["missing"], svg.PALETTE["ours"]  # correlations above and below nothing
+# The most panels of either kind, dots in a scatter, bars of a category, named rows of a square.
 MARGINALS, PAIRS, DOTS, BARS, NAMED = 24, 6, 700, 12, 16
-"""The most panels of either kind, dots in a scatter, bars of a category, named rows of a square."""
 WIDTH, GAP, LEFT = 960.0, 24.0, 32.0
 
 
@@ -35,7 +30,7 @@ def page(
     drawn: Table,
     reference: Table,
     rng: np.random.Generator,
-    found: Fidelity | None = None,
+    found: fidelity.Fidelity | None = None,
 ) -> str:
     """An SVG document: marginals, the pairs that hang together most, correlations, figures.
 
@@ -43,7 +38,7 @@ def page(
     """
     names = [name for name in reference.columns if name in drawn.columns]
     visible = names[:MARGINALS]
-    real, ours = associations(reference, names), associations(drawn, names)
+    real, ours = (fidelity.associations(table.select(names)) for table in (reference, drawn))
     dots = [table.take(np.sort(rng.permutation(len(table))[:DOTS])) for table in (reference, drawn)]
     notes = {column.name: f"KS {column.ks:.3f}" for column in found.columns} if found else {}
     parts = [_head(title, drawn, reference, found)]
@@ -74,12 +69,7 @@ def page(
     return svg.document(title, WIDTH, top, *parts)
 
 
-def associations(table: Table, names: Sequence[str]) -> Floats:
-    """The associations (d, d) of these columns in this order."""
-    return fidelity.associations(table.select(names))
-
-
-def _head(title: str, drawn: Table, reference: Table, found: Fidelity | None) -> str:
+def _head(title: str, drawn: Table, reference: Table, found: fidelity.Fidelity | None) -> str:
     key = {"y": 52, "width": 11, "height": 11}
     parts = [
         svg.label(LEFT, 38, cut(title, 80), font_size=20, font_weight="600", fill=INK),

@@ -6,8 +6,6 @@ arrays whatever the order of its rows, and row i of a draw depends on row i of `
 that chunking is free to change. A sampler holds no state: all of it is in the arrays.
 """
 
-from __future__ import annotations
-
 from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar, Protocol
@@ -18,6 +16,7 @@ from numpy.typing import NDArray
 from builder.table.column import Column
 from builder.table.tables import Table
 
+Floats = NDArray[np.float64]
 Arrays = dict[str, NDArray[Any]]
 """What a fit learned; names to arrays without Python objects (text as `<U`), as .npz keeps them."""
 
@@ -57,6 +56,6 @@ class Sampler(Protocol):
 
     @staticmethod
     @abstractmethod
-    def draw(arrays: Arrays, u: NDArray[np.float64]) -> dict[str, Column]:
+    def draw(arrays: Arrays, u: Floats) -> dict[str, Column]:
         """Columns of n rows from `u` of shape (n, width), every number in (0, 1)."""
         ...

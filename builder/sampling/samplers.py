@@ -1,7 +1,5 @@
 """Samplers by the name that a scenario writes."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 

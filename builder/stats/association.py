@@ -1,7 +1,5 @@
 """How strongly two columns hang together: numbers by ranks, categories by Cramér's V."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -9,13 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from builder.stats import significance
-from builder.stats.distances import Floats
+from builder.stats import distances
 
 Codes = NDArray[np.int64]
 
 
-def matrix(columns: Sequence[NDArray[Any]]) -> Floats:
+def matrix(columns: Sequence[NDArray[Any]]) -> distances.Floats:
     """Strengths (d, d) of the association of d columns (n,): floats are numbers, integers codes.
 
     Spearman's correlation of numbers, Cramér's V of categories, the correlation ratio of ranks
@@ -29,7 +26,7 @@ def matrix(columns: Sequence[NDArray[Any]]) -> Floats:
     return strengths
 
 
-def ranks(values: Floats) -> Floats:
+def ranks(values: distances.Floats) -> distances.Floats:
     """Ranks (n,) with mean 0 and variance 1; ties share the middle, NaN takes the mean."""
     known = ~np.isnan(values)
     _, place, counts = np.unique(values[known], return_inverse=True, return_counts=True)
@@ -39,7 +36,7 @@ def ranks(values: Floats) -> Floats:
     return ranked / (ranked.std() or 1.0)
 
 
-def correlation_ratio(numbers: Floats, codes: Codes) -> float:
+def correlation_ratio(numbers: distances.Floats, codes: Codes) -> float:
     """How much of the numbers (n,) their category (n,) explains: 0 to 1.
 
     Epsilon squared (Kelley 1935): what as many means of noise would explain is taken off. The
@@ -52,9 +49,9 @@ def correlation_ratio(numbers: Floats, codes: Codes) -> float:
     return math.sqrt(max(0.0, 1 - (1 - between) * (n - 1) / max(n - k, 1)))
 
 
-def cramer(counts: Floats) -> float:
+def cramer(counts: distances.Floats) -> float:
     """Cramér's V of a table of counts (r, c), corrected for chance (Bergsma 2013): 0 to 1."""
-    statistic, freedom = significance.pearson(counts)
+    statistic, freedom = distances.pearson(counts)
     n = float(counts.sum())
     if not freedom or n < 2:
         return 0.0

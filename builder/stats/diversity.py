@@ -5,8 +5,6 @@ be compared between datasets. Words are runs of letters and digits; a CJK text c
 characters, since it has no spaces.
 """
 
-from __future__ import annotations
-
 import re
 import zlib
 from collections.abc import Iterable, Sequence
@@ -16,8 +14,7 @@ from numpy.typing import NDArray
 
 from builder.stats import shingles
 
-SAMPLE = 100
-"""Texts per subsample of distinct-n."""
+SAMPLE = 100  # texts per subsample of distinct-n
 ROUNDS = 10
 _WORD = re.compile(r"\w+|[^\w\s]")
 

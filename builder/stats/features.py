@@ -6,8 +6,6 @@ that are not CJK get MiniLM's sentence vectors instead; on Chinese that model is
 character n-grams, so Chinese never goes to it. The two kinds fill separate coordinates.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -17,16 +15,11 @@ from numpy.typing import NDArray
 from builder import extras
 from builder.stats import shingles
 
-D = 64
-"""Dimensions of the character space."""
-SLOTS = 1 << 16
-"""Hashed n-grams that are told apart."""
-MOST = 2_000
-"""Characters of a text that count."""
-BLOCK = 8_192
-"""Texts whose n-grams are counted together."""
-FITTED = 4_000
-"""Texts of each side that the singular vectors are made from."""
+D = 64  # dimensions of the character space
+SLOTS = 1 << 16  # hashed n-grams that are told apart
+MOST = 2_000  # characters of a text that count
+BLOCK = 8_192  # texts whose n-grams are counted together
+FITTED = 4_000  # texts of each side that the singular vectors are made from
 Vectors = NDArray[np.float32]
 Embed = Callable[[Sequence[str]], Vectors]
 
@@ -39,21 +32,18 @@ def vectors(
     A text without characters is a vector of zeros. The same texts give the same vectors.
     """
     both = [shingles.normalise(text[:MOST]) for text in (*texts, *reference)]
-    script = np.array([shingles.is_cjk(text) for text in both], dtype=bool)
-    blocks = []
     if not any(both):
-        blocks.append(np.zeros((len(both), D), dtype=np.float32))
-    elif semantic is None:
-        blocks.append(_lexical(both, np.ones(len(both), dtype=bool), len(texts)))
-    else:
-        if script.any():
-            blocks.append(_lexical(both, script, len(texts)))
-        if not script.all():
-            chosen = np.flatnonzero(~script)
-            sentences = semantic([both[at] for at in chosen])
-            block = np.zeros((len(both), sentences.shape[1]), dtype=np.float32)
-            block[chosen] = sentences
-            blocks.append(block)
+        return np.zeros((len(texts), D), np.float32), np.zeros((len(reference), D), np.float32)
+    lexical = np.array([semantic is None or shingles.is_cjk(text) for text in both], dtype=bool)
+    blocks = []
+    if lexical.any():
+        blocks.append(_lexical(both, lexical, len(texts)))
+    if semantic is not None and not lexical.all():
+        chosen = np.flatnonzero(~lexical)
+        sentences = semantic([both[at] for at in chosen])
+        block = np.zeros((len(both), sentences.shape[1]), dtype=np.float32)
+        block[chosen] = sentences
+        blocks.append(block)
     whole = np.hstack(blocks)
     return whole[: len(texts)], whole[len(texts) :]
 
@@ -78,11 +68,8 @@ def columns(
         known = sorted({str(v) for v in (*a, *b)})[:1000]
         at = {value: k for k, value in enumerate(known)}
         for side, blocks in ((a, ours), (b, theirs)):
-            block = np.zeros((len(side), len(known)))
-            for row, value in enumerate(side):
-                if str(value) in at:
-                    block[row, at[str(value)]] = np.sqrt(0.5)
-            blocks.append(block)
+            codes = [at.get(str(value), len(known)) for value in side]
+            blocks.append(np.sqrt(0.5) * np.eye(len(known) + 1, len(known))[codes])
     return np.hstack(ours).astype(np.float32), np.hstack(theirs).astype(np.float32)
 
 
@@ -109,7 +96,11 @@ def _lexical(texts: list[str], chosen: NDArray[np.bool_], split: int) -> Vectors
     weight = (np.log((1 + len(sample)) / (1 + often[slots])) + 1).astype(np.float32)
 
     def scaled(grams: Any) -> Any:
-        return _rows_of_length_one(grams[:, slots].multiply(weight[None, :]).tocsr())
+        """Weighted rows of length one."""
+        rows = grams[:, slots].multiply(weight[None, :]).tocsr()
+        squares = np.asarray(rows.multiply(rows).sum(axis=1)).ravel()
+        rows.data /= np.repeat(np.sqrt(np.maximum(squares, 1e-12)), np.diff(rows.indptr))
+        return rows
 
     axes = _singular(scaled(fitted), min(D, len(slots), len(sample)))
     points = np.zeros((len(texts), D), dtype=np.float32)
@@ -148,12 +139,6 @@ def _counts(texts: list[str]) -> Any:
         shape = (len(block), SLOTS)
         parts.append(csr_matrix((values, np.divmod(text_slots, SLOTS)), shape=shape))
     return vstack(parts, format="csr") if parts else csr_matrix((0, SLOTS), dtype=np.float32)
-
-
-def _rows_of_length_one(matrix: Any) -> Any:
-    squares = np.asarray(matrix.multiply(matrix).sum(axis=1)).ravel()
-    matrix.data /= np.repeat(np.sqrt(np.maximum(squares, 1e-12)), np.diff(matrix.indptr))
-    return matrix
 
 
 def _singular(matrix: Any, d: int) -> Vectors:

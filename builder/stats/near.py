@@ -5,8 +5,6 @@ threshold). `Index` answers one text at a time while a dataset fills, and misses
 near as t share one of the n - ceil(t n) + 1 rarest shingles of each (Bayardo et al. 2007).
 """
 
-from __future__ import annotations
-
 import math
 from array import array
 from collections.abc import Sequence
@@ -18,13 +16,10 @@ from numpy.typing import NDArray
 from builder.stats import shingles
 
 K = TypeVar("K")
-COUNT = 120
-"""MinHash values per text."""
-CROWD = 64
-"""In a bucket of more texts than this, each is compared with the next ones only."""
+COUNT = 120  # MinHash values per text
+CROWD = 64  # in a bucket of more texts than this, each is compared with the next ones only
 
-SHARED = 6
-"""Rare shingles that two near texts must share before they are compared in full."""
+SHARED = 6  # rare shingles that two near texts must share before they are compared in full
 
 
 class Pairs(NamedTuple):

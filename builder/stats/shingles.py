@@ -5,8 +5,6 @@ characters, or of 3 when a third or more of it is Chinese, Japanese or Korean. A
 than one run is a single shingle; an empty one has none. Shingles are compared as 64-bit hashes.
 """
 
-from __future__ import annotations
-
 import re
 import unicodedata
 from collections.abc import Sequence
@@ -14,11 +12,11 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+# A pattern, compiled where first used: a plan rarely asks.
 CJK = (
     "[\u1100-\u11ff\u2e80-\u2fdf\u3040-\u30ff\u3130-\u318f\u31a0-\u31bf\u31f0-\u31ff\u3400-\u4dbf"
     "\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff]"
 )
-"""A pattern, compiled where first used: a plan rarely asks."""
 WIDE, NARROW = 5, 3
 _FACTORS = np.array(
     [
@@ -30,8 +28,7 @@ _FACTORS = np.array(
     ],
     dtype=np.uint64,
 )
-_BLOCK = 512
-"""Texts hashed at once: their shingles stay in the processor's cache."""
+_BLOCK = 512  # texts hashed at once: their shingles stay in the processor's cache
 
 
 def normalise(text: str) -> str:

@@ -1,7 +1,5 @@
 """Keeps numerical libraries to one thread while something is learned."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 

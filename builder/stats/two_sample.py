@@ -4,8 +4,6 @@ Boosted trees for rows of numbers, categories and missing values; a ridge on lin
 terms for vectors of texts, whose dimensions are many and alike.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -13,12 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from builder import extras
-from builder.stats import threads
+from builder.stats import distances, threads
 
-MOST = 4_000
-"""Points a side that take part."""
-FEWEST = 40
-"""Points that vectors need on each side."""
+MOST = 4_000  # points a side that take part
+FEWEST = 40  # points that vectors need on each side
 
 
 class Separation(NamedTuple):
@@ -44,11 +40,10 @@ def auc_error(n: int, m: int) -> float:
 
 def separation(scores: Sequence[tuple[float, float]]) -> Separation:
     """The mean of independent AUCs, each with its standard error, and what chance says of them."""
-    with extras.importing("stats"):
-        from scipy.special import ndtr
-
     z = sum((value - 0.5) / error for value, error in scores) / np.sqrt(len(scores))
-    return Separation(float(np.mean([value for value, _ in scores])), float(ndtr(-z)))
+    return Separation(
+        float(np.mean([value for value, _ in scores])), float(distances.special().ndtr(-z))
+    )
 
 
 @threads.single()
