@@ -43,8 +43,9 @@ class Console:
         stderr.report(view.plan(plan, drift, stderr.terminal_columns(80)), quiet=self.quiet)
         if not plan.to_ask or not plan.expensive or self.yes or budget is not None:
             return
-        price = f"this run may cost about {layout.money(plan.usd)} usd"
-        question = f"{price}, above confirm_above = {plan.confirm_above!r}"
+        limit = plan.plan.project.settings.confirm_above
+        cost = layout.money(plan.usd)
+        question = f"this run may cost about {cost} usd, above confirm_above = {limit!r}"
         if not (sys.stdin.isatty() and sys.stderr.isatty()):
             raise InputError(question, hint="say --yes, or give a --budget")
         if not click.confirm(question + "; go on?", err=True):

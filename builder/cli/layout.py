@@ -53,9 +53,8 @@ def sample(records: Sequence[Mapping[str, object]], terminal_columns: int) -> st
 
 def readable(value: object) -> str:
     """A value as people read it: a text as it is, anything else as JSON."""
-    if isinstance(value, str):
-        return visible(value)
-    return visible(json.dumps(value, ensure_ascii=False, default=str))
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    return visible(text)
 
 
 def rounded(number: int) -> str:

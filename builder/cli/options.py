@@ -63,6 +63,11 @@ def output_options(verb: F) -> F:
 
 def project_options(verb: F) -> F:
     """Adds --project, --quiet and --debug."""
-    about = "Folder of the project, or one inside it."
-    project = click.option("--project", type=PATH, default=Path(), metavar="DIR", help=about)
+    project = click.option(
+        "--project",
+        type=PATH,
+        default=Path(),
+        metavar="DIR",
+        help="Folder of the project, or one inside it.",
+    )
     return project(output_options(verb))

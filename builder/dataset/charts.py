@@ -24,13 +24,9 @@ def shares(axes: Mapping[str, AxisShares]) -> str:
     """A picture with bars for each axis: how many rows have which value."""
     bars: list[_Bar] = []
     for name, axis in axes.items():
-        values = list(axis.values.items())
-        others = axis.other + sum(rows for _, rows in values[VALUES:])
-        total = sum(rows for _, rows in values) + axis.other
         bars.append(_Bar(name, None))
-        bars += [_Bar(value, rows / total, text.cell(rows)) for value, rows in values[:VALUES]]
-        if others:
-            bars.append(_Bar("others", others / total, text.cell(others)))
+        frequent = axis.most_frequent(VALUES)
+        bars += [_Bar(value, share, text.cell(rows)) for value, rows, share in frequent]
     return _picture("Rows by axis", bars)
 
 

@@ -164,8 +164,8 @@ def compare(
             export.note(item)
         else:
             export.add(item)
-    fresh = _manifest(plan, dataset, reading, layout, export)
-    export.changed = fresh.follows_from() != manifest.follows_from()
+    now = _manifest(plan, dataset, reading, layout, export).follows_from()
+    export.changed = now != manifest.follows_from()
     return export
 
 

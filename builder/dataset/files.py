@@ -13,13 +13,13 @@ import filecmp
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from io import BytesIO, TextIOWrapper
 from itertools import compress
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal
 
 import orjson
 
@@ -51,19 +51,6 @@ class Layout:
     raw: bool = False  # whether CSV cells stay as they are, also where a spreadsheet would run them
 
 
-class Writer(Protocol):
-    """Takes rows of one file, column by column, and keeps some of them back."""
-
-    def write(self, columns: Columns) -> int:
-        """The bytes that wait because of these rows, which are taken."""
-
-    def flush(self) -> None:
-        """Writes what waits."""
-
-    def close(self) -> None:
-        """Writes what waits, and ends the file."""
-
-
 class Parquet:
     """One Parquet file, its types fixed beforehand."""
 
@@ -76,6 +63,7 @@ class Parquet:
         self._rows = self._bytes = 0
 
     def write(self, columns: Columns) -> int:
+        """The bytes that wait because of these rows, which are taken."""
         from builder.dataset import arrow
 
         batch = arrow.batch(columns, self._kinds, self._schema)
@@ -87,6 +75,7 @@ class Parquet:
         return int(batch.nbytes)
 
     def flush(self) -> None:
+        """Writes what waits."""
         import pyarrow
         from pyarrow import parquet
 
@@ -112,6 +101,7 @@ class Parquet:
         self._waiting, self._rows, self._bytes = [], 0, 0
 
     def close(self) -> None:
+        """Writes what waits, and ends the file."""
         self.flush()
         if self._writer is not None:
             self._writer.close()
@@ -160,6 +150,9 @@ class Table(Lines):
         for values in zip(*columns.values(), strict=True):
             self._writer.writerow(map(self._cell, values))
         self._text.flush()
+
+
+Writer = Parquet | Lines
 
 
 def plain(value: object) -> object:
@@ -301,15 +294,12 @@ class Folder:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        try:
+        with ExitStack() as undo:
+            undo.callback(self._remove)
             if error is None:
                 self._close(self._open)
                 self._close(self._late)
-                return
-        except BaseException:
-            self._remove()
-            raise
-        self._remove()
+                undo.pop_all()
 
     def _remove(self) -> None:
         for shard in (*self._open.values(), *self._late.values()):

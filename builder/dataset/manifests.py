@@ -70,6 +70,14 @@ class AxisShares(FileModel):
     other: int = Field(description="Rows with values beyond those.")
     distinct: int = Field(description="How many values there are.")
 
+    def most_frequent(self, most: int) -> list[tuple[str, int, float]]:
+        """Value, rows and share of all rows, the most frequent first; at the end the others."""
+        counts = list(self.values.items())
+        total = sum(count for _, count in counts) + self.other or 1
+        others = sum(count for _, count in counts[most:]) + self.other
+        listed = [*counts[:most], ("others", others)] if others else counts[:most]
+        return [(value, count, count / total) for value, count in listed]
+
 
 class DataFile(FileModel):
     """One file of the folder."""

@@ -41,17 +41,16 @@ def folded(summary: str, block: str) -> str:
 def table(heads: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     """A table; numbers to the right, every cell escaped."""
     cells = [list(row) for row in rows]
-    right = [all(_number(row[i]) for row in cells) for i in range(len(heads))]
+    right = [
+        all(isinstance(row[i], int | float) or row[i] in ("", "–") for row in cells)
+        for i in range(len(heads))
+    ]
     lines = [
         "| " + " | ".join(heads) + " |",
         "| " + " | ".join("---:" if numbers else "---" for numbers in right) + " |",
     ]
     lines += ["| " + " | ".join(_cell(value) for value in row) + " |" for row in cells]
     return "\n".join(lines)
-
-
-def _number(value: object) -> bool:
-    return isinstance(value, int | float) or value in ("", "–")
 
 
 def _cell(value: object) -> str:

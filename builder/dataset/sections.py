@@ -126,11 +126,7 @@ def _type(feature: Mapping[str, Any]) -> str:
 
 
 def _axis(name: str, axis: manifests.AxisShares) -> list[Any]:
-    counts = list(axis.values.items())
-    total = sum(count for _, count in counts) + axis.other or 1
-    shares = [f"{value} {count / total:.1%}" for value, count in counts[:VALUES]]
-    if others := sum(count for _, count in counts[VALUES:]) + axis.other:
-        shares.append(f"others {others / total:.1%}")
+    shares = [f"{value} {share:.1%}" for value, _, share in axis.most_frequent(VALUES)]
     return [name, axis.distinct, ", ".join(shares)]
 
 
@@ -200,7 +196,7 @@ def _gates(facts: Facts) -> Iterator[str]:
     if len(figures) > len(summaries):
         every = markdown.table(heads, [_figure(figure) for figure in figures])
         yield markdown.folded(f"All {len(figures)} figures", every)
-    few = dict.fromkeys(one.gate for one in report.findings if one.verdict == "too-few-rows")
+    few = dict.fromkeys(f.gate for f in report.findings if f.verdict == "too-few-rows")
     if few:
         yield f"Too few rows to tell: {markdown.text(', '.join(few))}."
 

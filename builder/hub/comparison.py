@@ -249,13 +249,10 @@ def _join(
 
 
 def _axes(manifest: manifests.Manifest | None) -> dict[str, dict[str, float]]:
-    return {name: _shares(axis) for name, axis in manifest.axes.items()} if manifest else {}
-
-
-def _shares(axis: manifests.AxisShares) -> dict[str, float]:
-    total = sum(axis.values.values()) + axis.other or 1
-    shares = {value: count / total for value, count in axis.values.items()}
-    return {**shares, "others": axis.other / total} if axis.other else shares
+    return {
+        name: {value: share for value, _, share in axis.most_frequent(len(axis.values))}
+        for name, axis in (manifest.axes if manifest else {}).items()
+    }
 
 
 def _gates(report: report_file.Report | None) -> dict[tuple[str, str], float | None]:

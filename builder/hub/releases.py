@@ -109,11 +109,7 @@ def prepare(
     state = _State(repository, commit, entries)
     release, releases = _release(state, folder, manifest, tag)
     contents = _contents(state, folder, manifest, releases)
-    changed = {
-        path: content
-        for path, content in contents.items()
-        if not _holds(entries.get(path), content)
-    }
+    changed = {path: c for path, c in contents.items() if not _holds(entries.get(path), c)}
     prefix = f"{manifest.dataset}/"
     ours = (f"{prefix}data/", f"{prefix}plots/")
     deleted = sorted(path for path in entries if path.startswith(ours) and path not in contents)
@@ -176,7 +172,6 @@ class _State:
     entries: Mapping[str, remote.Entry]
 
     def read(self, path: str) -> bytes | None:
-        """The content of a file; None where there is none."""
         return self.repository.read(path, self.commit) if path in self.entries else None
 
 
@@ -259,7 +254,6 @@ def _release(
 
 
 def _columns_changed(state: _State, manifest: manifests.Manifest) -> bool:
-    """Whether the repository holds this dataset with other columns."""
     content = state.read(f"{manifest.dataset}/{manifests.NAME}")
     with suppress(ValueError):
         return content is not None and manifests.parse(content).features != manifest.features

@@ -138,9 +138,9 @@ class Remote:
         from huggingface_hub.errors import HfHubHTTPError
 
         operations: list[Any] = [
-            CommitOperationAdd(path, content) for path, content in changed.items()
+            *(CommitOperationAdd(path, content) for path, content in changed.items()),
+            *(CommitOperationDelete(path, is_folder=False) for path in deleted),
         ]
-        operations += [CommitOperationDelete(path, is_folder=False) for path in deleted]
         with self._wrap_errors():
             try:
                 commit = self._api().create_commit(

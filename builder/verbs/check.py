@@ -113,7 +113,10 @@ def check(
     path = None if rows or model else _path(folder, name)
     if path is not None:
         compared = _release(_released(path), known)
-        checked = judge_rows(path.name, frame.read(path), compared, semantic=embed)
+        content = frame.read(path)
+        comparable(content, compared)
+        evidence = Evidence(content, compared, Context(semantic=embed))
+        checked = Checked(path.name, evidence, _judged(evidence, limits_of()))
         return CheckResult([checked if report is None else write(report, checked)])
     plan = scope.plan_of(folder, rows=rows, model=model)
     chosen = scope.datasets(plan, [str(name)] if name else [])
@@ -126,15 +129,6 @@ def check(
     if report is not None:
         homes = [report] if len(chosen) == 1 else [report / d.name for d in chosen]
     return CheckResult([write(*pair) for pair in zip(homes, judged, strict=True)])
-
-
-def judge_rows(
-    name: str, rows: Frame, reference: Frame | None, *, semantic: features.Embed | None = None
-) -> Checked:
-    """The verdicts over rows from anywhere, by the default limits."""
-    comparable(rows, reference)
-    evidence = Evidence(rows, reference, Context(semantic=semantic))
-    return Checked(name, evidence, _judged(evidence, limits_of()))
 
 
 def judge_dataset(

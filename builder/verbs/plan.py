@@ -34,14 +34,9 @@ class PlanResult(result.Result, estimates.Estimate):
         return sorted({scenario.scenario.schema.file.name for scenario in self.plan.scenarios()})
 
     @property
-    def confirm_above(self) -> str:
-        """The price above which the project wants to be asked."""
-        return self.plan.project.settings.confirm_above
-
-    @property
     def expensive(self) -> bool:
-        """Whether the price is above that."""
-        limit = Budget.parse(self.confirm_above).usd
+        """Whether the price is above the one that the project wants to confirm."""
+        limit = Budget.parse(self.plan.project.settings.confirm_above).usd
         return self.usd is not None and limit is not None and self.usd > limit
 
     def requests(self, number: int) -> Iterator[Planned]:

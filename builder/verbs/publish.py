@@ -102,7 +102,6 @@ def publish(
 def _findings(
     plan: Plan, dataset: DatasetPlan, folder: Path, measuring: Callable[[], None]
 ) -> list[Finding]:
-    """What the gates find of the rows that are to be published."""
     findings = check.current(plan, dataset, folder)
     if findings is not None:
         return findings

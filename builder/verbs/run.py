@@ -49,12 +49,10 @@ class Filled:
 class FilledResult(result.Result):
     """What was left by runs of some scenarios."""
 
-    scenarios: frozenset[str]
-    """The scenarios that were to be filled."""
+    scenarios: frozenset[str]  # the scenarios that were to be filled
+    # How the cases of each scenario stand now, those of the same datasets among them.
     tallies: Mapping[str, Tally]
-    """How the cases of each scenario stand now, those of the same datasets among them."""
-    exports: Sequence[Export]
-    """The datasets' folders; none where nothing was written."""
+    exports: Sequence[Export]  # the datasets' folders; none where nothing was written
 
     @property
     def asked(self) -> list[Tally]:

@@ -33,14 +33,10 @@ class Round:
 
     number: int
     proposal: topups.Proposal
-    gained: float | None
-    """Coverage over that of the round before; None for the first."""
-    file: Path
-    """The scenario of the new rows."""
-    rows: int = 0
-    """Rows that it is given; 0 where no further round follows."""
-    end: str = ""
-    """Why no further round follows."""
+    gained: float | None  # coverage over that of the round before; None for the first
+    file: Path  # the scenario of the new rows
+    rows: int = 0  # rows that it is given; 0 where no further round follows
+    end: str = ""  # why no further round follows
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -95,7 +91,6 @@ class _Site:
     base: Mapping[str, Any]
 
     def plan(self, name: str) -> Plan:
-        """The plan of a scenario by the files as they are now."""
         return scope.plan_of(self.folder, [name])
 
 
@@ -125,13 +120,13 @@ def topup(
     compared = _reference(scenario, reference)
     file = plan.project.scenarios / f"{name}_topup.yaml"
     weights = _weights(file)
-    cap = run.budget_of(plan, budget)
-    prompt = plan.project.prompts / f"{name}_topup.j2"
-    base = _base(scenario, model)
-    site = _Site(name, folder, compared, embed, monitor, engine, cap, file, prompt, base)
+    site = _Site(
+        name, folder, compared, embed, monitor, engine, cap=run.budget_of(plan, budget), file=file,
+        prompt=plan.project.prompts / f"{name}_topup.j2", base=_base(scenario, model),
+    )  # fmt: skip
     if engine is None:
         asking = scope.plan_of(folder, [name], model=model)
-        pool.check(asking, concurrency=plan.project.settings.concurrency, cap=cap)
+        pool.check(asking, concurrency=plan.project.settings.concurrency, cap=site.cap)
     history: list[Round] = []
     with store.locked(plan.project.outputs), store.writing(plan.project.store) as answers:
         filled = _fill(site, answers) if weights else None
