@@ -147,7 +147,7 @@ def test_features_of_card_and_parquet_are_those_that_datasets_would_write(tmp_pa
     import datasets
     import pyarrow.parquet
 
-    from builder.dataset import declared_features, files, shapes
+    from builder.dataset import files, shapes
     from builder.table.kinds import (
         BOOLEAN,
         INTEGER,
@@ -169,7 +169,7 @@ def test_features_of_card_and_parquet_are_those_that_datasets_would_write(tmp_pa
     expected["i"] = datasets.ClassLabel(names=["no", "愤怒"])
     assert datasets.Features.from_arrow_schema(schema) == expected
     assert schema.metadata == expected.arrow_schema.metadata
-    assert declared_features.as_card(shape) == expected._to_yaml_list()
+    assert shapes.features_in_card(shape) == expected._to_yaml_list()
     assert pyarrow.parquet is not None
 
 

@@ -8,6 +8,7 @@ import click
 from builder import extras, text
 from builder.errors import nearest
 
+# The verbs in the order of work, each with its help; the module of a verb bears its name.
 VERBS: Mapping[str, str] = {
     "init": "Write a project to begin with: scenarios, prompts, schemas, settings.",
     "plan": "Show what a run would ask and what it may cost. No call is made.",
@@ -20,7 +21,6 @@ VERBS: Mapping[str, str] = {
     "publish": "Put an exported dataset onto the Hub, in one commit. Private unless told.",
     "diff": "Show what lies between two releases: rows, shares by axis, gates.",
 }
-"""The verbs in the order of work, each with its help; the module of a verb bears its name."""
 EARLY = ("--project", "--quiet", "--debug")  # options of every verb that may stand before it
 
 

@@ -44,8 +44,8 @@ class Export:
     folder: Path
     settlement: settle.Settlement
     counts: Counter[str]  # rows by split, those without a row too
+    # How often answers were refused, by stage and reason without its particulars.
     reasons: Counter[tuple[str, str]] = field(default_factory=Counter)
-    """How often answers were refused, by stage and reason without its particulars."""
     examples: dict[tuple[str, str], records.Reject] = field(default_factory=dict)
     content: ContentDigest = field(default_factory=ContentDigest)
     changed: bool = True  # False where the folder held just this already

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import orjson
 
 from builder import io
-from builder.dataset import declared_features, shapes
+from builder.dataset import shapes
 from builder.results.rows import REST, Batch, Columns, records
 from builder.table.kinds import Kind
 
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 Format = Literal["parquet", "jsonl", "csv"]
 GROUP = 5000  # rows of one Parquet row group: what is in memory before it is written
 GROUP_BYTES = 16 * 2**20  # bytes that are in memory at most before they are written, for long rows
+# Columns that hold no value twice: a dictionary or bounds of them help no reader, and take room.
 UNIQUE = ("_case", "_key")
-"""Columns that hold no value twice: a dictionary or bounds of them help no reader, and take room."""
 ENDINGS = (".parquet", ".jsonl", ".csv")
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # beginnings of cells that a spreadsheet would run
 
@@ -198,7 +198,7 @@ def arrow_schema(shape: shapes.Shape) -> pyarrow.Schema:
     schema = pyarrow.schema([(name, arrow.kind_type(kind)) for name, kind in shape.kinds.items()])
     if not shape.labels:
         return schema
-    metadata = {"info": {"features": declared_features.as_metadata(shape)}}
+    metadata = {"info": {"features": shapes.features_in_metadata(shape)}}
     return schema.with_metadata({"huggingface": json.dumps(metadata)})
 
 

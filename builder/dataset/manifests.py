@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-from builder.dataset import declared_features, files, shapes
+from builder.dataset import files, shapes
 from builder.dataset.files import Format, Layout
 from builder.plan.plans import DatasetPlan, Plan, ScenarioPlan
 from builder.quality import report_file
@@ -209,7 +209,7 @@ def make(
         shape=shape.name,
         rows=sum(splits.values()),
         splits=splits,
-        features=declared_features.as_card(shape, flat=layout.format == "csv"),
+        features=shapes.features_in_card(shape, flat=layout.format == "csv"),
         scenarios={
             scenario.name: _scenario(scenario, tally)
             for scenario, tally in zip(dataset.scenarios, every, strict=True)

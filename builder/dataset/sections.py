@@ -49,9 +49,16 @@ def of(facts: Facts, level: int) -> Iterator[str]:
     mark = "#" * level
     yield from _opening(facts)
     yield f"{mark} Scenarios"
-    yield from _scenarios(manifest)
+    rows = manifest.rows or 1
+    yield markdown.table(["scenario", "what", "rows", "share", "answers", "rejects", "rows missing"], [
+        [name, counts.about, counts.accepted, f"{counts.accepted / rows:.1%}", counts.answers,
+         counts.rejects, counts.short_rows + counts.open]
+        for name, counts in manifest.scenarios.items()])  # fmt: skip
     yield f"{mark} Columns"
-    yield from _columns(manifest)
+    origins = {**manifest.origins, **OWN}
+    yield markdown.table(["column", "type", "from"], [
+        [feature["name"], _type(feature), origins.get(str(feature["name"]), "the answer")]
+        for feature in manifest.features])  # fmt: skip
     if manifest.axes:
         yield f"{mark} Axes"
         yield f"![Rows by axis]({facts.prefix}plots/axes.svg)"
@@ -64,7 +71,10 @@ def of(facts: Facts, level: int) -> Iterator[str]:
     yield from _gates(facts)
     if facts.releases:
         yield f"{mark} Releases"
-        yield from _releases(facts.releases)
+        heads = ["release", "answers until", "rows", "added", "removed", "changed", "by scenario"]
+        yield markdown.table(
+            heads, [_release(release) for release in facts.releases[::-1][:RELEASES]]
+        )
     yield f"{mark} Known limits"
     yield "\n".join(f"- {line}" for line in _limits(facts))
     yield f"{mark} How to make it again"
@@ -89,21 +99,6 @@ def _opening(facts: Facts) -> Iterator[str]:
     if manifest.example:
         yield "One row:"
         yield markdown.fenced(json.dumps(manifest.example, ensure_ascii=False, indent=2), "json")
-
-
-def _scenarios(manifest: manifests.Manifest) -> Iterator[str]:
-    rows = manifest.rows or 1
-    yield markdown.table(["scenario", "what", "rows", "share", "answers", "rejects", "rows missing"], [
-        [name, counts.about, counts.accepted, f"{counts.accepted / rows:.1%}", counts.answers,
-         counts.rejects, counts.short_rows + counts.open]
-        for name, counts in manifest.scenarios.items()])  # fmt: skip
-
-
-def _columns(manifest: manifests.Manifest) -> Iterator[str]:
-    origins = {**manifest.origins, **OWN}
-    yield markdown.table(["column", "type", "from"], [
-        [feature["name"], _type(feature), origins.get(str(feature["name"]), "the answer")]
-        for feature in manifest.features])  # fmt: skip
 
 
 def _type(feature: Mapping[str, Any]) -> str:
@@ -203,11 +198,6 @@ def _gates(facts: Facts) -> Iterator[str]:
 
 def _figure(figure: report_file.Judged) -> list[Any]:
     return [figure.gate, figure.what or "all rows", figure.value, figure.bound, figure.verdict]
-
-
-def _releases(releases: Sequence[history.Release]) -> Iterator[str]:
-    heads = ["release", "answers until", "rows", "added", "removed", "changed", "by scenario"]
-    yield markdown.table(heads, [_release(release) for release in releases[::-1][:RELEASES]])
 
 
 def _release(release: history.Release) -> list[Any]:

@@ -45,10 +45,10 @@ class Side:
 
     name: str
     shards: tuple[Shard, ...]
+    # The share of each value of an axis.
     axes: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
-    """The share of each value of an axis."""
+    # Figures by gate and what it measured.
     gates: Mapping[tuple[str, str], float | None] = field(default_factory=dict)
-    """Figures by gate and what it measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +60,8 @@ class Difference:
     scenarios: dict[str, history.Change]
     opened: int  # files that had to be read
     axes: dict[str, list[tuple[str, float | None, float | None]]] = field(default_factory=dict)
+    # Gate, what it measured, and its figure before and after.
     gates: list[tuple[str, str, Any, Any]] = field(default_factory=list)
-    """Gate, what it measured, and its figure before and after."""
 
     @property
     def total(self) -> history.Change:

@@ -31,8 +31,8 @@ class Publication:
     private: bool
     rows: int
     size: int
+    # The commit that is to be there still; None for a repository that is to be made.
     parent: str | None
-    """The commit that is to be there still; None for a repository that is to be made."""
     changed: Mapping[str, Content]
     deleted: Sequence[str]
     sent: int

@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 
 BRANCH = "main"
 REPOSITORY = re.compile(r"[\w.-]{1,96}/[\w.-]{1,96}\Z", re.ASCII)
+# What a header can carry; the client would quote anything else in its complaint.
 TOKEN = re.compile(r"[!-~]*\Z")
-"""What a header can carry; the client would quote anything else in its complaint."""
 REVISION = re.compile(r"[\w][\w.+/-]{0,127}\Z", re.ASCII)
+# Limits of a wait on the network; a large commit is answered late.
 SECONDS = {"connect": 20.0, "read": 300.0, "write": 60.0, "pool": 60.0}
-"""Limits of a wait on the network; a large commit is answered late."""
 AGAIN = "nothing was published; run again: what was uploaded is not sent twice"
 
 

@@ -52,10 +52,6 @@ class Checked:
     """What the verdicts follow from; nothing where a caller chose the reference."""
     folder: Path | None = None
 
-    @property
-    def passed(self) -> bool:
-        return gates.passed(self.findings)
-
     def report(self) -> bytes:
         return report_file.of(self.name, self.evidence, self.findings, self.basis).to_json()
 
@@ -71,7 +67,7 @@ class CheckResult(result.Result):
 
     @property
     def passed(self) -> bool:
-        return all(checked.passed for checked in self.datasets)
+        return gates.passed(self)
 
     def summary(self) -> str:
         verdicts = Counter(finding.verdict for finding in self)
