@@ -57,13 +57,6 @@ def reach(vectors: NDArray[np.floating], reference: NDArray[np.floating], k: int
     )
 
 
-def ceiling(reference: NDArray[np.floating], rng: np.random.Generator, k: int = K) -> float:
-    """The coverage of one random half of the reference by the other: what a perfect dataset gets."""
-    order = rng.permutation(len(reference))
-    half = len(reference) // 2
-    return reach(reference[order[:half]], reference[order[half:]], k).coverage
-
-
 def halves(
     vectors: NDArray[np.floating],
     reference: NDArray[np.floating],

@@ -48,7 +48,6 @@ class Diversity:
 def _variety(
     evidence: Evidence, limits: Limits, scenario: str, rows: Sequence[int]
 ) -> Iterator[Finding]:
-    """Findings about the words, the passages and the kinds of text of these rows."""
     texts = [evidence.texts[row] for row in rows]
     for n in (1, 2):
         yield limits.judge(

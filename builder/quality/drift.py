@@ -194,7 +194,6 @@ class Drift:
 
 
 def _texts(evidence: Evidence, limits: Limits) -> Finding:
-    """A finding about how well a classifier tells the texts of both sides apart."""
     ours, theirs = evidence.vectors
     if min(len(ours), len(theirs)) < LEAST_POINTS:
         return Finding.too_few(

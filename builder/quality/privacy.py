@@ -322,7 +322,6 @@ def _too_near(evidence: Evidence, limits: Limits, reference: frame.Frame) -> Ite
 
 
 def _personal_data(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
-    """Findings about personal data and placeholders in any column of strings."""
     # A plan reads the measures alone; its patterns take long to compile.
     from builder.quality import pii
 
@@ -351,5 +350,4 @@ def _personal_data(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
 
 
 def _sample(points: features.Vectors, rng: np.random.Generator) -> features.Vectors:
-    """At most `coverage.MOST` of the points (n, d)."""
     return points[rng.permutation(len(points))[: coverage.MOST]]

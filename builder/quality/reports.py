@@ -120,7 +120,6 @@ def _families(findings: Sequence[Finding]) -> Iterator[str]:
 
 
 def _sections(evidence: Evidence, findings: Sequence[Finding]) -> Iterator[str]:
-    """The sections that have anything in them."""
     known, rejects = evidence.reference or evidence.context.drawn, evidence.context.rejects
     sections = (
         ("Findings", "", _table(findings)),
@@ -201,7 +200,6 @@ def _rows(findings: Sequence[Finding]) -> str:
 
 
 def _legend(labels: Mapping[str, str]) -> str:
-    """A list of what each class of marks stands for."""
     entries = "".join(f'<li class="is-{name}">{label}</li>' for name, label in labels.items())
     return f'<ul class="legend">{entries}</ul>'
 
@@ -221,7 +219,6 @@ def _marginals(evidence: Evidence) -> str:
 
 
 def _marginal(column: Column, reference: Column | None) -> str:
-    """A picture of one column over its reference."""
     if column.numeric:
         known = reference.values if reference and reference.numeric else np.empty(0)
         return figures.marginal(*(side[~np.isnan(side)] for side in (column.values, known)))

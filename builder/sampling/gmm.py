@@ -156,7 +156,6 @@ def _latent(arrays: Arrays, component: NDArray[np.int64], u: Floats) -> list[Flo
 
 
 def _outside(arrays: Arrays, z: list[Floats]) -> NDArray[np.int64]:
-    """The rows with a number beyond its bounds."""
     out = np.zeros(len(z[0]), dtype=bool)
     for j in np.flatnonzero(arrays["raw"]).tolist():
         low, high = arrays["bounds"][j]
@@ -230,7 +229,6 @@ def _held_out(
 
 
 def _model(z: Floats, k: int, seed: int, starts: int = 1) -> Any:
-    """A fitted mixture of k components."""
     with extras.importing("stats"):
         from sklearn.exceptions import ConvergenceWarning
         from sklearn.mixture import GaussianMixture
