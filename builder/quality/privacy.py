@@ -142,8 +142,9 @@ def too_close(
         share = float((nearest < bound).mean())
         return Closeness(share, quantile, _above(share, quantile, len(vectors)))
     twins, share = float((among <= 0).mean()), float((nearest <= 0).mean())
-    p = _above(share, twins, len(vectors))
-    return Closeness(quantile + max(0.0, share - twins), quantile, p)
+    return Closeness(
+        quantile + max(0.0, share - twins), quantile, _above(share, twins, len(vectors))
+    )
 
 
 def _above(share: float, expected: float, n: int) -> float:

@@ -53,8 +53,7 @@ def write(
     """Puts `report.html` and `report.json` into the folder, each whole or not at all."""
     folder.mkdir(parents=True, exist_ok=True)
     io.write(folder / "report.html", html(name, evidence, findings).encode())
-    report = report_file.of(name, evidence, findings, basis)
-    io.write(folder / report_file.NAME, report.to_json())
+    io.write(folder / report_file.NAME, report_file.of(name, evidence, findings, basis).to_json())
 
 
 def html(name: str, evidence: Evidence, findings: Sequence[Finding]) -> str:
@@ -63,8 +62,9 @@ def html(name: str, evidence: Evidence, findings: Sequence[Finding]) -> str:
         Template((files("builder.quality") / f"report.{ending}").read_text("utf-8"))
         for ending in ("css", "html")
     )
-    palette = " ".join(f"--{name}: {colour};" for name, colour in svg.PALETTE.items())
-    sheet = style.substitute(palette=palette)
+    sheet = style.substitute(
+        palette=" ".join(f"--{name}: {colour};" for name, colour in svg.PALETTE.items())
+    )
     digest = base64.b64encode(hashlib.sha256(sheet.encode()).digest()).decode()
     return page.substitute(
         policy=f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'",

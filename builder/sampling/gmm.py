@@ -77,8 +77,9 @@ class Mixture:
         if len(tried) < 2:
             return _fit(ordered, "scores", components, rng)
         better = tried["scores"] < tried["raw"] - PREFERENCE
-        arrays = _fit(ordered, "scores" if better else "raw", components, rng)
-        return arrays | {"tried": np.array([tried["raw"], tried["scores"]])}
+        return _fit(ordered, "scores" if better else "raw", components, rng) | {
+            "tried": np.array([tried["raw"], tried["scores"]])
+        }
 
     @staticmethod
     def width(arrays: Arrays) -> int:
