@@ -116,8 +116,9 @@ def _planned(dataset: DatasetPlan, axes: Sequence[str]) -> dict[tuple[Any, ...],
     counts: Counter[tuple[Any, ...]] = Counter()
     for scenario in dataset.scenarios:
         wanted = scenario.planned_counts()
-        index = np.fromiter(wanted, np.int64, len(wanted))
-        combinations = scenario.scenario.grid.combinations(index)
+        combinations = scenario.scenario.grid.combinations(
+            np.fromiter(wanted, np.int64, len(wanted))
+        )
         for combination, many in zip(combinations, wanted.values(), strict=True):
             counts[tuple(_cell(combination[axis]) for axis in axes)] += many
     return dict(counts)

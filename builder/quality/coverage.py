@@ -57,13 +57,6 @@ def reach(vectors: NDArray[np.floating], reference: NDArray[np.floating], k: int
     )
 
 
-def ceiling(reference: NDArray[np.floating], rng: np.random.Generator, k: int = K) -> float:
-    """The coverage of one random half of the reference by the other: what a perfect dataset gets."""
-    order = rng.permutation(len(reference))
-    half = len(reference) // 2
-    return reach(reference[order[:half]], reference[order[half:]], k).coverage
-
-
 def halves(
     vectors: NDArray[np.floating],
     reference: NDArray[np.floating],
@@ -115,10 +108,11 @@ class Coverage:
         if min(len(ours), len(theirs)) == 0:
             return
         if len(ours) < LEAST_POINTS or len(theirs) < 2 * LEAST_POINTS:
-            need = (
-                f"{len(ours)} rows, {len(theirs)} of reference; {LEAST_POINTS} and twice are needed"
+            yield Finding.too_few(
+                "coverage.reference",
+                what,
+                f"{len(ours)} rows, {len(theirs)} of reference; {LEAST_POINTS} and twice are needed",
             )
-            yield Finding.too_few("coverage.reference", what, need)
             return
         reach, ceiling = halves(ours, theirs, evidence.rng("coverage"))
         yield limits.judge(
@@ -146,8 +140,9 @@ def _combinations(evidence: Evidence, limits: Limits) -> Finding:
     cells = (dict(zip(context.axes, key, strict=True)) for key in keys)
     share, lacking = combinations(cells, context.planned, list(context.axes))
     worst = ", ".join("/".join(map(str, key)) for key in list(lacking)[:3])
-    advice = f"short: {worst}; run again with more tries"
-    return limits.judge("coverage.combinations", "", share, advice)
+    return limits.judge(
+        "coverage.combinations", "", share, f"short: {worst}; run again with more tries"
+    )
 
 
 def _points(evidence: Evidence) -> tuple[features.Vectors, features.Vectors, str]:

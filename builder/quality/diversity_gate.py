@@ -39,8 +39,9 @@ class Diversity:
                 "rows repeat earlier ones: set similarity_below, or add values to the axes",
             )
             if len(rows) < LEAST_TEXTS:
-                need = f"{len(rows)} texts; {LEAST_TEXTS} are needed"
-                yield Finding.too_few("diversity.distinct_2", scenario, need)
+                yield Finding.too_few(
+                    "diversity.distinct_2", scenario, f"{len(rows)} texts; {LEAST_TEXTS} are needed"
+                )
             else:
                 yield from _variety(evidence, limits, scenario, rows)
 
@@ -48,7 +49,6 @@ class Diversity:
 def _variety(
     evidence: Evidence, limits: Limits, scenario: str, rows: Sequence[int]
 ) -> Iterator[Finding]:
-    """Findings about the words, the passages and the kinds of text of these rows."""
     texts = [evidence.texts[row] for row in rows]
     for n in (1, 2):
         yield limits.judge(

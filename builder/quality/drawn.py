@@ -41,8 +41,9 @@ def lines(
         assert draw.table is not None
         referred = any(column in held for column in draw.columns)
         chosen = [installed[name] for name in names if not (referred and name == "drift")]
-        reference = contexts.beside(draw.table, draw.columns)
-        evidence = Evidence(rows.only(draw.columns), reference, Context())
+        evidence = Evidence(
+            rows.only(draw.columns), contexts.beside(draw.table, draw.columns), Context()
+        )
         free = (
             contexts.conditioned(scenario, draw) and "drift" not in scenario.scenario.words.expect
         )

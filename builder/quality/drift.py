@@ -176,8 +176,11 @@ class Drift:
         beyond = {(shift.column, effect): p for shift, effect, p in drifted(shifts, bounds)}
         for shift in shifts:
             if min(shift.n, shift.reference) < LEAST:
-                need = f"{shift.n} values, {shift.reference} of reference; {LEAST} are needed"
-                yield Finding.too_few("drift.ks", shift.column, need)
+                yield Finding.too_few(
+                    "drift.ks",
+                    shift.column,
+                    f"{shift.n} values, {shift.reference} of reference; {LEAST} are needed",
+                )
                 continue
             for effect, value in shift.effects.items():
                 if effect not in shift.p:
@@ -194,7 +197,6 @@ class Drift:
 
 
 def _texts(evidence: Evidence, limits: Limits) -> Finding:
-    """A finding about how well a classifier tells the texts of both sides apart."""
     ours, theirs = evidence.vectors
     if min(len(ours), len(theirs)) < LEAST_POINTS:
         return Finding.too_few(

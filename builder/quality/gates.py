@@ -30,8 +30,7 @@ def run(
 
     Later expectations win over earlier ones, and all over the default limits.
     """
-    evidence = Evidence(rows, reference, context or Context())
-    return judge(evidence, limits_of(*expectations), gates)
+    return judge(Evidence(rows, reference, context or Context()), limits_of(*expectations), gates)
 
 
 def judge(evidence: Evidence, limits: Limits, gates: Iterable[Gate] | None = None) -> list[Finding]:

@@ -139,8 +139,9 @@ class Labels:
             advice = "values are not spread as planned: some are rejected more than others"
             yield limits.judge("labels.shares", axis, effect, advice, significant=p < drift.ALPHA)
         for column in evidence.rows.of(CATEGORY) if evidence.texts else ():
-            rng = evidence.rng(f"length {column.name}")
-            leaked = leaks(column.values.tolist(), evidence.texts, rng)
+            leaked = leaks(
+                column.values.tolist(), evidence.texts, evidence.rng(f"length {column.name}")
+            )
             if leaked:
                 yield limits.judge(
                     "labels.length",

@@ -142,8 +142,9 @@ def too_close(
         share = float((nearest < bound).mean())
         return Closeness(share, quantile, _above(share, quantile, len(vectors)))
     twins, share = float((among <= 0).mean()), float((nearest <= 0).mean())
-    p = _above(share, twins, len(vectors))
-    return Closeness(quantile + max(0.0, share - twins), quantile, p)
+    return Closeness(
+        quantile + max(0.0, share - twins), quantile, _above(share, twins, len(vectors))
+    )
 
 
 def _above(share: float, expected: float, n: int) -> float:
@@ -322,7 +323,6 @@ def _too_near(evidence: Evidence, limits: Limits, reference: frame.Frame) -> Ite
 
 
 def _personal_data(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
-    """Findings about personal data and placeholders in any column of strings."""
     # A plan reads the measures alone; its patterns take long to compile.
     from builder.quality import pii
 
@@ -351,5 +351,4 @@ def _personal_data(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
 
 
 def _sample(points: features.Vectors, rng: np.random.Generator) -> features.Vectors:
-    """At most `coverage.MOST` of the points (n, d)."""
     return points[rng.permutation(len(points))[: coverage.MOST]]

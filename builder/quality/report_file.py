@@ -97,8 +97,9 @@ class Report(BaseModel):
 
     def to_json(self) -> bytes:
         """The content of the file: the same findings give the same bytes."""
-        options = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
-        return orjson.dumps(self.model_dump(), option=options)
+        return orjson.dumps(
+            self.model_dump(), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
+        )
 
 
 def of(
@@ -163,8 +164,10 @@ def read(folder: Path) -> Report | None:
 
 def json_schema() -> dict[str, Any]:
     """The JSON Schema of the file as it is written, which docs/report.schema.json holds."""
-    schema = Report.model_json_schema(mode="serialization")
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **Report.model_json_schema(mode="serialization"),
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,7 +231,10 @@ def by_measure(report: Report) -> list[Summary]:
         gate = judged.gate.partition(".")[0]
         gates.setdefault(gate, {}).setdefault(judged.gate, []).append(judged)
     return [
-        Summary(max(group, key=_urgency), len(group))
+        Summary(
+            max(group, key=lambda judged: (-WORST_FIRST.index(judged.verdict), judged.strain)),
+            len(group),
+        )
         for measures in gates.values()
         for group in measures.values()
     ]
@@ -240,7 +246,3 @@ def _upper(report: Report, entry: FindingEntry, value: float, limit: float) -> b
     if gate in report.gates and measure in report.gates[gate].measures:
         return report.gates[gate].measures[measure].upper
     return (value <= limit) == (entry.verdict == "pass")
-
-
-def _urgency(judged: Judged) -> tuple[int, float]:
-    return -WORST_FIRST.index(judged.verdict), judged.strain

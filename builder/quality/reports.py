@@ -53,8 +53,7 @@ def write(
     """Puts `report.html` and `report.json` into the folder, each whole or not at all."""
     folder.mkdir(parents=True, exist_ok=True)
     io.write(folder / "report.html", html(name, evidence, findings).encode())
-    report = report_file.of(name, evidence, findings, basis)
-    io.write(folder / report_file.NAME, report.to_json())
+    io.write(folder / report_file.NAME, report_file.of(name, evidence, findings, basis).to_json())
 
 
 def html(name: str, evidence: Evidence, findings: Sequence[Finding]) -> str:
@@ -63,8 +62,9 @@ def html(name: str, evidence: Evidence, findings: Sequence[Finding]) -> str:
         Template((files("builder.quality") / f"report.{ending}").read_text("utf-8"))
         for ending in ("css", "html")
     )
-    palette = " ".join(f"--{name}: {colour};" for name, colour in svg.PALETTE.items())
-    sheet = style.substitute(palette=palette)
+    sheet = style.substitute(
+        palette=" ".join(f"--{name}: {colour};" for name, colour in svg.PALETTE.items())
+    )
     digest = base64.b64encode(hashlib.sha256(sheet.encode()).digest()).decode()
     return page.substitute(
         policy=f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'",
@@ -120,7 +120,6 @@ def _families(findings: Sequence[Finding]) -> Iterator[str]:
 
 
 def _sections(evidence: Evidence, findings: Sequence[Finding]) -> Iterator[str]:
-    """The sections that have anything in them."""
     known, rejects = evidence.reference or evidence.context.drawn, evidence.context.rejects
     sections = (
         ("Findings", "", _table(findings)),
@@ -201,7 +200,6 @@ def _rows(findings: Sequence[Finding]) -> str:
 
 
 def _legend(labels: Mapping[str, str]) -> str:
-    """A list of what each class of marks stands for."""
     entries = "".join(f'<li class="is-{name}">{label}</li>' for name, label in labels.items())
     return f'<ul class="legend">{entries}</ul>'
 
@@ -221,7 +219,6 @@ def _marginals(evidence: Evidence) -> str:
 
 
 def _marginal(column: Column, reference: Column | None) -> str:
-    """A picture of one column over its reference."""
     if column.numeric:
         known = reference.values if reference and reference.numeric else np.empty(0)
         return figures.marginal(*(side[~np.isnan(side)] for side in (column.values, known)))

@@ -39,4 +39,7 @@ class Bootstrap:
     def draw(arrays: Arrays, u: Floats) -> dict[str, Column]:
         n = len(arrays["values0"])
         rows = np.minimum((u[:, 0] * n).astype(np.int64), n - 1)
-        return packed.unpack(arrays, rows)
+        return {
+            name: Column(name, kind, packed.values(arrays, i, rows))
+            for i, (name, kind) in enumerate(packed.headed(arrays))
+        }

@@ -113,8 +113,7 @@ def _target(column: Column, codes: NDArray[np.int32]) -> Floats:
     place = codes[known]
     scores = np.zeros(len(codes))
     if len(place):
-        order = np.argsort(np.argsort(place, kind="stable"))
-        ranked = normal.quantile((order + 0.5) / len(place))
+        ranked = normal.quantile((np.argsort(np.argsort(place, kind="stable")) + 0.5) / len(place))
         scores[known] = (np.bincount(place, ranked) / np.maximum(np.bincount(place), 1))[place]
     return scores[:, None] if known.all() else np.column_stack([scores, known])
 
@@ -162,8 +161,10 @@ def _grow(
         order = np.argsort(codes[:, 0], kind="stable")
         single = {"roots": 0, "feature": -1, "threshold": 0, "first": 0, "count": n}
         arrays = {f"{name}{j}": np.array([value], np.int32) for name, value in single.items()}
-        children = np.zeros((1, 2), np.int32)
-        return arrays | {f"children{j}": children, f"donors{j}": order.astype(np.int32)}
+        return arrays | {
+            f"children{j}": np.zeros((1, 2), np.int32),
+            f"donors{j}": order.astype(np.int32),
+        }
     seen = codes[:, :j].astype(np.float32)
     for c, place in places.items():
         seen[:, c] = place[codes[:, c]]

@@ -47,8 +47,9 @@ class Copula:
     @staticmethod
     def draw(arrays: Arrays, u: Floats) -> dict[str, Column]:
         """n rows within the observed values of every column."""
-        independent = [normal.quantile(u[:, j]) for j in range(u.shape[1])]
-        z = margins.correlate(independent, arrays["factor"])
+        z = margins.correlate(
+            [normal.quantile(u[:, j]) for j in range(u.shape[1])], arrays["factor"]
+        )
         dimensions = margins.load(arrays)
         values = [margin.invert(row) for margin, row in zip(dimensions, z, strict=True)]
         return margins.columns(arrays, dimensions, values)

@@ -67,8 +67,7 @@ class Uniform(Declared):
     @staticmethod
     def draw(arrays: Arrays, u: Floats) -> dict[str, Column]:
         low, high = float(arrays["low"]), float(arrays["high"])
-        values = np.clip(low + u[:, 0] * (high - low), low, high)
-        return _rounded(arrays, values, low, high)
+        return _rounded(arrays, np.clip(low + u[:, 0] * (high - low), low, high), low, high)
 
 
 class Normal(Declared):

@@ -77,8 +77,9 @@ class Mixture:
         if len(tried) < 2:
             return _fit(ordered, "scores", components, rng)
         better = tried["scores"] < tried["raw"] - PREFERENCE
-        arrays = _fit(ordered, "scores" if better else "raw", components, rng)
-        return arrays | {"tried": np.array([tried["raw"], tried["scores"]])}
+        return _fit(ordered, "scores" if better else "raw", components, rng) | {
+            "tried": np.array([tried["raw"], tried["scores"]])
+        }
 
     @staticmethod
     def width(arrays: Arrays) -> int:
@@ -156,7 +157,6 @@ def _latent(arrays: Arrays, component: NDArray[np.int64], u: Floats) -> list[Flo
 
 
 def _outside(arrays: Arrays, z: list[Floats]) -> NDArray[np.int64]:
-    """The rows with a number beyond its bounds."""
     out = np.zeros(len(z[0]), dtype=bool)
     for j in np.flatnonzero(arrays["raw"]).tolist():
         low, high = arrays["bounds"][j]
@@ -230,7 +230,6 @@ def _held_out(
 
 
 def _model(z: Floats, k: int, seed: int, starts: int = 1) -> Any:
-    """A fitted mixture of k components."""
     with extras.importing("stats"):
         from sklearn.exceptions import ConvergenceWarning
         from sklearn.mixture import GaussianMixture

@@ -92,8 +92,7 @@ def quantile(p: Floats) -> Floats:
     z = q * _ratio(_MIDDLE, 0.180625 - q * q)
     outer = np.flatnonzero(np.abs(q) > 0.425)
     if len(outer):
-        side = np.minimum(flat[outer], 1.0 - flat[outer])
-        r = np.sqrt(-np.log(side))
+        r = np.sqrt(-np.log(np.minimum(flat[outer], 1.0 - flat[outer])))
         far = r > 5.0
         tail = np.where(far, _ratio(_FAR, r - 5.0), _ratio(_TAIL, r - 1.6))
         z[outer] = np.where(q[outer] < 0, -tail, tail)

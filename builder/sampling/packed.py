@@ -61,14 +61,6 @@ def pack(table: Table) -> Arrays:
     return arrays
 
 
-def unpack(arrays: Arrays, rows: Codes) -> dict[str, Column]:
-    """The columns at these rows (n,)."""
-    return {
-        name: Column(name, kind, values(arrays, i, rows))
-        for i, (name, kind) in enumerate(headed(arrays))
-    }
-
-
 def values(arrays: Arrays, i: int, rows: Codes) -> NDArray[Any]:
     """Column i of a packed table at these rows (n,): floats, or text objects and None."""
     column = arrays[f"values{i}"][rows]

@@ -195,7 +195,6 @@ def _scatter(dots: Sequence[Table], across: str, up: str, wide: float, high: flo
 
 
 def _ends(columns: Sequence[Column]) -> tuple[str, str]:
-    """The smallest and the largest value of the columns as text."""
     every = np.concatenate([column.values for column in columns])
     if not columns[0].numeric:
         known = sorted({value for value in every if value is not None})
@@ -297,7 +296,6 @@ def _shares(columns: Sequence[Column]) -> tuple[list[str], Floats]:
 
 
 def _value(value: float, column: Column) -> str:
-    """A number or a date of a column as text."""
     if column.kind == DATE:
         epoch = datetime.date(1970, 1, 1).toordinal()
         return datetime.date.fromordinal(epoch + round(value)).isoformat()

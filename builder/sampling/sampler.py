@@ -38,7 +38,6 @@ class Sampler(Protocol):
         """The options in full from what stands after the sampler's name; ValueError says what is wrong.
 
         For a fitted sampler `table`, `columns` and `by` are taken out before."""
-        ...
 
     @staticmethod
     @abstractmethod
@@ -46,16 +45,13 @@ class Sampler(Protocol):
         """What is learned from the rows of a table (empty for a declared sampler).
 
         Raises ValueError where the table is too small or of the wrong kinds."""
-        ...
 
     @staticmethod
     @abstractmethod
     def width(arrays: Arrays) -> int:
         """The number of uniform numbers that one row takes."""
-        ...
 
     @staticmethod
     @abstractmethod
     def draw(arrays: Arrays, u: Floats) -> dict[str, Column]:
         """Columns of n rows from `u` of shape (n, width), every number in (0, 1)."""
-        ...

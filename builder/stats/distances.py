@@ -79,10 +79,8 @@ def kl(x: Floats, y: Floats) -> float:
 def js(x: Floats, y: Floats) -> float:
     """Jensen-Shannon divergence of two vectors of counts (k,), in nats: 0 to log 2 (Lin 1991)."""
     p, q = x / x.sum(), y / y.sum()
-    middle = (p + q) / 2
-    with np.errstate(divide="ignore", invalid="ignore"):
-        parts = [np.where(v > 0, v * np.log(v / middle), 0.0).sum() for v in (p, q)]
-    return float(sum(parts) / 2)
+    rel_entr, middle = special().rel_entr, (p + q) / 2
+    return float(rel_entr(p, middle).sum() + rel_entr(q, middle).sum()) / 2
 
 
 def psi(x: Floats, y: Floats) -> float:

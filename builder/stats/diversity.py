@@ -43,8 +43,7 @@ def distinct(
         if len(texts) >= size
         else []
     )
-    needed = {int(at) for rows in chosen for at in rows}
-    grams = {at: list(ngrams(tokens(texts[at]), n)) for at in sorted(needed)}
+    grams = {at: list(ngrams(tokens(texts[at]), n)) for at in {*np.ravel(chosen).tolist()}}
     shares = []
     for rows in chosen:
         seen = [gram for at in rows for gram in grams[int(at)]]

@@ -62,8 +62,7 @@ def columns(
     for x, y in numbers:
         middle, spread = np.nanmean(y), np.nanstd(y) or 1.0
         for values, blocks in ((x, ours), (y, theirs)):
-            scaled = np.nan_to_num((values - middle) / spread)
-            blocks.append(np.clip(scaled, -1e6, 1e6)[:, None])
+            blocks.append(np.clip(np.nan_to_num((values - middle) / spread), -1e6, 1e6)[:, None])
     for a, b in categories:
         known = sorted({str(v) for v in (*a, *b)})[:1000]
         at = {value: k for k, value in enumerate(known)}
@@ -136,8 +135,7 @@ def _counts(texts: list[str]) -> Any:
             codes.append(owner[inside] * SLOTS + slot)
         text_slots, counts = np.unique(np.concatenate(codes), return_counts=True)
         values = (1 + np.log(counts)).astype(np.float32)
-        shape = (len(block), SLOTS)
-        parts.append(csr_matrix((values, np.divmod(text_slots, SLOTS)), shape=shape))
+        parts.append(csr_matrix((values, np.divmod(text_slots, SLOTS)), shape=(len(block), SLOTS)))
     return vstack(parts, format="csr") if parts else csr_matrix((0, SLOTS), dtype=np.float32)
 
 

@@ -73,8 +73,7 @@ def _weights(path: Path) -> dict[str, Floats]:
     for name, entry in json.loads(data[8 : 8 + head]).items():
         if name != "__metadata__" and entry["dtype"] == "F32":
             start, stop = (8 + head + at for at in entry["data_offsets"])
-            flat = np.frombuffer(data[start:stop], dtype="<f4")
-            tensors[name] = flat.reshape(entry["shape"])
+            tensors[name] = np.frombuffer(data[start:stop], dtype="<f4").reshape(entry["shape"])
     return tensors
 
 
@@ -100,8 +99,9 @@ def _graph(weights: dict[str, Floats]) -> bytes:
     last = graph.op("Slice", graph.op("Shape", "tokens"), graph.whole(1), graph.whole(2))
     places = graph.weight("embeddings.position_embeddings.weight")
     state = graph.op("Add", state, graph.op("Slice", places, graph.whole(0), last, graph.whole(0)))
-    kind = weights["embeddings.token_type_embeddings.weight"][0]
-    state = graph.op("Add", state, graph.constant("kind", kind))
+    state = graph.op(
+        "Add", state, graph.constant("kind", weights["embeddings.token_type_embeddings.weight"][0])
+    )
     state = graph.normalised(state, "embeddings.LayerNorm")
     for layer in range(LAYERS):
         name = f"encoder.layer.{layer}"
@@ -168,8 +168,9 @@ class _Graph:
         root = self.constant("root", np.array(1 / np.sqrt(size), dtype=np.float32))
         scores = self.op("Mul", self.op("MatMul", query, key), root)
         heads = self.op("MatMul", self.op("Softmax", scores, axis=-1), value)
-        turned = self.op("Transpose", heads, perm=(0, 2, 1, 3))
-        return self.op("Reshape", turned, self.whole(0, 0, WIDTH))
+        return self.op(
+            "Reshape", self.op("Transpose", heads, perm=(0, 2, 1, 3)), self.whole(0, 0, WIDTH)
+        )
 
     def model(self, out: str) -> bytes:
         """The whole as bytes, in a format that onnxruntime has read since 1.18."""
@@ -183,7 +184,8 @@ class _Graph:
             [info(out, TensorProto.FLOAT, ["b", WIDTH])],
             list(self.constants.values()),
         )
-        sets = [self.helper.make_opsetid("", 20)]
         return bytes(
-            self.helper.make_model(graph, opset_imports=sets, ir_version=9).SerializeToString()
+            self.helper.make_model(
+                graph, opset_imports=[self.helper.make_opsetid("", 20)], ir_version=9
+            ).SerializeToString()
         )
