@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
 
 import pytest
@@ -129,7 +130,7 @@ def test_a_success_begins_the_count_anew() -> None:
 def test_tokens_that_a_call_did_not_use_are_given_back_where_it_tells_them(
     usage: Usage, waited: int | None
 ) -> None:
-    async def asking(now: clock.Clock) -> tuple[float, float]:
+    async def asking(now: clock.Clock) -> list[float]:
         reply = Completion(CALL.key, "x", "mine:a", usage=usage)
         pace = Pace(1, tokens_per_minute=60, clock=now)
         engine = Fake([reply, reply, reply])
@@ -138,10 +139,10 @@ def test_tokens_that_a_call_did_not_use_are_given_back_where_it_tells_them(
         for _ in range(3):
             await backend.ask(CALL, stop=StopSignal(), failed=lambda error: None)
             moments.append(now())
-        return moments[1] - moments[0], moments[2] - moments[1]
+        return [after - before for before, after in itertools.pairwise(moments)]
 
     expected = waited or tokens.typical(CALL)
-    assert clock.run(asking) == (pytest.approx(expected), pytest.approx(expected))
+    assert clock.run(asking) == pytest.approx([expected, expected])
 
 
 def test_lone_surrogates_are_replaced_and_nothing_else() -> None:
