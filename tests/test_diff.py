@@ -14,8 +14,6 @@ from tests import projects
 from tests.hub import Hub
 from tests.publishing import REPO, Desk
 
-pytestmark = pytest.mark.slow
-
 SCENARIO = "schema: Letter\nrows: {} each\nvary:\n  tone: [{}]\n"
 MORE = "prompt: letters\nschema: Letter\nrows: 6\n"
 
@@ -96,6 +94,7 @@ def test_the_command_says_it_in_a_table_and_as_json(releases: tuple[Path, Path])
     assert found["scenarios"]["letters"] == {"added": 9, "removed": 5, "changed": 0}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["jsonl", "csv"])
 def test_other_formats_are_compared_with_their_like(
     releases: tuple[Path, Path], form: str, tmp_path: Path
@@ -109,6 +108,7 @@ def test_other_formats_are_compared_with_their_like(
         comparison.between(comparison.folder(before), comparison.folder(after))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "manifest", ["[1]", "{", '{"axes": {"tone": 3}}', '{"axes": [], "files": 1}']
 )
@@ -131,6 +131,7 @@ def test_what_is_no_release_is_refused(tmp_path: Path) -> None:
         comparison.between(comparison.folder(tmp_path), comparison.Side("nothing", ()))
 
 
+@pytest.mark.slow
 def test_releases_on_the_hub_are_compared_with_one_another_and_with_a_folder(
     tmp_path: Path,
 ) -> None:

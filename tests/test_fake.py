@@ -246,3 +246,17 @@ def test_the_guide_shows_how_to_script_the_fake() -> None:
     (code,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines() == ['{"text": "Good morning."}', '{"text": "Hello."}']
+
+
+@pytest.mark.parametrize(
+    ("fault", "stop", "reason"),
+    [
+        ("length", "length", "length"),
+        ("refusal", "refusal", "refusal"),
+        ("malformed", "end", "end"),
+    ],
+)
+def test_a_fault_that_stops_an_answer_is_its_reason(fault: str, stop: str, reason: str) -> None:
+    (reply,) = ask(fake(faults={fault: 1.0}), request(), 1)
+    assert isinstance(reply, Completion)
+    assert (reply.stop, reply.stop_reason, reply.usage.cached) == (stop, reason, 0)

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
 
 import pytest
 
 from builder import Fake
+from builder.engines import tokens
 from builder.engines.protocol import Endpoint
 from builder.errors import BuilderError, TransportError
 from builder.fill.pace import Pace
 from builder.fill.pool import Backend, OutageError
 from builder.fill.stopping import StoppedError, StopSignal
-from builder.records import Call, Completion, Key, Message, Request
+from builder.records import Call, Completion, Key, Message, Request, Usage
+from tests import clock
 
 CALL = Call(Request("mine:a", (Message("user", "x"),), {"max_tokens": 9}), Key(bytes(16), 0, 0))
 
@@ -119,6 +122,27 @@ def test_a_success_begins_the_count_anew() -> None:
         return backend.succeeded, backend.wave, backend.flying, backend.pace.failures
 
     assert asyncio.run(asking()) == (True, 1, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("usage", "waited"), [(Usage(), None), (Usage(0, 0), None), (Usage(3, 2), 5), (Usage(3), 3)]
+)
+def test_tokens_that_a_call_did_not_use_are_given_back_where_it_tells_them(
+    usage: Usage, waited: int | None
+) -> None:
+    async def asking(now: clock.Clock) -> list[float]:
+        reply = Completion(CALL.key, "x", "mine:a", usage=usage)
+        pace = Pace(1, tokens_per_minute=60, clock=now)
+        engine = Fake([reply, reply, reply])
+        backend = Backend(Endpoint("mine"), engine, pace, None, asyncio.Semaphore(1))
+        moments = []
+        for _ in range(3):
+            await backend.ask(CALL, stop=StopSignal(), failed=lambda error: None)
+            moments.append(now())
+        return [after - before for before, after in itertools.pairwise(moments)]
+
+    expected = waited or tokens.typical(CALL)
+    assert clock.run(asking) == pytest.approx([expected, expected])
 
 
 def test_lone_surrogates_are_replaced_and_nothing_else() -> None:

@@ -78,3 +78,47 @@ def test_drawn_values_are_printed_and_compared_with_their_table(tmp_path: Path) 
     plain = projects.write(tmp_path / "plain")
     ran = projects.run(plain, "draw", "letters", "--plot", "x.svg")
     assert not (plain / "x.svg").exists()
+
+
+def test_rows_are_shown_as_many_as_are_asked_for(tmp_path: Path) -> None:
+    folder = projects.write(tmp_path)
+    nothing = projects.run(folder, "show")
+    assert (nothing.code, nothing.out) == (0, "")
+    assert "no rows yet; `builder run` asks for some" in nothing.err
+    trial = projects.run(folder, "run", "--rows", "1", "--model", "fake:other")
+    assert trial.code == 0, trial.err
+    hinted = projects.run(folder, "show", "--rejects")
+    assert "no rejects yet" in hinted.err
+    assert "a trial has some:  builder show letter --model fake:other" in (
+        hinted.err + projects.run(folder, "show").err
+    )
+    assert projects.run(folder, "run", "--quiet").err == ""
+    shown = projects.run(folder, "show", "-n", "1")
+    assert shown.code == 0, shown.err
+    assert shown.out.count("── row ") == 1
+    assert projects.run(folder, "show").out.count("── row ") == 2
+    listed = projects.run(folder, "show", "--table")
+    assert listed.out.splitlines()[0].split()[:1] != ["──"]
+    assert "tone" in listed.out.splitlines()[0]
+
+
+def test_an_export_prints_what_the_folders_hold_and_where_they_are(tmp_path: Path) -> None:
+    folder = projects.write(tmp_path)
+    assert projects.run(folder, "run", "--quiet").code == 0
+    ran = projects.run(folder, "export", "letter")
+    assert (ran.code, ran.out) == (0, "outputs/letter\n")
+    assert ran.err.startswith("letter: 2 of 2 rows")
+    assert projects.run(folder, "export", "--quiet").err == ""
+
+
+def test_errors_end_with_a_line_and_a_code(tmp_path: Path) -> None:
+    folder = projects.write(tmp_path)
+    ran = projects.run(folder, "run", "--tries", "many")
+    assert ran.code == 2
+    assert ran.err.startswith("error: ")
+    ran = projects.run(folder, "diff", "nowhere", "nothing")
+    assert ran.code == 2
+    assert "no folder and no exported dataset 'nowhere'" in ran.err
+    assert "Traceback" not in ran.err
+    debugged = projects.run(folder, "diff", "nowhere", "nothing", "--debug")
+    assert debugged.code == 2
