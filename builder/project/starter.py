@@ -56,9 +56,8 @@ def write(folder: Path) -> list[Path]:
 
 def _source() -> Path:
     """The project's files: beside the package in a checkout, inside it in a wheel."""
-    package = Path(__file__).parent.parent
-    inside = package / "project_files"
-    return inside if inside.is_dir() else package.parent
+    inside = Path(__file__).parent.parent / "project_files"
+    return inside if inside.is_dir() else inside.parent.parent
 
 
 def _tool(path: Path, text: str) -> dict[str, object]:
