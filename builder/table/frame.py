@@ -78,7 +78,7 @@ class Frame:
 
     def texts(self, names: Sequence[str] = ()) -> list[str]:
         """Each row's text: the named columns, or all text columns, one under the other."""
-        chosen = [self.column(name) for name in names] if names else self.of(TEXT)
+        chosen = map(self.column, names) if names else self.of(TEXT)
         parts = [c.values for c in chosen]
         return ["\n".join(str(cell) for cell in row if cell) for row in zip(*parts, strict=True)]
 
@@ -98,8 +98,7 @@ def read(path: Path, *, kinds: Mapping[str, Kind] | None = None) -> Frame:
     for file in files:
         part, lines = reader.columns(file, foreign=True)
         for name in {**values, **part}:
-            column_cells = values.setdefault(name, [None] * rows)
-            column_cells.extend(part.get(name, [None] * len(lines)))
+            values.setdefault(name, [None] * rows).extend(part.get(name, [None] * len(lines)))
         rows += len(lines)
     if not rows:
         raise InputError("no rows", place=Place(path))
