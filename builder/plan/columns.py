@@ -12,7 +12,6 @@ from builder.table.kinds import BOOLEAN, INTEGER, JSON, NUMBER, STRING, Kind
 
 OWN = ("_scenario", "_model", "_case", "_key")
 SIMPLE = {kind.name: kind for kind in (STRING, INTEGER, NUMBER, BOOLEAN)}
-"""What JSON Schema calls them too."""
 
 
 def of_dataset(scenarios: Sequence[ScenarioPlan]) -> dict[str, Kind]:
@@ -98,7 +97,6 @@ def _merge(
 
 
 def _place(scenario: ScenarioPlan, name: str) -> Place:
-    """Where a column is declared."""
     places = {axis.name: axis.place for axis in scenario.scenario.axes}
     places |= {column: draw.place for draw in scenario.scenario.draws for column in draw.columns}
     return places.get(name) or scenario.scenario.schema.place(name)

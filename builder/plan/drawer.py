@@ -40,7 +40,6 @@ class Drawer:
     draws: Sequence[Draw]
     source: Source
     fits: Path
-    """The folder that keeps what samplers learned."""
     notes: list[str] = field(default_factory=list)
     """What was done otherwise than written, and why."""
     _learned: dict[tuple[tuple[str, ...], object], tuple[type[Sampler], Arrays]] = field(

@@ -34,9 +34,7 @@ from builder.records import Case, Message, Request, message_bytes, request_diges
 from builder.table.kinds import Kind
 
 CHUNK = 2048
-"""Cases made together."""
 MAX_REDRAWS = 1000
-"""Draws that one case may take."""
 LEAST_KEPT = 0.01
 """Share of all draws that `keep` must let pass."""
 

@@ -51,14 +51,17 @@ def endpoint(
 
     InputError for a provider that is not known.
     """
-    where = registry.endpoint(
-        provider,
-        project.provider_settings(provider),
-        project.environ(),
-        require_key=require_key,
-        concurrency=concurrency or project.settings.concurrency,
+    return replace(
+        registry.endpoint(
+            provider,
+            project.provider_settings(provider),
+            project.environ(),
+            require_key=require_key,
+            concurrency=concurrency or project.settings.concurrency,
+        ),
+        folder=project.root,
+        written=written,
     )
-    return replace(where, folder=project.root, written=written)
 
 
 def host(where: Endpoint) -> str:
@@ -116,8 +119,9 @@ def _asked_model(
 def _placed(project: Project, provider: str, error: InputError, place: Place | None) -> InputError:
     """The error at the setting that it begins with, else at `place`."""
     setting = re.match(r"\[tool\.builder\.providers\.[\w-]+\] (\w+)", error.message)
-    spot = project.place(("providers", provider, setting[1])) if setting else place
-    return InputError(error.message, place=error.place or spot, hint=error.hint)
+    if setting and not error.place:
+        place = project.place(("providers", provider, setting[1]))
+    return InputError(error.message, place=error.place or place, hint=error.hint)
 
 
 def _spot(project: Project, scenario: Scenario, provider: str, problem: str) -> Place | None:

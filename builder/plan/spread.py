@@ -22,7 +22,6 @@ from builder.project.words import Rows
 from builder.records import canonical
 
 CHUNK = 1 << 19
-"""Combinations looked at together."""
 MAX_ROWS = 10**7
 """Rows of the largest plan of a scenario: 36 bytes each."""
 
@@ -45,8 +44,7 @@ class Shared:
 
 def word(*parts: object) -> np.uint64:
     """64 bits that stand for these parts."""
-    digest = hashlib.blake2b(canonical(parts), digest_size=8).digest()
-    return np.uint64(int.from_bytes(digest, "big"))
+    return np.uint64(int(hashlib.blake2b(canonical(parts), digest_size=8).hexdigest(), 16))
 
 
 def mix(x: NDArray[np.uint64]) -> NDArray[np.uint64]:

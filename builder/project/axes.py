@@ -83,7 +83,6 @@ class Grid(NamedTuple):
 
     blocks: tuple[Block, ...]
     order: tuple[str, ...]
-    """The axes as the file lists them."""
 
     @property
     def size(self) -> int:
@@ -205,7 +204,6 @@ class _Line(NamedTuple):
         return self.document.place((*self.path, *steps), key=key)
 
     def values(self, spec: Data) -> tuple[Value, ...]:
-        """The values that stand there, in a file, or in a table."""
         if isinstance(spec, dict) and isinstance(spec.get("file"), str):
             return self.from_file(spec)
         if isinstance(spec, dict) and isinstance(spec.get("table"), str):
@@ -274,7 +272,6 @@ class _Line(NamedTuple):
         return value
 
     def from_file(self, spec: Mapping[str, Data]) -> tuple[Value, ...]:
-        """The lines of a text file, empty ones left out."""
         self.no_unknown_words(spec, ("file",))
         path = file_inside(self.document, (*self.path, "file"), spec["file"], self.root)
         values: dict[str, Value] = {}

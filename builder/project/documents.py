@@ -25,7 +25,6 @@ from builder.project import typos
 from builder.table.reader import read_text, siblings
 
 Data = Union["list[Data]", "dict[Any, Data]", str, int, float, bool, None]
-"""What a YAML file holds: texts, numbers, lists and mappings."""
 Step = str | int | float | None
 """A key of a mapping or an index of a list."""
 KeyPath = tuple[Step, ...]
@@ -150,8 +149,6 @@ class _Bounded(Composer):
 
 
 class _Reader:
-    """Turns nodes into values and remembers their places."""
-
     def __init__(self, path: Path) -> None:
         self.path = path
         self.keys: dict[KeyPath, Place] = {}

@@ -120,7 +120,6 @@ class _Line(NamedTuple):
         return InputError(message, place=self.document.place(path, key=key), hint=hint)
 
     def read(self, key: str, spec: Data) -> Draw:
-        """The draw of a line `key: spec`."""
         known = [*self.samplers.names(), EXAMPLES]
         if key == EXAMPLES:
             return self.examples(spec)
@@ -154,7 +153,6 @@ class _Line(NamedTuple):
             raise self.error(error.message, key=True) from None
 
     def declared(self, column: str, spec: Mapping[str, Data]) -> Draw:
-        """The draw of one column from a distribution."""
         name = self.distribution(column, spec)
         in_dataset = self.in_dataset(spec)
         for word in ("table", "by", "columns"):
@@ -192,7 +190,6 @@ class _Line(NamedTuple):
         raise self.error(message, *step, key=True, hint=f"samplers: {', '.join(known)}")
 
     def fitted(self, name: str, sampler: Options, spec: Data) -> Draw:
-        """The draw of the columns of a table."""
         words, table, by = self.table(name, spec)
         columns = self.listed(words, table, [by[1]] if by else [])
         given = {word: value for word, value in words.items() if word not in _OURS}
@@ -207,7 +204,6 @@ class _Line(NamedTuple):
         return Draw(name, columns, options, self.place, table, by, self.in_dataset(words))
 
     def examples(self, spec: Data) -> Draw:
-        """The draw of few-shot examples: whole rows of a table."""
         for word in spec if isinstance(spec, dict) else ():
             if word not in _OF_EXAMPLES:
                 raise self.error(
@@ -277,7 +273,6 @@ class _Line(NamedTuple):
         return tuple(columns)
 
     def in_dataset(self, words: Mapping[str, Data]) -> bool:
-        """Whether the drawn values become a column of the dataset, as `column` says."""
         column = words.get("column", True)
         if not isinstance(column, bool):
             raise self.error(f"column: expected true or false, found {describe(column)}", "column")

@@ -68,7 +68,6 @@ class Problem(NamedTuple):
     """Something in an `expect` that means nothing."""
 
     path: tuple[str, ...]
-    """Beneath `expect`."""
     at_key: bool
     """Whether the word is wrong, not its value."""
     message: str

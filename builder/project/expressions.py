@@ -65,7 +65,6 @@ class Names:
 
     known: Collection[str]
     values: Mapping[str, Sequence[Any]] = field(default_factory=dict)
-    """The values of each axis."""
     fields: Collection[str] = ()
     """Fields of the answer, which is not there yet."""
     texts: Mapping[str, str] = field(default_factory=dict)
@@ -146,11 +145,10 @@ def _unknown(name: str, names: Names, at: Place) -> InputError:
             place=at,
             hint="answers are checked by a validator of the schema",
         )
-    hint = f"names: {', '.join(sorted(names.known)) or 'none'}"
-    if name.lower() in _SPELT:
-        hint = f"write {_SPELT[name.lower()]}"
-    near = nearest(name, names.known)
-    return InputError(f"{name!r} is no name of this file.{near}", place=at, hint=hint)
+    spelt = _SPELT.get(name.lower(), "")
+    hint = f"write {spelt}" if spelt else f"names: {', '.join(sorted(names.known)) or 'none'}"
+    message = f"{name!r} is no name of this file.{nearest(name, names.known)}"
+    return InputError(message, place=at, hint=hint)
 
 
 def _known_values(node: ast.Compare, names: Names, place: Place, source: str) -> None:

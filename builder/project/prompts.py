@@ -38,8 +38,6 @@ _REMNANTS = tuple(_MARK[i : i + 8] for i in range(0, 32, 8))
 
 
 class _Turns(Extension):
-    """The blocks that make messages."""
-
     tags = set(_ROLES)  # noqa: RUF012  (Jinja's own interface)
 
     def parse(self, parser: Parser) -> list[nodes.Node]:
@@ -226,7 +224,6 @@ class Prompts:
         return Prompt(file, template, looked_up, files, dict(template.globals))
 
     def _trees(self, name: str) -> dict[str, nodes.Template]:
-        """The template and all that it extends, includes or imports, parsed."""
         trees: dict[str, nodes.Template] = {}
         queue = [(name, Place(self.folder / name))]
         while queue:

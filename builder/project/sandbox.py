@@ -45,7 +45,6 @@ _METHODS: Mapping[type, frozenset[str]] = {
     tuple: frozenset(["count", "index"]),
     dict: frozenset(["copy", "get", "items", "keys", "values"]),
 }
-"""What a template may call on plain values."""
 _PLAIN = (str, int, float, type(None), Undefined)
 
 

@@ -114,7 +114,6 @@ class DatasetSettings(_Table):
     prompts: bool = False
     """Whether the card quotes the templates."""
     format: Literal["parquet", "jsonl", "csv"] = "parquet"
-    """How data/ is written."""
     shape: ShapeSettings = ShapeSettings()
     splits: dict[str, Annotated[float, Field(gt=0, le=1)]] = Field(
         default_factory=lambda: {"train": 1.0}

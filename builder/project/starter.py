@@ -48,9 +48,8 @@ def write(folder: Path) -> list[Path]:
         io.write(settings, f"{old}\n{SETTINGS}" if old else SETTINGS)
         (folder / "outputs").mkdir(exist_ok=True)
         (folder / "outputs" / ".gitkeep").touch()
-        ignored = folder / ".gitignore"
-        if not ignored.exists():
-            ignored.write_text(IGNORED, "utf-8")
+        if not (folder / ".gitignore").exists():
+            (folder / ".gitignore").write_text(IGNORED, "utf-8")
     return [*written, settings]
 
 
@@ -62,7 +61,6 @@ def _source() -> Path:
 
 def _tool(path: Path, text: str) -> dict[str, object]:
     try:
-        tables: dict[str, object] = tomllib.loads(text).get("tool", {})
+        return dict(tomllib.loads(text).get("tool", {}))
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"not TOML: {error}", place=Place(path)) from None
-    return tables

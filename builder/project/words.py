@@ -67,7 +67,6 @@ def _is_count(value: object) -> TypeGuard[int]:
 
 
 def _name(value: object) -> str:
-    """A name that may become a path."""
     if not isinstance(value, str) or not NAME.match(value):
         bare = PurePosixPath(value).stem if isinstance(value, str) else ""
         ending = ", without its ending" if NAME.match(bare) and bare != value else ""

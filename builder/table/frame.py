@@ -193,5 +193,4 @@ def _moment(value: object) -> object:
     """A value, a moment as the days since 1970: time drifts as numbers do."""
     if not isinstance(value, datetime.datetime):
         return value
-    known = value if value.tzinfo else value.replace(tzinfo=datetime.UTC)
-    return known.timestamp() / 86_400
+    return value.replace(tzinfo=value.tzinfo or datetime.UTC).timestamp() / 86_400

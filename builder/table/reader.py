@@ -90,8 +90,7 @@ def parse_json(path: Path, text: str, line: int = 1) -> Any:
 
 def siblings(path: Path) -> str:
     """The nearest name beside a path that is not there, as a sentence; empty where none is near."""
-    there = [file.name for file in path.parent.glob("*")] if path.parent.is_dir() else []
-    return nearest(path.name, there)
+    return nearest(path.name, (file.name for file in path.parent.glob("*")))
 
 
 def separator(path: Path, heading: str = "") -> str:
