@@ -281,12 +281,11 @@ class _Reader:
     def no_glued(self, child: Node) -> None:
         """、 and ； within a list's entry are commas typed as one writes Chinese."""
         plain = isinstance(child, ScalarNode) and child.style is None
-        glue = re.search(r"(?<=\w)[、；](?=\w)", child.value) if plain else None
-        if glue:
+        if glue := re.search(r"(?<=\w)[、；](?=\w)", child.value) if plain else None:
             place = self.place(child)
             raise InputError(
                 f"{glue[0]!r} joins {child.value!r} into one value",
-                place=Place(place.file, place.line, place.column + glue.start()),
+                place=place._replace(column=place.column + glue.start()),
                 hint="write ', ' to separate, or quote the text",
             )
 
@@ -303,8 +302,7 @@ class _Reader:
 
 def no_curly_quotes(text: Data, place: Place) -> None:
     """InputError for a text whose quotes YAML would take for a part of it."""
-    quoted = re.fullmatch(r"[“”‘’](.*)[“”‘’]", text) if isinstance(text, str) else None
-    if quoted:
+    if isinstance(text, str) and (quoted := re.fullmatch(r"[“”‘’](.*)[“”‘’]", text)):
         raise InputError(
             f"to YAML the quotes are a part of {text}",
             place=place,

@@ -289,15 +289,16 @@ def _check_dataset(file: Path, name: str, dataset: DatasetSettings) -> None:
 def _problem(file: Path, problem: ErrorDetails) -> InputError:
     path = tuple(str(step) for step in problem["loc"])
     hint = ""
-    if problem["type"] == "extra_forbidden":
-        known = _known(path[:-1])
-        message = f"unknown setting {path[-1]!r}.{nearest(path[-1], known)}"
-        hint = f"expected one of {', '.join(known)}"
-    elif problem["type"] == "missing":
-        message = f"{'.'.join(path[:-1])}: {path[-1]} is missing"
-    else:
-        wanted = expected(problem, mapping="a table")
-        message = f"{'.'.join(path)}: {wanted}, found {problem['input']!r}"
+    match problem["type"]:
+        case "extra_forbidden":
+            known = _known(path[:-1])
+            message = f"unknown setting {path[-1]!r}.{nearest(path[-1], known)}"
+            hint = f"expected one of {', '.join(known)}"
+        case "missing":
+            message = f"{'.'.join(path[:-1])}: {path[-1]} is missing"
+        case _:
+            wanted = expected(problem, mapping="a table")
+            message = f"{'.'.join(path)}: {wanted}, found {problem['input']!r}"
     return InputError(message, place=_locate(file, path), hint=hint)
 
 
@@ -320,10 +321,11 @@ def _check_holds_no_key(file: Path, name: str, provider: Provider) -> None:
 
 def _known(path: tuple[str, ...]) -> list[str]:
     model: type[BaseModel] = Settings
-    if path[:1] == ("datasets",):
-        model = ShapeSettings if "shape" in path[2:] else DatasetSettings
-    elif path[:1] == ("providers",):
-        model = Prices if "usd_per_million" in path else Provider
+    match path:
+        case ["datasets", *_]:
+            model = ShapeSettings if "shape" in path[2:] else DatasetSettings
+        case ["providers", *_]:
+            model = Prices if "usd_per_million" in path else Provider
     return [field.alias or name for name, field in model.model_fields.items()]
 
 

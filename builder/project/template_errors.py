@@ -16,8 +16,7 @@ def no_full_width(file: Path, source: str) -> None:
     """InputError for a sign of a template in full-width marks, comments and raw text aside."""
     unread = re.compile(r"\{#.*?#\}|\{%[-+]?\s*raw\b.*?\bendraw\s*[-+]?%\}", re.DOTALL)
     bare = unread.sub(lambda match: re.sub(r"[^\n]", "_", match[0]), source)
-    wide = re.search(r"｛[｛{%％]|\{[｛％]|[｝}%％]｝", bare)
-    if wide:
+    if wide := re.search(r"｛[｛{%％]|\{[｛％]|[｝}%％]｝", bare):
         ahead = bare[: wide.start()]
         whole = re.compile(r"[｛{][｛{%％].*?[｝}%％][｝}]").search(bare, wide.start())
         raise InputError(
@@ -36,8 +35,7 @@ def syntax(error: TemplateSyntaxError, file: Path) -> InputError:
     if hint and wide and typos.narrow(wide[1]) != wide[1]:
         hint += f"; write {typos.narrow(wide[1])!r}"
     place = find(at, wide[1], error.lineno) if wide else sign(at, error.lineno)
-    unclosed = re.search(r"block that needs to be closed is '(\w+)'", message)
-    if unclosed:
+    if unclosed := re.search(r"block that needs to be closed is '(\w+)'", message):
         opened = [
             Place(at, number, match.start() + 1)
             for number, line in enumerate(read_text(at).split("\n")[: error.lineno], 1)
@@ -69,8 +67,7 @@ def find(file: Path, word: str, line: int = 1) -> Place:
         rf"(?<!\w){re.escape(word)}(?!\w)" if word[:1].isalnum() else re.escape(word)
     )
     for number, text in enumerate(read_text(file).split("\n"), 1):
-        matches = list(pattern.finditer(text)) if number >= line else []
-        if matches:
+        if matches := list(pattern.finditer(text)) if number >= line else []:
             inside = r"\{[{%](?:(?![%}]\}).)*$"
             inner = [match for match in matches if re.search(inside, text[: match.start()])]
             return Place(file, number, (inner or matches)[0].start() + 1)

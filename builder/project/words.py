@@ -195,16 +195,15 @@ class Words(BaseModel):
             words = cls.model_validate(document.data)
         except ValidationError as error:
             raise combine([_problem(document, problem) for problem in error.errors()]) from None
-        limits = [
-            InputError(
-                problem.message,
-                place=document.place(("expect", *problem.path), key=problem.at_key),
-                hint=problem.hint,
+        if problems := list(expect.problems(words.expect)):
+            raise combine(
+                InputError(
+                    problem.message,
+                    place=document.place(("expect", *problem.path), key=problem.at_key),
+                    hint=problem.hint,
+                )
+                for problem in problems
             )
-            for problem in expect.problems(words.expect)
-        ]
-        if limits:
-            raise combine(limits)
         return words
 
 

@@ -86,8 +86,7 @@ class Frame:
 def read(path: Path, *, kinds: Mapping[str, Kind] | None = None) -> Frame:
     """The rows of a file, or of all the files of a dataset folder; InputError names file:line."""
     files = _files(path)
-    size = sum(map(reader.unpacked, files))
-    if size > LIMIT:
+    if (size := sum(map(reader.unpacked, files))) > LIMIT:
         raise InputError(
             f"{size >> 20} MiB; at most {LIMIT >> 20} are read",
             place=Place(path),
