@@ -38,8 +38,7 @@ class Cases:
 
     def keys(self, start: int, stop: int) -> list[Key]:
         """The keys of the first try of these cases."""
-        raw = self.digests[start:stop].tobytes()
-        repeats = self.repeats[start:stop].tolist()
+        raw, repeats = self.digests[start:stop].tobytes(), self.repeats[start:stop].tolist()
         return [Key(raw[16 * i : 16 * i + 16], repeat, 0) for i, repeat in enumerate(repeats)]
 
 
@@ -52,12 +51,11 @@ def number_repeats(parts: Sequence[Cases], before: Sequence[Cases]) -> list[Case
     digests = np.concatenate([part.digests for part in (*before, *parts)])
     words = digests.view(np.uint64).reshape(-1, 2)
     order = np.lexsort((words[:, 1], words[:, 0]))
-    ranked = words[order]
-    fresh = np.ones(len(order), dtype=bool)
-    fresh[1:] = (ranked[1:] != ranked[:-1]).any(axis=1)
-    starts = np.maximum.accumulate(np.where(fresh, np.arange(len(order)), 0))
+    ranked, places = words[order], np.arange(len(order))
+    fresh = np.append(True, (ranked[1:] != ranked[:-1]).any(axis=1))
+    starts = np.maximum.accumulate(np.where(fresh, places, 0))
     repeats = np.empty(len(order), np.int32)
-    repeats[order] = np.arange(len(order)) - starts
+    repeats[order] = places - starts
     leaders = np.empty(len(order), np.int32)
     leaders[order] = order[starts]  # lexsort is stable: the first of equals stands first
     cuts = np.cumsum(lengths)[:-1]

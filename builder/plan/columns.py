@@ -11,10 +11,7 @@ from builder.plan.plans import ScenarioPlan
 from builder.table.kinds import BOOLEAN, INTEGER, JSON, NUMBER, STRING, Kind
 
 OWN = ("_scenario", "_model", "_case", "_key")
-
-
 SIMPLE = {kind.name: kind for kind in (STRING, INTEGER, NUMBER, BOOLEAN)}
-"""What JSON Schema calls them too."""
 
 
 def of_dataset(scenarios: Sequence[ScenarioPlan]) -> dict[str, Kind]:
@@ -46,9 +43,7 @@ def of_variables(scenario: ScenarioPlan) -> dict[str, Kind]:
     """The kinds of a scenario's axes and drawn columns."""
     columns: dict[str, Kind] = {}
     for axis in scenario.scenario.axes:
-        kinds = {_scalar(value.value) for value in axis.every}
-        if kinds == {INTEGER, NUMBER}:
-            kinds = {NUMBER}
+        kinds = _widened({_scalar(value.value) for value in axis.every})
         if len(kinds) > 1:
             raise InputError(
                 f"the values of {axis.name!r} are {' and '.join(sorted(map(str, kinds)))}; a column has one kind",
@@ -56,10 +51,8 @@ def of_variables(scenario: ScenarioPlan) -> dict[str, Kind]:
                 hint="quote the numbers to make all of them text",
             )
         columns[axis.name] = kinds.pop()
-    drawn = scenario.drawn_kinds()
-    columns.update(
-        (name, kind if kind in (INTEGER, NUMBER) else STRING) for name, kind in drawn.items()
-    )
+    for name, kind in scenario.drawn_kinds().items():
+        columns[name] = kind if kind in (INTEGER, NUMBER) else STRING
     return {name: columns[name] for name in scenario.scenario.columns()}
 
 
@@ -70,17 +63,13 @@ def of_json_schema(part: jsonschema.Schema, root: jsonschema.Schema, depth: int 
             return JSON
         return of_json_schema(jsonschema.target(part["$ref"], root), root, depth + 1)
     if options := jsonschema.options(part):
-        kinds = {of_json_schema(option, root, depth + 1) for option in options}
-        if kinds == {INTEGER, NUMBER}:
-            return NUMBER
+        kinds = _widened({of_json_schema(option, root, depth + 1) for option in options})
         return kinds.pop() if len(kinds) == 1 else JSON
     if "enum" in part or "const" in part:
         values = part.get("enum", [part.get("const")])
         kinds = {_scalar(value) for value in values if value is not None}
         return kinds.pop() if len(kinds) == 1 else JSON
-    word = part.get("type")
-    if word in SIMPLE:
-        return SIMPLE[word]
+    word = part.get("type", "")
     if word == "array" and isinstance(part.get("items"), Mapping):
         return Kind("list", of=of_json_schema(part["items"], root, depth + 1))
     if word == "object" and part.get("properties") and not part.get("additionalProperties"):
@@ -89,17 +78,16 @@ def of_json_schema(part: jsonschema.Schema, root: jsonschema.Schema, depth: int 
             "struct",
             fields=tuple((name, of_json_schema(field, root, depth + 1)) for name, field in fields),
         )
-    return JSON
+    return SIMPLE.get(word, JSON)
 
 
 def _merge(
     name: str, other: Kind | None, kind: Kind, place: Place, first: Mapping[str, tuple[str, Place]]
 ) -> Kind:
     """The kind of a column that two scenarios share. InputError where they disagree."""
-    if other is None or other == kind:
-        return kind
-    if {other, kind} == {INTEGER, NUMBER}:
-        return NUMBER
+    kinds = _widened({other or kind, kind})
+    if len(kinds) == 1:
+        return kinds.pop()
     scenario, spot = first[name]
     raise InputError(
         f"the column {name!r} is {kind} here and {other} in scenario {scenario!r} ({spot}) of the same dataset",
@@ -109,18 +97,17 @@ def _merge(
 
 
 def _place(scenario: ScenarioPlan, name: str) -> Place:
-    """Where a column is declared."""
-    for axis in scenario.scenario.axes:
-        if axis.name == name:
-            return axis.place
-    for draw in scenario.scenario.draws:
-        if name in draw.columns:
-            return draw.place
-    return scenario.scenario.schema.place(name)
+    places = {axis.name: axis.place for axis in scenario.scenario.axes}
+    places |= {column: draw.place for draw in scenario.scenario.draws for column in draw.columns}
+    return places.get(name) or scenario.scenario.schema.place(name)
+
+
+def _widened(kinds: set[Kind]) -> set[Kind]:
+    """The kinds, whole numbers among others being numbers like them."""
+    return {NUMBER} if kinds == {INTEGER, NUMBER} else kinds
 
 
 def _scalar(value: object) -> Kind:
-    """The kind of one value."""
     if isinstance(value, bool):
         return BOOLEAN
     if isinstance(value, int):

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from builder import io
 from builder.errors import InputError, nearest
 from builder.plan.spread import Source
-from builder.project import documents
+from builder.project.documents import describe
 from builder.project.draws import EXAMPLES, Draw
 from builder.sampling import packed, samplers
 from builder.sampling.sampler import Arrays, Sampler
@@ -40,10 +40,11 @@ class Drawer:
     draws: Sequence[Draw]
     source: Source
     fits: Path
-    """The folder that keeps what samplers learned."""
     notes: list[str] = field(default_factory=list)
     """What was done otherwise than written, and why."""
-    _learned: dict[tuple[int, object], tuple[type[Sampler], Arrays]] = field(default_factory=dict)
+    _learned: dict[tuple[tuple[str, ...], object], tuple[type[Sampler], Arrays]] = field(
+        default_factory=dict
+    )
 
     def draw(
         self,
@@ -54,12 +55,12 @@ class Drawer:
     ) -> list[dict[str, Any]]:
         """For each of n cases, its drawn values by name."""
         values: list[dict[str, Any]] = [{} for _ in combinations]
-        for number, draw in enumerate(self.draws):
-            for group, rows in self._groups(draw, combinations):
-                chosen = slice(None) if rows is None else rows
-                self._fill(
-                    number, draw, group, values, index[chosen], occurrence[chosen], rows, redraw
+        for draw in self.draws:
+            for group, rows in _groups(draw, combinations):
+                targets = (
+                    values if isinstance(rows, slice) else [values[row] for row in rows.tolist()]
                 )
+                self._fill(draw, group, targets, index[rows], occurrence[rows], redraw)
         return values
 
     def kinds(
@@ -70,51 +71,38 @@ class Drawer:
     ) -> dict[str, Kind]:
         """What each drawn column holds, seen on one case."""
         kinds: dict[str, Kind] = {}
-        for number, draw in enumerate(self.draws):
+        for draw in self.draws:
             if draw.table is not None:
                 kinds.update((name, draw.table.columns[name].kind) for name in draw.columns)
                 continue
-            sampler, arrays = self._arrays(number, draw, None)
+            sampler, arrays = self._arrays(draw, None)
             u = self.source.uniforms(index, occurrence, "", sampler.width(arrays))
             kinds[draw.names[0]] = sampler.draw(arrays, u)[""].kind
         return kinds
 
-    def _groups(
-        self, draw: Draw, combinations: Sequence[Mapping[str, Any]]
-    ) -> list[tuple[object, NDArray[np.int64] | None]]:
-        if draw.by is None:
-            return [(None, None)]
-        groups: dict[object, list[int]] = {}
-        for row, combination in enumerate(combinations):
-            groups.setdefault(combination[draw.by[0]], []).append(row)
-        return [(value, np.array(rows)) for value, rows in groups.items()]
-
     def _fill(
-        self, number: int, draw: Draw, value: object, values: list[dict[str, Any]],
-        index: NDArray[np.int64], occurrence: NDArray[np.int32],
-        rows: NDArray[np.int64] | None, redraw: int,
+        self, draw: Draw, value: object, targets: list[dict[str, Any]],
+        index: NDArray[np.int64], occurrence: NDArray[np.int32], redraw: int,
     ) -> None:  # fmt: skip
-        targets = values if rows is None else [values[row] for row in rows.tolist()]
         purpose = ",".join(draw.names)
         if draw.sampler == EXAMPLES:
-            records = self._records(number, draw, value)
-            count = draw.options["n"]
-            u = self.source.uniforms(index, occurrence, purpose, count, redraw)
+            records = self._records(draw, value)
+            u = self.source.uniforms(index, occurrence, purpose, draw.options["n"], redraw)
             for target, numbers in zip(targets, u.tolist(), strict=True):
                 target[draw.names[0]] = _pick(records, numbers)
             return
-        sampler, arrays = self._arrays(number, draw, value)
+        sampler, arrays = self._arrays(draw, value)
         u = self.source.uniforms(index, occurrence, purpose, sampler.width(arrays), redraw)
-        drawn = sampler.draw(arrays, u)
+        columns = sampler.draw(arrays, u)
         for name in draw.names:
-            column = drawn[name if sampler.fitted else ""]
-            for target, item in zip(targets, column.scalars(), strict=True):
-                target[name] = item
+            scalars = columns[name if sampler.fitted else ""].scalars()
+            for target, scalar in zip(targets, scalars, strict=True):
+                target[name] = scalar
 
-    def _records(self, number: int, draw: Draw, value: object) -> list[dict[str, Any]]:
+    def _records(self, draw: Draw, value: object) -> list[dict[str, Any]]:
         table = self.rows(draw, value).select(draw.options["columns"])
         if len(table) < draw.options["n"]:
-            within = f" with {draw.by[1]} {documents.describe(value)}" if draw.by else ""
+            within = f" with {draw.by[1]} {describe(value)}" if draw.by else ""
             raise InputError(
                 f"{draw.options['n']} examples are asked for and the table has {len(table)} rows{within}",
                 place=draw.place,
@@ -126,14 +114,13 @@ class Drawer:
         assert draw.table is not None
         if draw.by is None:
             return draw.table
-        column = draw.table.column(draw.by[1])
-        cells = column.scalars()
+        cells = draw.table.column(draw.by[1]).scalars()
         chosen = np.array([cell == value or str(cell) == str(value) for cell in cells])
         if not chosen.any():
             file = draw.table.source.name if draw.table.source else "the table"
             there = list(dict.fromkeys(str(cell) for cell in cells if cell is not None))
             raise InputError(
-                f"{file} has no row whose {draw.by[1]} is {documents.describe(value)}, a value of {draw.by[0]!r}."
+                f"{file} has no row whose {draw.by[1]} is {describe(value)}, a value of {draw.by[0]!r}."
                 f"{nearest(str(value), there)}",
                 place=draw.place,
                 hint=f"its values of {draw.by[1]}: {', '.join(there[:SHOWN])}{', …' * (len(there) > SHOWN)}",
@@ -142,10 +129,10 @@ class Drawer:
 
     def learned(self, draw: Draw, value: object) -> Arrays:
         """What the sampler of this line learned from the rows of a value of `by`."""
-        return self._arrays(self.draws.index(draw), draw, value)[1]
+        return self._arrays(draw, value)[1]
 
-    def _arrays(self, number: int, draw: Draw, value: object) -> tuple[type[Sampler], Arrays]:
-        key = (number, value)
+    def _arrays(self, draw: Draw, value: object) -> tuple[type[Sampler], Arrays]:
+        key = (draw.names, value)
         if key not in self._learned:
             self._learned[key] = self._learn(draw, value)
         return self._learned[key]
@@ -161,7 +148,7 @@ class Drawer:
             if draw.by is None:
                 raise InputError(str(error), place=draw.place) from None
             self.notes.append(
-                f"{draw.by[1]} {documents.describe(value)}: {error}, so its {len(table)} rows are drawn "
+                f"{draw.by[1]} {describe(value)}: {error}, so its {len(table)} rows are drawn "
                 f"whole ({WHOLE}) instead of by {draw.sampler}"
             )
         whole = samplers.sampler(WHOLE)
@@ -172,17 +159,27 @@ class Drawer:
         # In an order of its own: rows that trade places in the file change nothing.
         table = packed.canonical(table)
         content = [FIT_VERSION, name, table.digest(), dict(options)]
-        digest = hashlib.blake2b(
-            json.dumps(content, ensure_ascii=False, sort_keys=True, default=str).encode(),
-            digest_size=16,
-        )
-        file = self.fits / f"{digest.hexdigest()}.npz"
+        data = json.dumps(content, ensure_ascii=False, sort_keys=True, default=str).encode()
+        digest = _digest(data)
+        file = self.fits / f"{digest.hex()}.npz"
         arrays = _kept(file)
         if arrays is None:
-            rng = np.random.default_rng(int.from_bytes(digest.digest(), "big"))
+            rng = np.random.default_rng(int.from_bytes(digest, "big"))
             arrays = samplers.sampler(name).fit(table, options, rng)
             _keep(file, arrays)
         return arrays
+
+
+def _groups(
+    draw: Draw, combinations: Sequence[Mapping[str, Any]]
+) -> list[tuple[object, NDArray[np.int64] | slice]]:
+    """The values of `by` with the rows that have each; None with all rows where it is not there."""
+    if draw.by is None:
+        return [(None, slice(None))]
+    groups: dict[object, list[int]] = {}
+    for row, combination in enumerate(combinations):
+        groups.setdefault(combination[draw.by[0]], []).append(row)
+    return [(value, np.array(rows)) for value, rows in groups.items()]
 
 
 def _pick(records: Sequence[dict[str, Any]], numbers: Sequence[float]) -> list[dict[str, Any]]:
@@ -197,13 +194,11 @@ def _pick(records: Sequence[dict[str, Any]], numbers: Sequence[float]) -> list[d
 
 
 def _kept(file: Path) -> Arrays | None:
-    if not file.is_file():
-        return None
     try:
         content = file.read_bytes()
     except OSError:
         return None
-    if hashlib.blake2b(content[:-16], digest_size=16).digest() != content[-16:]:
+    if _digest(content[:-16]) != content[-16:]:
         return None  # torn or damaged: it is learned anew from the table
     with np.load(BytesIO(content[:-16]), allow_pickle=False) as archive:
         return {name: archive[name] for name in archive.files}
@@ -216,4 +211,8 @@ def _keep(file: Path, arrays: Arrays) -> None:
     # A folder that cannot be written costs a fit each time, nothing else.
     with suppress(OSError):
         file.parent.mkdir(parents=True, exist_ok=True)
-        io.write(file, content + hashlib.blake2b(content, digest_size=16).digest())
+        io.write(file, content + _digest(content))
+
+
+def _digest(content: bytes) -> bytes:
+    return hashlib.blake2b(content, digest_size=16).digest()

@@ -26,9 +26,7 @@ from builder.errors import InputError, nearest
 from builder.plan import spread
 from builder.plan.cases import Cases, number_repeats
 from builder.plan.drawer import Drawer
-from builder.plan.spread import Source
-from builder.project import prompts, scenarios
-from builder.project.prompts import Prompt
+from builder.project import expressions, prompts, scenarios
 from builder.project.scenarios import Scenario
 from builder.project.settings import Project
 from builder.project.words import Rows
@@ -36,9 +34,7 @@ from builder.records import Case, Message, Request, message_bytes, request_diges
 from builder.table.kinds import Kind
 
 CHUNK = 2048
-"""Cases made together."""
 MAX_REDRAWS = 1000
-"""Draws that one case may take."""
 LEAST_KEPT = 0.01
 """Share of all draws that `keep` must let pass."""
 
@@ -63,7 +59,7 @@ class Planned:
 
     case: Case
     asked: Asked
-    prompt: Prompt
+    prompt: prompts.Prompt
     _request: Request | None = None
 
     @property
@@ -91,7 +87,7 @@ class ScenarioPlan:
     kept: int
     """Combinations that `keep` left of the grid."""
     cases: Cases
-    source: Source
+    source: spread.Source
     drawer: Drawer
     given: Mapping[str, Any]
     redrawn: int = 0
@@ -104,14 +100,11 @@ class ScenarioPlan:
     def make(self, index: NDArray[np.int64], occurrence: NDArray[np.int32]) -> list[Planned]:
         """The cases with these numbers."""
         planned: list[Planned] = []
-        prompt = self.scenario.prompt
         for start in range(0, len(index), CHUNK):
             chunk = slice(start, start + CHUNK)
             cases = self._cases(index[chunk], occurrence[chunk])
             models = self._models(index[chunk], occurrence[chunk])
-            planned += [
-                Planned(case, asked, prompt) for case, asked in zip(cases, models, strict=True)
-            ]
+            planned += map(Planned, cases, models, [self.scenario.prompt] * len(cases))
         return planned
 
     def drawn_kinds(self) -> dict[str, Kind]:
@@ -150,35 +143,36 @@ class ScenarioPlan:
         combinations: Sequence[Mapping[str, Any]],
     ) -> list[dict[str, Any]]:
         drawn = self.drawer.draw(index, occurrence, combinations)
-        rules = self.scenario.keep_rows
-        if not rules:
+        if not self.scenario.keep_rows:
             return drawn
-        open_rows = list(range(len(combinations)))
+        refused = list(range(len(combinations)))
         for redraw in range(1, MAX_REDRAWS + 1):
-            refused = []
-            for row in open_rows:
-                names = {**self.given, **combinations[row], **drawn[row]}
-                if not all(rule.holds(names) for rule in rules):
-                    refused.append(row)
+            refused = [row for row in refused if self._refusal(combinations[row], drawn[row])]
             if not refused:
                 return drawn
             self.redrawn += len(refused)
-            open_rows = refused
             rows = np.array(refused)
             again = self.drawer.draw(
                 index[rows], occurrence[rows], [combinations[row] for row in refused], redraw
             )
             for row, values in zip(refused, again, strict=True):
                 drawn[row] = values
-        row = open_rows[0]
-        names = {**self.given, **combinations[row], **drawn[row]}
-        rule = next(rule for rule in rules if not rule.holds(names))
+        row = refused[0]
+        rule = self._refusal(combinations[row], drawn[row])
+        assert rule is not None
         where = ", ".join(f"{name} {value}" for name, value in combinations[row].items())
         raise InputError(
             f"`keep` refused {MAX_REDRAWS} draws in a row for {where or 'the only combination'}; the last by {rule.text!r}",
             place=rule.place,
             hint="loosen the rule, or draw within it: bounds (min, max) and `by`",
         )
+
+    def _refusal(
+        self, combination: Mapping[str, Any], values: Mapping[str, Any]
+    ) -> expressions.Expression | None:
+        """The first rule of `keep` that these values break."""
+        names = {**self.given, **combination, **values}
+        return next((rule for rule in self.scenario.keep_rows if not rule.holds(names)), None)
 
     def _models(self, index: NDArray[np.int64], occurrence: NDArray[np.int32]) -> list[Asked]:
         if len(self.asked) == 1:
@@ -210,12 +204,11 @@ class DatasetPlan:
 
     def combination(self, position: int) -> tuple[dict[str, Any], int]:
         """Axis values and occurrence of the case at this position: planned ones first, then reserves."""
-        levels = [[scenario.cases for scenario in self.scenarios], *self._reserves]
-        for level in levels:
+        for level in ([scenario.cases for scenario in self.scenarios], *self._reserves):
             for part, cases in zip(self.scenarios, level, strict=True):
                 if position < len(cases):
-                    grid = part.scenario.grid
-                    combination = grid.combinations(cases.index[position : position + 1])[0]
+                    index = cases.index[position : position + 1]
+                    (combination,) = part.scenario.grid.combinations(index)
                     return combination, int(cases.occurrence[position])
                 position -= len(cases)
         raise IndexError(position)
@@ -227,17 +220,16 @@ class DatasetPlan:
         return self._reserves[level]
 
     def _level(self, level: int) -> list[Cases]:
-        reserves = []
-        for part in self.scenarios:
-            cases = part.cases
-            # The order in which the plan first names each combination.
-            index, first, counts = np.unique(cases.index, return_index=True, return_counts=True)
-            order = np.argsort(first, kind="stable")
-            index, counts = index[order], counts[order]
-            able = level < np.maximum(3, counts)
-            reserves.append((part, index[able], (counts[able] + level).astype(np.int32)))
-        fresh = [_addressed(part, index, k) for part, index, k in reserves]
+        fresh = []
         before = [part.cases for part in self.scenarios]
+        for part in self.scenarios:
+            index, first, counts = np.unique(
+                part.cases.index, return_index=True, return_counts=True
+            )
+            # The order in which the plan first names each combination.
+            order = np.argsort(first, kind="stable")
+            able = order[level < np.maximum(3, counts[order])]
+            fresh.append(_addressed(part, index[able], (counts[able] + level).astype(np.int32)))
         before += [part for earlier in self._reserves for part in earlier]
         return number_repeats(fresh, before)
 
@@ -285,8 +277,7 @@ def make(
         planned = _scenario(project, scenario, ask[scenario.name], changed)
         by_dataset.setdefault(scenario.dataset, []).append(planned)
     datasets = []
-    for name in sorted(by_dataset):
-        parts = by_dataset[name]
+    for name, parts in sorted(by_dataset.items()):
         addressed = number_repeats([part.cases for part in parts], [])
         for part, cases in zip(parts, addressed, strict=True):
             part.cases = cases
@@ -322,8 +313,6 @@ def _scenario(
 ) -> ScenarioPlan:
     source = spread.source(scenario.grid, scenario.words.seed)
     shared = _shared(scenario, source, changed.rows or scenario.words.rows)
-    drawer = Drawer(scenario.draws, source, project.outputs / "fits")
-    given = {**scenario.given, "schema": scenarios.schema_text(scenario.schema)}
     nothing = np.empty(0, np.int32)
     planned = ScenarioPlan(
         scenario=scenario,
@@ -333,8 +322,8 @@ def _scenario(
         kept=shared.kept,
         cases=Cases(shared.index, nothing, np.empty(0, "V16"), nothing, nothing, nothing),
         source=source,
-        drawer=drawer,
-        given=given,
+        drawer=Drawer(scenario.draws, source, project.outputs / "fits"),
+        given={**scenario.given, "schema": scenarios.schema_text(scenario.schema)},
     )
     planned.cases = _addressed(planned, shared.index, shared.occurrence)
     drawn = len(planned.cases) + planned.redrawn
@@ -348,7 +337,7 @@ def _scenario(
     return planned
 
 
-def _shared(scenario: Scenario, source: Source, rows: Rows) -> spread.Shared:
+def _shared(scenario: Scenario, source: spread.Source, rows: Rows) -> spread.Shared:
     mask = spread.mask(scenario.grid, scenario.keep_axes, scenario.given)
     combinations = spread.kept(source, mask)
     place = scenario.document.place(("rows",))
@@ -388,6 +377,5 @@ def _addressed(
                 lengths.append(len(content))
             alarm(0)
             sizes[chunk] = lengths
-    array = np.frombuffer(bytes(digests), dtype="V16")
     unset = np.zeros(len(index), np.int32)
-    return Cases(index, occurrence, array, unset, sizes, unset)
+    return Cases(index, occurrence, np.frombuffer(bytes(digests), "V16"), unset, sizes, unset)

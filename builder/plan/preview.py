@@ -10,12 +10,9 @@ import numpy as np
 
 from builder.plan.drawer import WHOLE
 from builder.plan.plans import ScenarioPlan
-from builder.project import documents
-from builder.project.draws import Draw
+from builder.project import documents, draws
 from builder.sampling import fidelity, fit, samplers
-from builder.sampling.fidelity import Fidelity
 from builder.table import tables
-from builder.table.tables import Table
 
 FEWEST = 20
 """Rows of a table that can be halved for an honest comparison."""
@@ -27,10 +24,10 @@ MOST = 100_000
 class Comparison:
     """One fitted line of `draw` beside its table."""
 
-    draw: Draw
-    reference: Table
-    drawn: Table
-    found: Fidelity
+    draw: draws.Draw
+    reference: tables.Table
+    drawn: tables.Table
+    found: fidelity.Fidelity
     halved: bool
     """Whether half the table was held out; a small table is compared with itself."""
     tried: dict[str, list[tuple[str, float]]]
@@ -56,9 +53,12 @@ def compare(scenario: ScenarioPlan, n: int) -> list[Comparison]:
     ]
 
 
-def _one(scenario: ScenarioPlan, draw: Draw, n: int) -> Comparison:
+def _one(scenario: ScenarioPlan, draw: draws.Draw, n: int) -> Comparison:
     rng = np.random.default_rng(scenario.scenario.words.seed)
-    values = _values(scenario, draw)
+    values: list[Any] = [None]
+    if draw.by is not None:
+        combinations = scenario.scenario.grid.combinations(np.unique(scenario.cases.index))
+        values = list(dict.fromkeys(combination[draw.by[0]] for combination in combinations))
     groups = [scenario.drawer.rows(draw, value).select(draw.columns) for value in values]
     reference = tables.stacked(groups)
     tried = {
@@ -69,8 +69,7 @@ def _one(scenario: ScenarioPlan, draw: Draw, n: int) -> Comparison:
     if len(reference) >= FEWEST:
         ours, theirs = [], []
         for group in groups:
-            order = rng.permutation(len(group))
-            half = -(-len(group) // 2)
+            order, half = rng.permutation(len(group)), -(-len(group) // 2)
             ours.append(group.take(np.sort(order[:half])))
             theirs.append(group.take(np.sort(order[half:])))
         try:
@@ -86,15 +85,9 @@ def _one(scenario: ScenarioPlan, draw: Draw, n: int) -> Comparison:
     return Comparison(draw, reference, drawn, likeness, False, tried)
 
 
-def _values(scenario: ScenarioPlan, draw: Draw) -> list[Any]:
-    """The planned values of the axis that `by` names; None alone where it names none."""
-    if draw.by is None:
-        return [None]
-    combinations = scenario.scenario.grid.combinations(np.unique(scenario.cases.index))
-    return list(dict.fromkeys(combination[draw.by[0]] for combination in combinations))
-
-
-def _drawn(draw: Draw, groups: Sequence[Table], n: int, rng: np.random.Generator) -> Table:
+def _drawn(
+    draw: draws.Draw, groups: Sequence[tables.Table], n: int, rng: np.random.Generator
+) -> tables.Table:
     """About n rows of what is learned from each group, as many as its share of all."""
     total = sum(len(group) for group in groups)
     parts = []
@@ -108,5 +101,5 @@ def _drawn(draw: Draw, groups: Sequence[Table], n: int, rng: np.random.Generator
             sampler = samplers.sampler(WHOLE)
             arrays = sampler.fit(group, sampler.options({}), rng)
         u = rng.random((max(1, round(n * len(group) / total)), sampler.width(arrays)))
-        parts.append(Table(sampler.draw(arrays, u)))
+        parts.append(tables.Table(sampler.draw(arrays, u)))
     return tables.stacked(parts)

@@ -12,7 +12,6 @@ from builder.engines import registry
 from builder.engines.protocol import Endpoint
 from builder.errors import InputError, Place
 from builder.plan import plans
-from builder.plan.plans import Asked, Overrides, Plan
 from builder.project import scenarios, typos
 from builder.project.scenarios import Scenario
 from builder.project.settings import Project
@@ -20,13 +19,15 @@ from builder.records import Message, Request
 from builder.sampling import samplers
 
 
-def plan(project: Project, wanted: Sequence[str] = (), overrides: Overrides | None = None) -> Plan:
+def plan(
+    project: Project, wanted: Sequence[str] = (), overrides: plans.Overrides | None = None
+) -> plans.Plan:
     """The plan of the wanted scenarios and of those that share their datasets.
 
     Everything is loaded, checked and rendered; no call is made and no key is needed. Raises
     InputError for whatever is wrong in a file, a setting or a flag.
     """
-    changed = overrides or Overrides()
+    changed = overrides or plans.Overrides()
     wanted = [scenarios.name_of(project, name) for name in wanted]
     loaded = scenarios.load_all(project, samplers, wanted)
     for provider in project.settings.providers:
@@ -50,14 +51,17 @@ def endpoint(
 
     InputError for a provider that is not known.
     """
-    where = registry.endpoint(
-        provider,
-        project.provider_settings(provider),
-        project.environ(),
-        require_key=require_key,
-        concurrency=concurrency or project.settings.concurrency,
+    return replace(
+        registry.endpoint(
+            provider,
+            project.provider_settings(provider),
+            project.environ(),
+            require_key=require_key,
+            concurrency=concurrency or project.settings.concurrency,
+        ),
+        folder=project.root,
+        written=written,
     )
-    return replace(where, folder=project.root, written=written)
 
 
 def host(where: Endpoint) -> str:
@@ -65,29 +69,29 @@ def host(where: Endpoint) -> str:
     return urlsplit(where.base_url).netloc if where.base_url else where.protocol
 
 
-def _asked_models(project: Project, scenario: Scenario, changed: Overrides) -> tuple[Asked, ...]:
-    models: tuple[str, ...]
-    places: list[Place | None]
+def _asked_models(
+    project: Project, scenario: Scenario, changed: plans.Overrides
+) -> tuple[plans.Asked, ...]:
+    models: list[tuple[str, Place | None]]
     if changed.model:
-        models, places = (changed.model,), [None]
+        models = [(changed.model, None)]
     elif scenario.words.model:
-        models, document = scenario.words.model, scenario.document
-        places = [document.place(("model", number)) for number in range(len(models))]
+        places = (scenario.document.place(("model", k)) for k in range(len(scenario.words.model)))
+        models = list(zip(scenario.words.model, places, strict=True))
     elif project.settings.model:
-        models, places = (project.settings.model,), [project.place(("model",))]
+        models = [(project.settings.model, project.place(("model",)))]
     else:
         raise InputError(
             "no model: neither the scenario nor the project names one",
             place=scenario.place,
             hint='write `model: provider:model` here, or model = "…" under [tool.builder]',
         )
-    return tuple(
-        _asked_model(project, scenario, model, place)
-        for model, place in zip(models, places, strict=True)
-    )
+    return tuple(_asked_model(project, scenario, model, place) for model, place in models)
 
 
-def _asked_model(project: Project, scenario: Scenario, model: str, place: Place | None) -> Asked:
+def _asked_model(
+    project: Project, scenario: Scenario, model: str, place: Place | None
+) -> plans.Asked:
     provider, colon, name = model.partition(":")
     if not colon or not provider or not name:
         known = f"provider:model; providers: {', '.join(registry.PRESETS)}"
@@ -108,16 +112,16 @@ def _asked_model(project: Project, scenario: Scenario, model: str, place: Place 
     probe = Request(model, (Message("user", "…"),), params, asked.schema)
     for problem in engine.problems(where, probe):
         message = problem if repr(model) in problem else f"{model}: {problem}"
-        spot = _spot(project, scenario, provider, problem)
-        raise InputError(message, place=spot or place)
+        raise InputError(message, place=_spot(project, scenario, provider, problem) or place)
     return asked
 
 
 def _placed(project: Project, provider: str, error: InputError, place: Place | None) -> InputError:
     """The error at the setting that it begins with, else at `place`."""
     setting = re.match(r"\[tool\.builder\.providers\.[\w-]+\] (\w+)", error.message)
-    spot = project.place(("providers", provider, setting[1])) if setting else place
-    return InputError(error.message, place=error.place or spot, hint=error.hint)
+    if setting and not error.place:
+        place = project.place(("providers", provider, setting[1]))
+    return InputError(error.message, place=error.place or place, hint=error.hint)
 
 
 def _spot(project: Project, scenario: Scenario, provider: str, problem: str) -> Place | None:

@@ -22,7 +22,6 @@ from builder.project.words import Rows
 from builder.records import canonical
 
 CHUNK = 1 << 19
-"""Combinations looked at together."""
 MAX_ROWS = 10**7
 """Rows of the largest plan of a scenario: 36 bytes each."""
 
@@ -45,8 +44,7 @@ class Shared:
 
 def word(*parts: object) -> np.uint64:
     """64 bits that stand for these parts."""
-    digest = hashlib.blake2b(canonical(parts), digest_size=8).digest()
-    return np.uint64(int.from_bytes(digest, "big"))
+    return np.uint64(int(hashlib.blake2b(canonical(parts), digest_size=8).hexdigest(), 16))
 
 
 def mix(x: NDArray[np.uint64]) -> NDArray[np.uint64]:
@@ -97,12 +95,8 @@ def source(grid: Grid, seed: int) -> Source:
     for block in grid.blocks:
         total = np.zeros(len(block.choices), dtype=np.uint64)
         for position, name in enumerate(block.names):
-            known: dict[Any, np.uint64] = {}
-            for choice in block.choices:
-                tag = (type(choice[position]).__name__, choice[position])
-                if tag not in known:
-                    known[tag] = word("axis", name, choice[position])
-            tags = ((type(choice[position]).__name__, choice[position]) for choice in block.choices)
+            tags = [(type(choice[position]).__name__, choice[position]) for choice in block.choices]
+            known = {tag: word("axis", name, tag[1]) for tag in dict.fromkeys(tags)}
             total += np.array([known[tag] for tag in tags], dtype=np.uint64)
         words.append(total)
     return Source(grid, word("seed", seed), tuple(words))
@@ -193,16 +187,9 @@ def _each(source: Source, each: int, mask: Mask | None) -> Shared:
     parts = [(index, u, words) for index, u, _, words in _chunks(source, mask)]
     if not parts:
         return _no_cases()
-    index = np.concatenate([part[0] for part in parts])
-    order = np.lexsort(
-        (
-            np.concatenate([part[2] for part in parts]),
-            np.concatenate([part[1] for part in parts]),
-        )
-    )
-    sorted_index = index[order]
+    index, u, words = map(np.concatenate, zip(*parts, strict=True))
     occurrence = np.repeat(np.arange(each, dtype=np.int32), len(index))
-    return Shared(np.tile(sorted_index, each), occurrence, len(index))
+    return Shared(np.tile(index[np.lexsort((words, u))], each), occurrence, len(index))
 
 
 def _smallest(source: Source, total: int, mask: Mask | None, *, first: int) -> Shared:
@@ -235,12 +222,8 @@ def _below(
         occurrence = np.arange(len(repeated), dtype=np.int64) - starts[repeated]
         priority = (occurrence + u[repeated]) / weights[repeated]
         parts.append((priority, words[repeated], index[repeated], occurrence))
-    return (
-        np.concatenate([part[0] for part in parts]),
-        np.concatenate([part[1] for part in parts]),
-        np.concatenate([part[2] for part in parts]),
-        np.concatenate([part[3] for part in parts]),
-    )
+    priority, words, index, occurrence = map(np.concatenate, zip(*parts, strict=True))
+    return priority, words, index, occurrence
 
 
 def _no_cases() -> Shared:

@@ -7,9 +7,10 @@ combination is a number in mixed radix over the blocks; none is ever listed in m
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, TypeGuard
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +22,6 @@ from builder.table import reader, tables
 
 MAX_GRID = 10**7
 LEAST_WEIGHT, MOST_WEIGHT = 1e-9, 1e9
-_WEIGHT = "a positive number from 1e-9 to 1e9"
 _SCALAR = {"type": ["string", "number", "boolean"]}
 JSON_SCHEMA: Mapping[str, Any] = {
     "oneOf": [
@@ -83,24 +83,16 @@ class Grid(NamedTuple):
 
     blocks: tuple[Block, ...]
     order: tuple[str, ...]
-    """The axes as the file lists them."""
 
     @property
     def size(self) -> int:
         """The number of combinations."""
-        size = 1
-        for block in self.blocks:
-            size *= len(block.choices)
-        return size
+        return math.prod(len(block.choices) for block in self.blocks)
 
     def digits(self, index: NDArray[np.int64]) -> list[NDArray[np.int64]]:
         """Per block, which choice each combination (n,) takes."""
-        digits: list[NDArray[np.int64]] = []
-        quotient = index
-        for block in reversed(self.blocks):
-            quotient, digit = np.divmod(quotient, len(block.choices))
-            digits.append(digit)
-        return digits[::-1]
+        sizes = [len(block.choices) for block in self.blocks]
+        return list(np.unravel_index(index, sizes)) if sizes else []
 
     def combinations(self, index: NDArray[np.int64]) -> list[dict[str, Any]]:
         """Mappings of axis to value, one for each combination (n,), axes in the order of the file."""
@@ -111,16 +103,13 @@ class Grid(NamedTuple):
                 chosen[name] = [choice[position] for choice in picked]
         if not chosen:
             return [{} for _ in range(len(index))]
-        columns = [chosen[name] for name in self.order]
-        return [dict(zip(self.order, values, strict=True)) for values in zip(*columns, strict=True)]
+        rows = zip(*(chosen[name] for name in self.order), strict=True)
+        return [dict(zip(self.order, values, strict=True)) for values in rows]
 
 
 def cross(axes: Sequence[Axis]) -> Grid:
     """The grid of these axes. InputError where it has more than 10^7 combinations."""
-    blocks = []
-    for axis in axes:
-        if not axis.parent:
-            blocks.append(_block(axis, axes))
+    blocks = [_block(axis, axes) for axis in axes if not axis.parent]
     grid = Grid(tuple(blocks), tuple(axis.name for axis in axes))
     if grid.size > MAX_GRID:
         sizes = ", ".join(f"{'·'.join(b.names)} {len(b.choices)}" for b in blocks)
@@ -135,15 +124,9 @@ def cross(axes: Sequence[Axis]) -> Grid:
 def _block(axis: Axis, axes: Sequence[Axis]) -> Block:
     names = [axis.name]
     rows: list[tuple[tuple[Any, ...], float]] = [((v.value,), v.weight) for v in axis.values]
-    queue = [axis.name]
-    while queue:
-        parent = queue.pop(0)
-        position = names.index(parent)
-        for child in axes:
-            if child.parent != parent:
-                continue
+    for position, parent in enumerate(names):  # which grows as children are found
+        for child in (axis for axis in axes if axis.parent == parent):
             names.append(child.name)
-            queue.append(child.name)
             within = child.by_parent or {}
             rows = [
                 ((*values, v.value), weight * v.weight)
@@ -167,13 +150,12 @@ def load(document: Document, vary: Mapping[str, Data], root: Path) -> list[Axis]
         if isinstance(spec, dict) and isinstance(spec.get("of"), str):
             pending[name] = spec
         else:
-            place = document.place(("vary", name), key=True)
-            loaded[name] = Axis(name, _Line(document, ("vary", name), root).values(spec), place)
+            values = _Line(document, ("vary", name), root).values(spec)
+            loaded[name] = Axis(name, values, document.place(("vary", name), key=True))
     while pending:
         ready = {name: line for name, line in pending.items() if _origin(line)[0] in loaded}
         if not ready:
-            parents = {name: _origin(line)[0] for name, line in pending.items()}
-            raise _no_origin(document, vary, parents)
+            raise _no_origin(document, vary, {n: _origin(line)[0] for n, line in pending.items()})
         for name, line in ready.items():
             loaded[name] = _Line(document, ("vary", name), root).dependent(line, loaded)
             del pending[name]
@@ -216,27 +198,25 @@ class _Line(NamedTuple):
     root: Path
 
     def error(self, message: str, *steps: Step, key: bool = False, hint: str = "") -> InputError:
-        place = self.document.place((*self.path, *steps), key=key)
-        return InputError(message, place=place, hint=hint)
+        return InputError(message, place=self.place(*steps, key=key), hint=hint)
+
+    def place(self, *steps: Step, key: bool = False) -> Place:
+        return self.document.place((*self.path, *steps), key=key)
 
     def values(self, spec: Data) -> tuple[Value, ...]:
-        """The values that stand there, in a file, or in a table."""
-        if isinstance(spec, dict):
-            if isinstance(spec.get("file"), str):
-                return self.from_file(spec)
-            if isinstance(spec.get("table"), str):
-                return self.from_table(spec)
+        if isinstance(spec, dict) and isinstance(spec.get("file"), str):
+            return self.from_file(spec)
+        if isinstance(spec, dict) and isinstance(spec.get("table"), str):
+            return self.from_table(spec)
         return self.listed(spec)
 
     def listed(self, spec: Data) -> tuple[Value, ...]:
         """The values of a list of scalars, or of a mapping of value to weight or to attributes."""
-        steps: list[Step]
+        values: dict[Step, Value]
         if isinstance(spec, list):
-            values = [Value(self.scalar(entry, i)) for i, entry in enumerate(spec)]
-            steps = list(range(len(spec)))
+            values = {i: Value(self.scalar(entry, i)) for i, entry in enumerate(spec)}
         elif isinstance(spec, dict):
-            values = [self.weighted(key, entry) for key, entry in spec.items()]
-            steps = list(spec)
+            values = {key: self.weighted(key, entry) for key, entry in spec.items()}
         else:
             raise self.error(
                 f"expected the values of an axis, found {describe(spec)}",
@@ -246,40 +226,32 @@ class _Line(NamedTuple):
         if not values:
             raise self.error("an axis has at least one value")
         seen: set[str] = set()
-        for step, value in zip(steps, values, strict=True):
+        for step, value in values.items():
             if repr(value.value) in seen:
                 raise self.error(f"the value {describe(value.value)} stands here again", step)
             seen.add(repr(value.value))
-        return tuple(values)
+        return tuple(values.values())
 
     def weighted(self, key: Step, spec: Data) -> Value:
         """The value `key` with its weight, and with its attributes where it has any."""
         if not isinstance(spec, dict):
-            weight = self.weight(spec, key, key)
+            weight = _weight(spec, key, self.place(key), _weight_hint(spec))
             return Value(self.scalar(key, key), weight)
-        weight = self.weight(spec.get("weight", 1.0), key, key, "weight")
+        written = spec.get("weight", 1.0)
+        weight = _weight(written, key, self.place(key, "weight"), _weight_hint(written))
         attributes = {name: value for name, value in spec.items() if name != "weight"}
         for name in attributes:
             if not isinstance(name, str) or not name.isidentifier() or name.startswith("_"):
                 raise self.error(f"{name!r} is no name for an attribute", key, name, key=True)
         return Value(self.carrier(key, attributes, key), weight)
 
-    def weight(self, weight: Data, value: Data, *steps: Step) -> float:
-        if not _is_weight(weight):
-            raise self.error(
-                f"the weight of {describe(value)} is {describe(weight)}, expected {_WEIGHT}",
-                *steps,
-                hint="a list [a, b] gives equal weights" if weight is None else typos.hint(weight),
-            )
-        return float(weight)
-
     def carrier(
         self, value: Data, attributes: Mapping[str, Data], *steps: Step
     ) -> carriers.Carrier:
         carrier = carriers.carrier(self.scalar(value, *steps), attributes)
         if carrier is None:
-            hint = "quote it"
-            raise self.error(f"{describe(value)} cannot carry attributes", *steps, hint=hint)
+            message = f"{describe(value)} cannot carry attributes"
+            raise self.error(message, *steps, hint="quote it")
         return carrier
 
     def scalar(self, value: Data, *steps: Step) -> str | int | float:
@@ -300,7 +272,6 @@ class _Line(NamedTuple):
         return value
 
     def from_file(self, spec: Mapping[str, Data]) -> tuple[Value, ...]:
-        """The lines of a text file, empty ones left out."""
         self.no_unknown_words(spec, ("file",))
         path = file_inside(self.document, (*self.path, "file"), spec["file"], self.root)
         values: dict[str, Value] = {}
@@ -318,32 +289,25 @@ class _Line(NamedTuple):
         """A value for each row of a table, the other columns its attributes."""
         self.no_unknown_words(spec, ("table", "value", "weight"))
         path = file_inside(self.document, (*self.path, "table"), spec["table"], self.root)
-        table = tables.load(path, place=self.document.place((*self.path, "table")))
+        table = tables.load(path, place=self.place("table"))
         column = str(spec.get("value", next(iter(table.columns))))
-        table.column(column, place=self.document.place((*self.path, "value")))
+        table.column(column, place=self.place("value"))
         weights = spec.get("weight")
         if weights is not None:
-            table.column(str(weights), place=self.document.place((*self.path, "weight")))
-        values: list[Value] = []
-        seen: set[str] = set()
+            table.column(str(weights), place=self.place("weight"))
+        values: dict[str, Value] = {}
         for number, record in enumerate(table.records()):
             value = record.pop(column)
-            weight = 1.0 if weights is None else record.pop(str(weights), 1.0)
+            written = 1.0 if weights is None else record.pop(str(weights), 1.0)
             place = table.place(number)
-            if value is None or repr(value) in seen:
+            if value is None or repr(value) in values:
                 problem = "has no value here" if value is None else f"holds {value!r} again"
                 raise InputError(f"the column {column!r} {problem}", place=place)
-            if not _is_weight(weight):
-                raise InputError(
-                    f"the weight of {describe(value)} is {describe(weight)}, expected {_WEIGHT}",
-                    place=place,
-                )
-            seen.add(repr(value))
+            weight = _weight(written, value, place)
             attributes = {name: cell for name, cell in record.items() if name.isidentifier()}
-            values.append(
-                Value(self.carrier(value, attributes) if attributes else value, float(weight))
-            )
-        return tuple(values)
+            carrier = self.carrier(value, attributes) if attributes else value
+            values[repr(value)] = Value(carrier, weight)
+        return tuple(values.values())
 
     def dependent(self, spec: Mapping[str, Data], loaded: Mapping[str, Axis]) -> Axis:
         """The axis whose values stand in an attribute of another's."""
@@ -361,10 +325,9 @@ class _Line(NamedTuple):
                     f"{nearest(attribute, attributes)}",
                     "of",
                 )
-            path = ("vary", parent.name, value, attribute)
-            within[value] = self._replace(path=path).listed(attributes[attribute])
-        place = self.document.place(self.path, key=True)
-        return Axis(str(self.path[-1]), (), place, parent=parent.name, by_parent=within)
+            line = self._replace(path=("vary", parent.name, value, attribute))
+            within[value] = line.listed(attributes[attribute])
+        return Axis(str(self.path[-1]), (), self.place(key=True), parent.name, within)
 
     def no_unknown_words(self, spec: Mapping[str, Data], known: tuple[str, ...]) -> None:
         for word in spec:
@@ -376,9 +339,20 @@ class _Line(NamedTuple):
                 )
 
 
-def _is_weight(weight: object) -> TypeGuard[int | float]:
-    return (
-        isinstance(weight, int | float)
-        and not isinstance(weight, bool)
-        and LEAST_WEIGHT <= weight <= MOST_WEIGHT
-    )
+def _weight(weight: Data, value: Data, place: Place, hint: str = "") -> float:
+    if (
+        isinstance(weight, bool)
+        or not isinstance(weight, int | float)
+        or not LEAST_WEIGHT <= weight <= MOST_WEIGHT
+    ):
+        raise InputError(
+            f"the weight of {describe(value)} is {describe(weight)}, expected a positive number "
+            "from 1e-9 to 1e9",
+            place=place,
+            hint=hint,
+        )
+    return float(weight)
+
+
+def _weight_hint(weight: Data) -> str:
+    return "a list [a, b] gives equal weights" if weight is None else typos.hint(weight)

@@ -20,12 +20,11 @@ from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from ruamel.yaml.reader import ReaderError
 from ruamel.yaml.scanner import Scanner
 
-from builder.errors import InputError, Place, nearest
+from builder.errors import InputError, Place
 from builder.project import typos
-from builder.table.reader import read_text
+from builder.table.reader import read_text, siblings
 
 Data = Union["list[Data]", "dict[Any, Data]", str, int, float, bool, None]
-"""What a YAML file holds: texts, numbers, lists and mappings."""
 Step = str | int | float | None
 """A key of a mapping or an index of a list."""
 KeyPath = tuple[Step, ...]
@@ -75,14 +74,14 @@ def read(path: Path) -> Document:
     try:
         root = loader.compose(text)
     except _TooMuchError as error:
-        raise _too_much(path, _mark(error.problem_mark), deep=error.deep) from None
+        raise _too_much(_place(path, error.problem_mark), deep=error.deep) from None
     except MarkedYAMLError as error:
         raise _syntax(path, text, error) from None
     except ReaderError as error:
-        row, column = _at(text, error.position)
+        ahead = text[: error.position]
         raise InputError(
             f"the control character {error.character!r} is not allowed",
-            place=Place(path, row, column),
+            place=Place(path, ahead.count("\n") + 1, len(ahead) - ahead.rfind("\n")),
             hint="take it out",
         ) from None
     except Exception as error:  # noqa: BLE001  (ruamel raises bare ones on what it cannot read)
@@ -150,8 +149,6 @@ class _Bounded(Composer):
 
 
 class _Reader:
-    """Turns nodes into values and remembers their places."""
-
     def __init__(self, path: Path) -> None:
         self.path = path
         self.keys: dict[KeyPath, Place] = {}
@@ -161,12 +158,9 @@ class _Reader:
 
     def value(self, node: Node, path: KeyPath, *, in_flow: bool) -> Data:
         self.count += 1
-        place = self.place(node)
+        self.values[path] = self.place(node)
         if self.count > MAX_VALUES or len(path) > MAX_DEPTH:
-            raise _too_much(
-                self.path, (place.line - 1, place.column - 1), deep=len(path) > MAX_DEPTH
-            )
-        self.values[path] = place
+            raise _too_much(self.values[path], deep=len(path) > MAX_DEPTH)
         flow = in_flow or bool(getattr(node, "flow_style", False))
         if isinstance(node, MappingNode):
             return self.mapping(node, path, flow)
@@ -194,14 +188,19 @@ class _Reader:
                 )
             key = self.scalar(key_node, in_flow=flow)
             place = self.place(key_node)
-            self.no_wide_space(key, place)
+            if isinstance(key, str) and key[:1] in ("\u3000", "\u00a0"):
+                kind = "full-width" if key[0] == "\u3000" else "no-break"
+                raise InputError(
+                    f"a {kind} space stands before {key.strip()!r}",
+                    place=place,
+                    hint="indent with ordinary spaces",
+                )
             if key_node.style is None:
                 no_curly_quotes(key, place)
             if key in mapping:
-                first = self.keys[(*path, key)]
+                first = self.keys[(*path, key)].line
                 raise InputError(
-                    f"key {key!r} stands here again; first at line {first.line}",
-                    place=place,
+                    f"key {key!r} stands here again; first at line {first}", place=place
                 )
             self.keys[(*path, key)] = place
             mapping[key] = self.value(value_node, (*path, key), in_flow=flow)
@@ -218,14 +217,15 @@ class _Reader:
             self.no_full_width(text, place)
         if not text.isascii() or "\0" in text:
             self.writable(text, place)
-        if tag in ("str", "timestamp") or not plain:
-            return text
-        if tag == "null":
-            return None
-        if tag == "bool":
-            return text.lower() == "true"
-        if tag in ("int", "float"):
-            return self.number(text, tag, place)
+        match tag if plain else "str":
+            case "str" | "timestamp":
+                return text
+            case "null":
+                return None
+            case "bool":
+                return text.lower() == "true"
+            case "int" | "float":
+                return self.number(text, tag, place)
         raise InputError(
             f"the tag {tag!r} is not allowed; values are text, numbers, true, false, lists and mappings",
             place=place,
@@ -269,15 +269,6 @@ class _Reader:
                 hint="write the character itself, or its whole code \\UXXXXXXXX",
             ) from None
 
-    def no_wide_space(self, key: Step, place: Place) -> None:
-        if isinstance(key, str) and key[:1] in ("\u3000", "\u00a0"):
-            kind = "full-width" if key[0] == "\u3000" else "no-break"
-            raise InputError(
-                f"a {kind} space stands before {key.strip()!r}",
-                place=place,
-                hint="indent with ordinary spaces",
-            )
-
     def no_full_width(self, text: str, place: Place) -> None:
         for wide in "，：":
             if wide in text:
@@ -290,12 +281,11 @@ class _Reader:
     def no_glued(self, child: Node) -> None:
         """、 and ； within a list's entry are commas typed as one writes Chinese."""
         plain = isinstance(child, ScalarNode) and child.style is None
-        glue = re.search(r"(?<=\w)[、；](?=\w)", child.value) if plain else None
-        if glue:
+        if glue := re.search(r"(?<=\w)[、；](?=\w)", child.value) if plain else None:
             place = self.place(child)
             raise InputError(
                 f"{glue[0]!r} joins {child.value!r} into one value",
-                place=Place(place.file, place.line, place.column + glue.start()),
+                place=place._replace(column=place.column + glue.start()),
                 hint="write ', ' to separate, or quote the text",
             )
 
@@ -307,13 +297,12 @@ class _Reader:
             )
 
     def place(self, node: Node) -> Place:
-        return Place(self.path, node.start_mark.line + 1, node.start_mark.column + 1)
+        return _place(self.path, node.start_mark)
 
 
 def no_curly_quotes(text: Data, place: Place) -> None:
     """InputError for a text whose quotes YAML would take for a part of it."""
-    quoted = re.fullmatch(r"[“”‘’](.*)[“”‘’]", text) if isinstance(text, str) else None
-    if quoted:
+    if isinstance(text, str) and (quoted := re.fullmatch(r"[“”‘’](.*)[“”‘’]", text)):
         raise InputError(
             f"to YAML the quotes are a part of {text}",
             place=place,
@@ -330,9 +319,8 @@ def file_inside(document: Document, path: KeyPath, name: Data, root: Path) -> Pa
     if not file.is_relative_to(root.resolve()):
         raise InputError(f"{name!r} lies outside the project", place=place)
     if not file.is_file():
-        siblings = [p.name for p in file.parent.glob("*")] if file.parent.is_dir() else []
         raise InputError(
-            f"file {name!r} not found.{nearest(file.name, siblings)}",
+            f"file {name!r} not found.{siblings(file)}",
             place=place,
             hint="paths are relative to the scenario's own folder",
         )
@@ -345,25 +333,34 @@ def describe(value: object) -> str:
     >>> describe([1, 2]), describe("glad"), describe(None)
     ('a list', "'glad'", 'nothing')
     """
-    if value is None:
-        return "nothing"
-    if isinstance(value, dict | list):
-        return "a mapping" if isinstance(value, dict) else "a list"
-    return repr(str(value) if isinstance(value, str) else value)
+    match value:
+        case None:
+            return "nothing"
+        case dict():
+            return "a mapping"
+        case list():
+            return "a list"
+        case str():  # which may carry attributes
+            return repr(str(value))
+    return repr(value)
 
 
 def _syntax(path: Path, text: str, error: MarkedYAMLError) -> InputError:
     problem = _one_line(error.problem or error.context or error)
-    typo = typos.find(
-        text, problem, _mark(error.problem_mark), error.context or "", _mark(error.context_mark)
+    stood, opened = (
+        (mark.line, mark.column) if mark else None
+        for mark in (error.problem_mark, error.context_mark)
     )
+    typo = typos.find(text, problem, stood, error.context or "", opened)
     place = Place(path, typo.row + 1, typo.column + 1)
     return InputError(f"not YAML: {typo.problem}", place=place, hint=typo.hint)
 
 
-def _too_much(path: Path, mark: tuple[int, int] | None, *, deep: bool) -> InputError:
-    row, column = mark or (0, 0)
-    place = Place(path, row + 1, column + 1)
+def _place(path: Path, mark: StreamMark) -> Place:
+    return Place(path, mark.line + 1, mark.column + 1)
+
+
+def _too_much(place: Place, *, deep: bool) -> InputError:
     if deep:
         return InputError(
             f"nested deeper than {MAX_DEPTH} levels, or an alias within itself", place=place
@@ -373,15 +370,6 @@ def _too_much(path: Path, mark: tuple[int, int] | None, *, deep: bool) -> InputE
         place=place,
         hint="long lists of values stand in a file of their own: {file: topics.txt}",
     )
-
-
-def _mark(mark: StreamMark | None) -> tuple[int, int] | None:
-    return (mark.line, mark.column) if mark else None
-
-
-def _at(text: str, position: int) -> tuple[int, int]:
-    ahead = text[:position]
-    return ahead.count("\n") + 1, position - (ahead.rfind("\n") + 1) + 1
 
 
 def _one_line(problem: object) -> str:

@@ -69,16 +69,14 @@ class Draw(NamedTuple):
 
     def texts(self) -> Iterator[tuple[str, str]]:
         """Columns of its table that hold numbers as texts, each with the cell that made them so."""
-        for name in self.columns if self.table is not None else ():
-            assert self.table is not None
-            odd = self.table.mixed(name)
-            if odd is not None:
-                cell, place = odd
-                file = self.table.source.name if self.table.source else "its table"
+        if self.table is None or self.table.source is None:
+            return
+        for name in self.columns:
+            if odd := self.table.mixed(name):
                 yield (
                     name,
-                    f"{name!r} is a column of {file} that was read as text, for {cell!r} at {place} "
-                    "is no number",
+                    f"{name!r} is a column of {self.table.source.name} that was read as text, for "
+                    f"{odd[0]!r} at {odd[1]} is no number",
                 )
 
 
@@ -118,11 +116,10 @@ class _Line(NamedTuple):
         return self.document.place(self.path, key=True)
 
     def error(self, message: str, *steps: Step, key: bool = False, hint: str = "") -> InputError:
-        place = self.document.place((*self.path, *steps), key=key)
-        return InputError(message, place=place, hint=hint)
+        path = (*self.path, *steps)
+        return InputError(message, place=self.document.place(path, key=key), hint=hint)
 
     def read(self, key: str, spec: Data) -> Draw:
-        """The draw of a line `key: spec`."""
         known = [*self.samplers.names(), EXAMPLES]
         if key == EXAMPLES:
             return self.examples(spec)
@@ -156,7 +153,6 @@ class _Line(NamedTuple):
             raise self.error(error.message, key=True) from None
 
     def declared(self, column: str, spec: Mapping[str, Data]) -> Draw:
-        """The draw of one column from a distribution."""
         name = self.distribution(column, spec)
         in_dataset = self.in_dataset(spec)
         for word in ("table", "by", "columns"):
@@ -190,11 +186,10 @@ class _Line(NamedTuple):
             message = f"{fitted[0]!r} fills several columns; it begins a line of its own"
         elif unknown is not None and not distributions:
             message = f"there is no sampler {unknown!r}.{nearest(str(unknown), known)}"
-        steps = [unknown] if unknown else []
-        raise self.error(message, *steps, key=True, hint=f"samplers: {', '.join(known)}")
+        step = (unknown,) if unknown else ()
+        raise self.error(message, *step, key=True, hint=f"samplers: {', '.join(known)}")
 
     def fitted(self, name: str, sampler: Options, spec: Data) -> Draw:
-        """The draw of the columns of a table."""
         words, table, by = self.table(name, spec)
         columns = self.listed(words, table, [by[1]] if by else [])
         given = {word: value for word, value in words.items() if word not in _OURS}
@@ -206,11 +201,9 @@ class _Line(NamedTuple):
             if near is not None and "no option" in message:
                 message = f"{name} has no option {near!r}.{nearest(str(near), _OURS)}"
             raise self.option_error(message, [(word,) for word in given]) from None
-        in_dataset = self.in_dataset(words)
-        return Draw(name, columns, options, self.place, table, by, in_dataset)
+        return Draw(name, columns, options, self.place, table, by, self.in_dataset(words))
 
     def examples(self, spec: Data) -> Draw:
-        """The draw of few-shot examples: whole rows of a table."""
         for word in spec if isinstance(spec, dict) else ():
             if word not in _OF_EXAMPLES:
                 raise self.error(
@@ -220,13 +213,12 @@ class _Line(NamedTuple):
                     hint=f"words of examples: {', '.join(_OF_EXAMPLES)}",
                 )
         words, table, by = self.table(EXAMPLES, spec)
-        columns = self.listed(words, table, [])
         count, name = words.get("n", 3), words.get("as", "shots")
         if not isinstance(name, str) or not name.isidentifier() or name.startswith("_"):
             raise self.error(f"as: {describe(name)} is no name for a variable", "as")
         if not isinstance(count, int) or isinstance(count, bool) or count < 1:
             raise self.error(f"n is {describe(count)}, expected a whole number from 1", "n")
-        options = {"n": count, "columns": columns}
+        options = {"n": count, "columns": self.listed(words, table, [])}
         return Draw(EXAMPLES, (name,), options, self.place, table, by, in_dataset=False)
 
     def table(
@@ -281,7 +273,6 @@ class _Line(NamedTuple):
         return tuple(columns)
 
     def in_dataset(self, words: Mapping[str, Data]) -> bool:
-        """Whether the drawn values become a column of the dataset, as `column` says."""
         column = words.get("column", True)
         if not isinstance(column, bool):
             raise self.error(f"column: expected true or false, found {describe(column)}", "column")
@@ -292,8 +283,6 @@ class _Line(NamedTuple):
         complaint = re.sub(r" Did you mean .*| Its options.*", "", message)
         for path in paths:
             if re.search(rf"(?<!\w){re.escape(str(path[-1]))}(?!\w)", complaint):
-                of_key = any(
-                    words in complaint for words in ("no option", "nothing beside", "twice")
-                )
-                return self.error(message, *path, key=of_key)
+                of_key = re.search("no option|nothing beside|twice", complaint)
+                return self.error(message, *path, key=bool(of_key))
         return self.error(message, *otherwise)

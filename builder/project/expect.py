@@ -68,7 +68,6 @@ class Problem(NamedTuple):
     """Something in an `expect` that means nothing."""
 
     path: tuple[str, ...]
-    """Beneath `expect`."""
     at_key: bool
     """Whether the word is wrong, not its value."""
     message: str
@@ -118,15 +117,13 @@ def problems(written: Mapping[Any, Any]) -> Iterator[Problem]:
             names = ordered(DECLARATIONS.names())
             message = f"no gate {str(name)!r}.{nearest(str(name), names)}"
             yield Problem((str(name),), True, message, f"gates: {', '.join(names)}")
-            continue
-        gate = DECLARATIONS.load(name)
-        if not isinstance(limits, Mapping):
-            first = gate.measures[0]
+        elif isinstance(limits, Mapping):
+            for measure, bound in limits.items():
+                yield from _limit_problems(DECLARATIONS.load(name), str(measure), bound)
+        else:
+            first = DECLARATIONS.load(name).measures[0]
             hint = f"{name}: {{{first.name}: {first.bound:g}}}"
             yield Problem((name,), False, f"{name}: expected its measures", hint)
-            continue
-        for measure, bound in limits.items():
-            yield from _limit_problems(gate, str(measure), bound)
 
 
 def json_schema() -> dict[str, Any]:
@@ -149,7 +146,6 @@ def json_schema() -> dict[str, Any]:
 
 
 def _limit_problems(gate: Declaration, name: str, bound: object) -> Iterator[Problem]:
-    """What is wrong with one limit."""
     path, known = (gate.name, name), {measure.name: measure for measure in gate.measures}
     drift = gate.name == "drift"
     if drift and name == TABLE:
@@ -157,17 +153,16 @@ def _limit_problems(gate: Declaration, name: str, bound: object) -> Iterator[Pro
             yield Problem(path, False, "drift.table: expected the path of a table")
         return
     if name not in known:
-        words = [*known, *([TABLE] if drift else [])]
-        message = f"gate {gate.name!r} measures no {name!r}.{nearest(name, words)}"
+        near = nearest(name, [*known, TABLE] if drift else known)
+        message = f"gate {gate.name!r} measures no {name!r}.{near}"
         yield Problem(path, True, message, f"it measures {', '.join(known)}")
         return
     most = known[name].most
-    highest = math.inf if most is None else most
     if (
         not isinstance(bound, int | float)
         or isinstance(bound, bool)
         or not math.isfinite(bound)
-        or not 0 <= bound <= highest
+        or not 0 <= bound <= (math.inf if most is None else most)
     ):
         wanted = "a number from 0" + ("" if most is None else f" to {most:g}")
         given = "nothing" if bound is None else repr(bound)

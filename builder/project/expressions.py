@@ -10,9 +10,10 @@ from __future__ import annotations
 import ast
 import re
 import warnings
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from types import CodeType
+from typing import Any
 
 from builder.errors import InputError, Place, nearest
 from builder.project import carriers, typos
@@ -27,7 +28,8 @@ _SIGNS = str.maketrans({"≤": "<=", "≥": ">=", "≠": "!=", "×": "*", "÷": 
 _SPELT = {"none": "None", "null": "None", "true": "True", "false": "False"}
 SHOWN = 20
 """Values of an axis that an error lists."""
-T = TypeVar("T")
+_HABITS = {r"(?<![<>=!])=(?!=)": "compare with ==", r"&&|\|\|": "write and, or"}
+"""Signs of other languages, and what is written here instead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,24 +40,22 @@ class Expression:
     names: frozenset[str]
     place: Place
     texts: Mapping[str, str]
-    _test: Callable[[Mapping[str, Any]], bool]
+    _code: CodeType
 
     def holds(self, variables: Mapping[str, Any]) -> bool:
         """Whether the expression is true of these names. A comparison with a missing value is not."""
         try:
-            return self._test(variables)
-        except TypeError as error:
-            if any(variables.get(name) is None for name in self.names):
+            # Every node of the code was checked.
+            return bool(eval(self._code, _FUNCTIONS, variables))  # noqa: S307
+        except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError) as error:
+            of_kinds = isinstance(error, TypeError)
+            if of_kinds and any(variables.get(name) is None for name in self.names):
                 return False
-            reasons = [reason for name, reason in self.texts.items() if name in self.names]
+            reasons = [text for name, text in self.texts.items() if of_kinds and name in self.names]
             raise InputError(
                 f"{self.text!r} cannot be decided: {error}",
                 place=self.place,
                 hint="\n  ".join(reasons),
-            ) from None
-        except (ArithmeticError, AttributeError, KeyError, ValueError) as error:
-            raise InputError(
-                f"{self.text!r} cannot be decided: {error}", place=self.place
             ) from None
 
 
@@ -65,7 +65,6 @@ class Names:
 
     known: Collection[str]
     values: Mapping[str, Sequence[Any]] = field(default_factory=dict)
-    """The values of each axis."""
     fields: Collection[str] = ()
     """Fields of the answer, which is not there yet."""
     texts: Mapping[str, str] = field(default_factory=dict)
@@ -85,33 +84,24 @@ def parse(text: object, names: Names, place: Place) -> Expression:
     if len(source) > 2000:
         raise InputError("an expression has at most 2000 characters", place=place)
     try:
-        tree = _quietly(lambda: ast.parse(source, mode="eval"))
-        for node in ast.walk(tree):
-            _check(node, names, place, source)
-        used = frozenset(node.id for node in ast.walk(tree) if isinstance(node, ast.Name))
-        code = _quietly(lambda: compile(_Guards().visit(tree), "<keep>", "eval"))
+        with warnings.catch_warnings(action="error"):  # what Python would only warn of
+            tree = ast.parse(source, mode="eval")
+            for node in ast.walk(tree):
+                _check(node, names, place, source)
+            used = frozenset(node.id for node in ast.walk(tree) if isinstance(node, ast.Name))
+            code = compile(_Guards().visit(tree), "<keep>", "eval")
     except SyntaxError as error:
         offset = (error.offset or len(source) + 1) - 1
         raise InputError(
             f"not an expression: {error.msg} in {source!r}",
-            place=_at(place, offset),
+            place=place._replace(column=place.column + offset),
             hint=_syntax_hint(source),
         ) from None
     except (ValueError, RecursionError, MemoryError) as error:
         what = "nested too deeply" if isinstance(error, RecursionError) else error
-        raise InputError(f"not an expression: {what} in {_short(source)!r}", place=place) from None
-
-    def test(variables: Mapping[str, Any]) -> bool:
-        return bool(eval(code, _FUNCTIONS, variables))  # noqa: S307  (every node was checked)
-
-    return Expression(source, used, place, names.texts, test)
-
-
-def _quietly(make: Callable[[], T]) -> T:
-    """The result of `make`; what Python would only warn of is an error."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        return make()
+        short = source if len(source) < 80 else source[:79] + "…"
+        raise InputError(f"not an expression: {what} in {short!r}", place=place) from None
+    return Expression(source, used, place, names.texts, code)
 
 
 def _check(node: ast.AST, names: Names, place: Place, source: str) -> None:
@@ -140,7 +130,7 @@ def _check(node: ast.AST, names: Names, place: Place, source: str) -> None:
 def _node_place(node: ast.AST, place: Place, source: str) -> Place:
     # Python counts columns in UTF-8 bytes, editors in characters.
     ahead = source.encode()[: getattr(node, "col_offset", 0)]
-    return _at(place, len(ahead.decode(errors="ignore")))
+    return place._replace(column=place.column + len(ahead.decode(errors="ignore")))
 
 
 def _unknown(name: str, names: Names, at: Place) -> InputError:
@@ -155,11 +145,10 @@ def _unknown(name: str, names: Names, at: Place) -> InputError:
             place=at,
             hint="answers are checked by a validator of the schema",
         )
-    hint = f"names: {', '.join(sorted(names.known)) or 'none'}"
-    if name.lower() in _SPELT:
-        hint = f"write {_SPELT[name.lower()]}"
-    near = nearest(name, names.known)
-    return InputError(f"{name!r} is no name of this file.{near}", place=at, hint=hint)
+    spelt = _SPELT.get(name.lower(), "")
+    hint = f"write {spelt}" if spelt else f"names: {', '.join(sorted(names.known)) or 'none'}"
+    message = f"{name!r} is no name of this file.{nearest(name, names.known)}"
+    return InputError(message, place=at, hint=hint)
 
 
 def _known_values(node: ast.Compare, names: Names, place: Place, source: str) -> None:
@@ -174,16 +163,16 @@ def _known_values(node: ast.Compare, names: Names, place: Place, source: str) ->
         else:
             continue
         for axis, text in pairs:
-            values = names.values.get(axis.id) if isinstance(axis, ast.Name) else None
-            if values is None or not isinstance(text, ast.Constant):
+            if not (isinstance(axis, ast.Name) and isinstance(text, ast.Constant)):
                 continue
+            values = names.values.get(axis.id, [text.value])
             if isinstance(text.value, str) and text.value not in values:
                 listed = ", ".join(repr(value) for value in values[:SHOWN])
                 raise InputError(
-                    f"{text.value!r} is no value of {ast.unparse(axis)!r}."
+                    f"{text.value!r} is no value of {axis.id!r}."
                     f"{nearest(text.value, [value for value in values if isinstance(value, str)])}",
                     place=_node_place(text, place, source),
-                    hint=f"values of {ast.unparse(axis)!r}: {listed}{', …' * (len(values) > SHOWN)}",
+                    hint=f"values of {axis.id!r}: {listed}{', …' * (len(values) > SHOWN)}",
                 )
 
 
@@ -194,19 +183,17 @@ class _Guards(ast.NodeTransformer):
 
     def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
         self.generic_visit(node)
-        if not isinstance(node.op, ast.Mult | ast.Mod):
-            return node
-        name = "_times" if isinstance(node.op, ast.Mult) else "_modulo"
-        call = ast.Call(func=ast.Name(name, ast.Load()), args=[node.left, node.right], keywords=[])
-        return ast.fix_missing_locations(ast.copy_location(call, node))
+        if isinstance(node.op, ast.Mult | ast.Mod):
+            node.left, node.right = _call("_number", node.left), _call("_number", node.right)
+        return node
 
     def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
-        call = ast.Call(
-            func=ast.Name("_attribute", ast.Load()),
-            args=[node.value, ast.Constant(node.attr)],
-            keywords=[],
-        )
-        return ast.fix_missing_locations(ast.copy_location(call, node))
+        return _call("_attribute", node.value, ast.Constant(node.attr))
+
+
+def _call(name: str, value: ast.expr, *args: ast.expr) -> ast.Call:
+    call = ast.Call(func=ast.Name(name, ast.Load()), args=[value, *args], keywords=[])
+    return ast.fix_missing_locations(ast.copy_location(call, value))
 
 
 def _attribute(value: object, name: str) -> object:
@@ -218,44 +205,16 @@ def _attribute(value: object, name: str) -> object:
     return attributes[name]
 
 
-def _times(left: object, right: object) -> float:
-    return _number(left) * _number(right)
-
-
-def _modulo(left: object, right: object) -> float:
-    return _number(left) % _number(right)
-
-
 def _number(value: object) -> float:
     if not isinstance(value, int | float):
         raise TypeError(f"{value!r} is no number")
     return value
 
 
-_FUNCTIONS = {
-    "__builtins__": {},
-    "_attribute": _attribute,
-    "_times": _times,
-    "_modulo": _modulo,
-}
-
-
-def _short(source: str) -> str:
-    return source if len(source) < 80 else source[:79] + "…"
-
-
-def _at(place: Place, offset: int) -> Place:
-    return Place(place.file, place.line, place.column + offset)
+_FUNCTIONS = {"__builtins__": {}, "_attribute": _attribute, "_number": _number}
 
 
 def _syntax_hint(source: str) -> str:
-    if typos.hint(source):
-        return typos.hint(source)
     plain = source.translate(_SIGNS)
-    if plain != source:
-        return f"write {plain}"
-    if re.search(r"(?<![<>=!])=(?!=)", source):
-        return "compare with =="
-    if "&&" in source or "||" in source:
-        return "write and, or"
-    return ""
+    signs = typos.hint(source) or (f"write {plain}" if plain != source else "")
+    return signs or next((hint for sign, hint in _HABITS.items() if re.search(sign, source)), "")

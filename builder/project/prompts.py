@@ -11,15 +11,13 @@ from __future__ import annotations
 import re
 import secrets
 import traceback
-from collections.abc import Collection, Mapping, MutableMapping, Sequence
+from collections.abc import Collection, Mapping, MutableMapping
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
-import jinja2
-from jinja2 import Template, TemplateNotFound, meta, nodes
-from jinja2.exceptions import TemplateSyntaxError
+from jinja2 import BaseLoader, Template, TemplateNotFound, TemplateSyntaxError, meta, nodes
+from jinja2 import Environment as AnyEnvironment
 from jinja2.ext import Extension
-from jinja2.loaders import BaseLoader
 from jinja2.parser import Parser
 
 from builder import limits
@@ -40,8 +38,6 @@ _REMNANTS = tuple(_MARK[i : i + 8] for i in range(0, 32, 8))
 
 
 class _Turns(Extension):
-    """The blocks that make messages."""
-
     tags = set(_ROLES)  # noqa: RUF012  (Jinja's own interface)
 
     def parse(self, parser: Parser) -> list[nodes.Node]:
@@ -61,15 +57,14 @@ class _Folder(BaseLoader):
         self.folder = folder
         self._trees: dict[str, nodes.Template] = {}
 
-    def tree(self, environment: jinja2.Environment, name: str) -> nodes.Template:
+    def tree(self, environment: AnyEnvironment, name: str) -> nodes.Template:
         """The template, parsed.
 
         Raises TemplateNotFound, TemplateSyntaxError, or InputError for a typo.
         """
         if name not in self._trees:
             file = self.folder / name
-            inside = file.resolve().is_relative_to(self.folder.resolve())
-            if not inside or not file.is_file():
+            if not file.resolve().is_relative_to(self.folder.resolve()) or not file.is_file():
                 raise TemplateNotFound(name)
             source = read_text(file)
             template_errors.no_full_width(file, source)
@@ -78,7 +73,7 @@ class _Folder(BaseLoader):
 
     def load(
         self,
-        environment: jinja2.Environment,
+        environment: AnyEnvironment,
         name: str,
         globals: MutableMapping[str, Any] | None = None,  # noqa: A002  (Jinja's own interface)
     ) -> Template:
@@ -105,33 +100,27 @@ class Prompt(NamedTuple):
             context = self.template.new_context({**self.globals, **variables}, shared=True)
             text = Environment.concat(self.template.root_render_func(context))
             text.encode()
-        except limits.TooLongError as error:
-            raise self._error(error, f"rendering took over {LIMIT:g} s") from None
-        except (InputError, KeyboardInterrupt):
+        except limits.TooLongError:
+            raise self._error(f"rendering took over {LIMIT:g} s") from None
+        except InputError:
             raise
-        except RecursionError as error:
-            message = "nested without end: does a template include itself?"
-            raise self._error(error, message) from None
         except Exception as error:  # noqa: BLE001  (a template raises what its filters raise)
-            raise self._error(error, template_errors.reason(error)) from None
+            raise self._error(template_errors.reason(error)) from None
         return self._messages(text)
 
-    def _error(self, error: BaseException, message: str) -> InputError:
-        """The error at the line of the template that raised it."""
+    def _error(self, message: str) -> InputError:
+        """The error at the line of the template that raised the one that is being handled."""
+        lines = [(str(self.file), 1)]
         try:
             # Jinja's own: within an except block, frames of compiled code become the template's.
             self.template.environment.handle_exception()
         except BaseException as rewritten:  # noqa: BLE001  (the same error, its traceback rewritten)
             frames = traceback.extract_tb(rewritten.__traceback__)
-        lines = [(frame.filename, frame.lineno) for frame in frames if frame.filename[-3:] == ".j2"]
-        file, line = lines[-1] if lines else (str(self.file), 1)
-        word = re.search(r"has no attribute '(\w+)'", message)
-        place = (
-            template_errors.find(Path(file), word[1], line or 1)
-            if word
-            else template_errors.sign(Path(file), line or 1)
-        )
-        return InputError(message, place=place)
+            lines += [(f.filename, f.lineno or 1) for f in frames if f.filename.endswith(".j2")]
+        file, line = Path(lines[-1][0]), lines[-1][1]
+        if word := re.search(r"has no attribute '(\w+)'", message):
+            return InputError(message, place=template_errors.find(file, word[1], line))
+        return InputError(message, place=template_errors.sign(file, line))
 
     def _messages(self, text: str) -> tuple[Message, ...]:
         before, *parts = text.split(_MARK)
@@ -157,7 +146,8 @@ class Prompt(NamedTuple):
         if stray:
             raise InputError(
                 f"text outside of the message blocks: {stray[:60]!r}",
-                place=self._stray(stray.split("\n")[0][:20]),
+                # A text that a variable holds stands in none of the files.
+                place=self._places(re.escape(stray.split("\n")[0][:20]))[0],
                 hint="put it into {% system %}, {% user %} or {% assistant %}, or use none of them",
             )
         self._check_turns(turns)
@@ -187,21 +177,16 @@ class Prompt(NamedTuple):
 
     def _block(self, role: str, *, last: bool = False) -> Place:
         """Where a block of this role begins, in whichever of the files."""
-        places = [
+        return self._places(rf"\{{%[-+]?\s*{role}\b")[-1 if last else 0]
+
+    def _places(self, pattern: str) -> list[Place]:
+        """Where a pattern matches in the files; the beginning of the first where it does nowhere."""
+        return [
             Place(file, number, match.start() + 1)
             for file in (self.file, *self.files)
             for number, line in enumerate(read_text(file).split("\n"), 1)
-            for match in re.finditer(rf"\{{%[-+]?\s*{role}\b", line)
-        ]
-        return places[-1 if last else 0] if places else Place(self.file, 1, 1)
-
-    def _stray(self, text: str) -> Place:
-        """Where a text of the templates stands; it may also be one that a variable holds."""
-        for file in (self.file, *self.files):
-            for number, line in enumerate(read_text(file).split("\n"), 1):
-                if text in line:
-                    return Place(file, number, line.index(text) + 1)
-        return Place(self.file, 1, 1)
+            for match in re.finditer(pattern, line)
+        ] or [Place(self.file, 1, 1)]
 
 
 class Prompts:
@@ -230,16 +215,15 @@ class Prompts:
                 hint=f"looked for prompts/{name}.j2; there are {', '.join(known) or 'none'}",
             )
         trees = self._trees(f"{name}.j2")
-        looked_up = self._check(trees, available)
+        looked_up = frozenset(self._check(trees, available))
         try:
             template = self.environment.get_template(f"{name}.j2")
         except TemplateSyntaxError as error:
             raise template_errors.syntax(error, file) from None
         files = tuple(sorted(self.folder / tree for tree in trees))
-        return Prompt(file, template, frozenset(looked_up), files, dict(template.globals))
+        return Prompt(file, template, looked_up, files, dict(template.globals))
 
     def _trees(self, name: str) -> dict[str, nodes.Template]:
-        """The template and all that it extends, includes or imports, parsed."""
         trees: dict[str, nodes.Template] = {}
         queue = [(name, Place(self.folder / name))]
         while queue:
@@ -273,20 +257,24 @@ class Prompts:
         looked_up: dict[str, Place] = {}
         for name, tree in trees.items():
             file = self.folder / name
-            every = list(tree.find_all(nodes.Node))
-            self._check_known(file, every)
-            _check_messages_apart(file, every, trees)
-            tested |= {word for node in every if (word := _tested(node))}
-            stored |= {word for node in every if (word := _stored(node))}
-            looked = [node for node in every if isinstance(node, nodes.Name)]
+            self._check_known(file, tree)
+            _check_messages_apart(file, tree, trees)
+            tested |= {
+                test.node.name
+                for test in tree.find_all(nodes.Test)
+                if test.name in ("defined", "undefined") and isinstance(test.node, nodes.Name)
+            }
+            looked = list(tree.find_all(nodes.Name))
+            stored |= {node.name for node in looked if node.ctx != "load"}
+            stored |= {macro.name for macro in tree.find_all(nodes.Macro)}
+            stored |= {module.target for module in tree.find_all(nodes.Import)}
             for word in _undeclared(tree, file):
                 if word not in looked_up:
                     line = min((n.lineno for n in looked if n.name == word), default=1)
                     looked_up[word] = template_errors.find(file, word, line)
-        known = {*available, *self.environment.globals}
+        known = {*available, *self.environment.globals, *tested}
         for word, place in sorted(looked_up.items()):
-            elsewhere = word in stored and len(trees) > 1
-            if word not in known and word not in tested and not elsewhere:
+            if word not in known and (word not in stored or len(trees) == 1):
                 raise InputError(
                     f"{word!r} is no name of the scenario.{nearest(word, available)}",
                     place=place,
@@ -294,15 +282,14 @@ class Prompts:
                 )
         return set(looked_up)
 
-    def _check_known(self, file: Path, every: Sequence[nodes.Node]) -> None:
-        """Every filter and test of a template is one."""
-        for node in every:
-            if not isinstance(node, nodes.Filter | nodes.Test):
-                continue
-            is_filter = isinstance(node, nodes.Filter)
-            known = self.environment.filters if is_filter else self.environment.tests
+    def _check_known(self, file: Path, tree: nodes.Template) -> None:
+        """Passes where every filter and test of a template is one."""
+        filters, tests = self.environment.filters, self.environment.tests
+        for node in tree.find_all((nodes.Filter, nodes.Test)):
+            called, known = (
+                ("filter", filters) if isinstance(node, nodes.Filter) else ("test", tests)
+            )
             if node.name not in known:
-                called = "filter" if is_filter else "test"
                 raise InputError(
                     f"there is no {called} {node.name!r}.{nearest(node.name, known)}",
                     place=template_errors.find(file, node.name, node.lineno),
@@ -310,15 +297,14 @@ class Prompts:
 
 
 def _check_messages_apart(
-    file: Path, every: Sequence[nodes.Node], trees: Mapping[str, nodes.Template]
+    file: Path, tree: nodes.Template, trees: Mapping[str, nodes.Template]
 ) -> None:
-    """Message blocks stand where their text goes straight into the prompt."""
-    for node in every:
-        if not isinstance(
-            node, nodes.FilterBlock | nodes.AssignBlock | nodes.Macro | nodes.CallBlock
-        ):
-            continue
-        inside = [node, *(trees[n] for n in _included(node) if n in trees)]
+    """Passes where message blocks stand where their text goes straight into the prompt."""
+    redirecting = (nodes.FilterBlock, nodes.AssignBlock, nodes.Macro, nodes.CallBlock)
+    for node in tree.find_all(redirecting):
+        included = (include.template for include in node.find_all(nodes.Include))
+        names = [name.value for name in included if isinstance(name, nodes.Const)]
+        inside = [node, *(trees[name] for name in names if name in trees)]
         if any(_MARK in data.data for n in inside for data in n.find_all(nodes.TemplateData)):
             raise InputError(
                 "a message block stands inside of a filter, set, macro or call block",
@@ -327,34 +313,9 @@ def _check_messages_apart(
             )
 
 
-def _tested(node: nodes.Node) -> str | None:
-    """The name that a node asks after, whether it is there or not."""
-    if isinstance(node, nodes.Test) and node.name in ("defined", "undefined"):
-        return node.node.name if isinstance(node.node, nodes.Name) else None
-    return None
-
-
-def _stored(node: nodes.Node) -> str | None:
-    """The name that a node gives a value."""
-    if isinstance(node, nodes.Name):
-        return None if node.ctx == "load" else node.name
-    if isinstance(node, nodes.Macro):
-        return node.name
-    return node.target if isinstance(node, nodes.Import) else None
-
-
 def _undeclared(tree: nodes.Template, file: Path) -> list[str]:
     try:
         return sorted(meta.find_undeclared_variables(tree))
     except TemplateSyntaxError as error:  # what only its compiler sees: a block of two places, say
         error.filename = None
         raise template_errors.syntax(error, file) from None
-
-
-def _included(node: nodes.Node) -> list[str]:
-    """The templates that a part of one includes by name."""
-    return [
-        include.template.value
-        for include in node.find_all(nodes.Include)
-        if isinstance(include.template, nodes.Const) and isinstance(include.template.value, str)
-    ]

@@ -45,7 +45,6 @@ _METHODS: Mapping[type, frozenset[str]] = {
     tuple: frozenset(["count", "index"]),
     dict: frozenset(["copy", "get", "items", "keys", "values"]),
 }
-"""What a template may call on plain values."""
 _PLAIN = (str, int, float, type(None), Undefined)
 
 
@@ -68,9 +67,8 @@ class Missing(StrictUndefined):
         owner, name = self._undefined_obj, str(self._undefined_name)
         if self._undefined_hint or not isinstance(owner, dict | Carrier):
             return super()._undefined_message
-        attributes = owner if isinstance(owner, dict) else owner.attributes
         who = "a mapping" if isinstance(owner, dict) else repr(str(owner))
-        known = [str(attribute) for attribute in attributes]
+        known = list(map(str, owner if isinstance(owner, dict) else owner.attributes))
         listed = ", ".join(known) or "nothing"
         return f"{who} has no attribute {name!r}.{nearest(name, known)} It has: {listed}"
 
@@ -158,13 +156,8 @@ def _printable(value: object) -> object:
     """The value, if what it prints is the same in every process."""
     if isinstance(value, _PLAIN):
         return value
-    inner: Iterable[object] | None = None
-    if isinstance(value, list | tuple):
-        inner = value
-    elif isinstance(value, dict):
-        inner = (*value, *value.values())
-    if inner is not None:
-        for part in inner:
+    if isinstance(value, list | tuple | dict):
+        for part in (*value, *value.values()) if isinstance(value, dict) else value:
             str(part) if isinstance(part, Undefined) else _printable(part)
         return value
     kind = type(value).__name__

@@ -9,18 +9,22 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from builder.errors import InputError, Place, combine, nearest
-from builder.project import axes, documents, draws, expect, expressions, schemas, variables
-from builder.project.axes import Axis, Grid
-from builder.project.carriers import Text
+from builder.project import (
+    axes,
+    carriers,
+    documents,
+    draws,
+    expect,
+    expressions,
+    schemas,
+    variables,
+)
 from builder.project.documents import Data, Document, KeyPath, file_inside
-from builder.project.draws import Draw, Samplers
 from builder.project.expressions import Expression
 from builder.project.prompts import Prompt, Prompts
-from builder.project.schemas import Schema
 from builder.project.settings import NAME, Project
 from builder.project.words import Words
 from builder.table import reader, tables
-from builder.table.tables import Table
 
 
 class Scenario(NamedTuple):
@@ -30,19 +34,19 @@ class Scenario(NamedTuple):
     words: Words
     document: Document
     dataset: str
-    schema: Schema
+    schema: schemas.Schema
     prompt: Prompt
     given: Mapping[str, Any]
-    axes: tuple[Axis, ...]
-    grid: Grid
-    draws: tuple[Draw, ...]
+    axes: tuple[axes.Axis, ...]
+    grid: axes.Grid
+    draws: tuple[draws.Draw, ...]
     keep_axes: tuple[Expression, ...]
     """Those over axes alone: they remove combinations."""
     keep_rows: tuple[Expression, ...]
     """The others: they redraw."""
     unlike: tuple[Path, ...] = ()
     """Files whose texts no row may be near to."""
-    reference: Table | None = None
+    reference: tables.Table | None = None
     """The table that `expect` compares with."""
 
     @property
@@ -57,15 +61,15 @@ class Scenario(NamedTuple):
 
     def columns(self) -> list[str]:
         """The variables that become columns, in the order of the file."""
-        drawn = [name for draw in self.draws if draw.in_dataset for name in draw.columns]
-        return [axis.name for axis in self.axes] + drawn
+        drawn = (name for draw in self.draws if draw.in_dataset for name in draw.columns)
+        return [*(axis.name for axis in self.axes), *drawn]
 
 
 def names(project: Project) -> list[str]:
     """The scenarios of a project, sorted. InputError for a name that is no name."""
     stems: list[str] = []
-    for file in sorted(project.scenarios.glob("*.y*ml")):
-        if file.suffix not in (".yaml", ".yml") or file.name.startswith("."):
+    for file in sorted(project.scenarios.glob("[!.]*.y*ml")):
+        if file.suffix not in (".yaml", ".yml"):
             continue
         if not NAME.match(file.stem):
             raise InputError(
@@ -91,7 +95,9 @@ def name_of(project: Project, word: str) -> str:
     return file.stem if of_project and file.suffix in (".yaml", ".yml") else word
 
 
-def load_all(project: Project, samplers: Samplers, wanted: Sequence[str] = ()) -> list[Scenario]:
+def load_all(
+    project: Project, samplers: draws.Samplers, wanted: Sequence[str] = ()
+) -> list[Scenario]:
     """The wanted scenarios (all, when none is named) and those that share a dataset with them,
     by name. Every broken file is in the one InputError that is raised.
     """
@@ -111,31 +117,28 @@ def load_all(project: Project, samplers: Samplers, wanted: Sequence[str] = ()) -
             errors.append(error)
     datasets = {name: _dataset(words) for name, (_, words) in written.items()}
     chosen = {datasets[name] for name in wanted if name in datasets}
-    loader = _Loader(project, Prompts(project.prompts), samplers)
+    prompts = Prompts(project.prompts)
     loaded = []
     for name, (document, words) in written.items():
         if wanted and datasets[name] not in chosen:
             continue
         try:
-            loaded.append(loader.load(name, document, words))
+            loaded.append(_load(project, prompts, samplers, name, document, words))
         except InputError as error:
             errors.append(error)
     if errors:
         raise combine(errors)
-    _check_datasets_filled(project, sorted(set(datasets.values())))
+    filled = sorted(set(datasets.values()))
+    for name in project.settings.datasets:
+        if name not in filled:
+            raise InputError(
+                f"no scenario fills a dataset {name!r}.{nearest(name, filled)}",
+                place=project.place(("datasets", name)),
+                hint=f"datasets: {', '.join(filled)}",
+            )
     for dataset in sorted({scenario.dataset for scenario in loaded}):
         dataset_reference(project, dataset, loaded)
     return loaded
-
-
-def _check_datasets_filled(project: Project, known: Sequence[str]) -> None:
-    for name in project.settings.datasets:
-        if name not in known:
-            raise InputError(
-                f"no scenario fills a dataset {name!r}.{nearest(name, known)}",
-                place=project.place(("datasets", name)),
-                hint=f"datasets: {', '.join(known)}",
-            )
 
 
 def snake_case(name: str) -> str:
@@ -159,61 +162,57 @@ def _read(project: Project, name: str) -> tuple[Document, Words]:
     return document, Words.read(document)
 
 
-class _Loader(NamedTuple):
-    """Loads what the words of a scenario name."""
-
-    project: Project
-    prompts: Prompts
-    samplers: Samplers
-
-    def load(self, name: str, document: Document, words: Words) -> Scenario:
-        root = self.project.root
-        schema = schemas.load(
-            self.project.schemas, words.schema_, place=document.place(("schema",))
+def _load(
+    project: Project,
+    prompts: Prompts,
+    samplers: draws.Samplers,
+    name: str,
+    document: Document,
+    words: Words,
+) -> Scenario:
+    root = project.root
+    schema = schemas.load(project.schemas, words.schema_, place=document.place(("schema",)))
+    dataset = _dataset(words)
+    if not NAME.match(dataset) or dataset == "trial":
+        raise InputError(
+            f"{dataset!r} is no name for a dataset", place=document.place(("dataset",))
         )
-        dataset = _dataset(words)
-        if not NAME.match(dataset) or dataset == "trial":
-            raise InputError(
-                f"{dataset!r} is no name for a dataset", place=document.place(("dataset",))
-            )
-        axis_list = axes.load(document, words.vary, root)
-        if words.rows.each is not None:
-            _check_unweighted(axis_list, words.rows.each)
-        axis_names = [axis.name for axis in axis_list]
-        drawn = draws.load(document, words.draw, axis_names, root, self.samplers)
-        given = {key: _given(document, ("given", key), v, root) for key, v in words.given.items()}
-        available = variables.names(document, list(words.given), list(words.vary), drawn)
-        keep = _keep(document, words, schema, axis_list, drawn, available)
-        drawn_names = {column for draw in drawn for column in draw.names}
-        place = document.place(("prompt",)) if words.prompt else Place(document.file, 1, 1)
-        prompt = self.prompts.load(words.prompt or name, [*available, "schema"], place=place)
-        scenario = Scenario(
-            name, words, document, dataset, schema, prompt, given, tuple(axis_list),
-            axes.cross(axis_list), tuple(drawn),
-            keep_axes=tuple(rule for rule in keep if not rule.names & drawn_names),
-            keep_rows=tuple(rule for rule in keep if rule.names & drawn_names),
-            unlike=tuple(
-                file_inside(document, ("unlike", i), file, root)
-                for i, file in enumerate(words.unlike)
-            ),
-        )  # fmt: skip
-        variables.check_columns(axis_list, drawn, schema)
-        variables.check_axes_used(axis_list, words.unused, prompt, schema, document)
-        scenario = scenario._replace(reference=_reference(scenario, root))
-        if words.answer == "text":
-            schema.text_field()
-        if words.unlike and words.similarity_below is None:
-            raise InputError(
-                "'unlike' needs similarity_below: how near is too near",
-                place=document.place(("unlike",), key=True),
-                hint="similarity_below: 0.8",
-            )
-        return scenario
+    axis_list = axes.load(document, words.vary, root)
+    _check_unweighted(axis_list, words.rows.each)
+    drawn = draws.load(document, words.draw, [axis.name for axis in axis_list], root, samplers)
+    given = {key: _given(document, ("given", key), v, root) for key, v in words.given.items()}
+    available = variables.names(document, list(words.given), list(words.vary), drawn)
+    keep = _keep(document, words, schema, axis_list, drawn, available)
+    drawn_names = {column for draw in drawn for column in draw.names}
+    place = document.place(("prompt",)) if words.prompt else Place(document.file, 1, 1)
+    prompt = prompts.load(words.prompt or name, [*available, "schema"], place=place)
+    scenario = Scenario(
+        name, words, document, dataset, schema, prompt, given, tuple(axis_list),
+        axes.cross(axis_list), tuple(drawn),
+        keep_axes=tuple(rule for rule in keep if not rule.names & drawn_names),
+        keep_rows=tuple(rule for rule in keep if rule.names & drawn_names),
+        unlike=tuple(
+            file_inside(document, ("unlike", i), file, root)
+            for i, file in enumerate(words.unlike)
+        ),
+    )  # fmt: skip
+    variables.check_columns(axis_list, drawn, schema)
+    variables.check_axes_used(axis_list, words.unused, prompt, schema, document)
+    scenario = scenario._replace(reference=_reference(scenario, root))
+    if words.answer == "text":
+        schema.text_field()
+    if words.unlike and words.similarity_below is None:
+        raise InputError(
+            "'unlike' needs similarity_below: how near is too near",
+            place=document.place(("unlike",), key=True),
+            hint="similarity_below: 0.8",
+        )
+    return scenario
 
 
-def _check_unweighted(axis_list: Sequence[Axis], each: int) -> None:
+def _check_unweighted(axis_list: Sequence[axes.Axis], each: int | None) -> None:
     for axis in axis_list:
-        if axis.weighted:
+        if axis.weighted and each is not None:
             raise InputError(
                 f"the axis {axis.name!r} has weights, and {each} rows of each combination leave nothing to weigh",
                 place=axis.place,
@@ -224,9 +223,9 @@ def _check_unweighted(axis_list: Sequence[Axis], each: int) -> None:
 def _keep(
     document: Document,
     words: Words,
-    schema: Schema,
-    axis_list: Sequence[Axis],
-    drawn: Sequence[Draw],
+    schema: schemas.Schema,
+    axis_list: Sequence[axes.Axis],
+    drawn: Sequence[draws.Draw],
     available: Collection[str],
 ) -> list[Expression]:
     """The rules of `keep`, each name in them held against what the scenario has."""
@@ -259,7 +258,7 @@ def _given(document: Document, path: KeyPath, value: Data, root: Path) -> Data:
     return value
 
 
-def _reference(scenario: Scenario, root: Path) -> Table | None:
+def _reference(scenario: Scenario, root: Path) -> tables.Table | None:
     """The table of `expect: {drift: {table: …}}`, which shares a column with the rows."""
     name = scenario.words.expect.get("drift", {}).get(expect.TABLE)
     if name is None:
@@ -270,7 +269,9 @@ def _reference(scenario: Scenario, root: Path) -> Table | None:
     return _sharing(table, {*scenario.columns(), *scenario.schema.columns}, place)
 
 
-def dataset_reference(project: Project, dataset: str, loaded: Iterable[Scenario]) -> Table | None:
+def dataset_reference(
+    project: Project, dataset: str, loaded: Iterable[Scenario]
+) -> tables.Table | None:
     """The table of the project's `expect` for a dataset, by its path in the project."""
     name = project.dataset_settings(dataset).expect.get("drift", {}).get(expect.TABLE)
     if name is None:
@@ -288,11 +289,12 @@ def dataset_reference(project: Project, dataset: str, loaded: Iterable[Scenario]
     return _sharing(tables.load(path, place=place), columns, place)
 
 
-def _sharing(table: Table, columns: Collection[str], place: Place) -> Table:
+def _sharing(table: tables.Table, columns: Collection[str], place: Place) -> tables.Table:
     """The table itself; InputError where none of its columns is one of the rows'."""
     if columns and not any(name in columns for name in table.columns):
+        near = next((near for name in table.columns if (near := nearest(name, columns))), "")
         raise InputError(
-            f"the table shares no column with the rows.{_nearest_pair(table.columns, columns)}",
+            f"the table shares no column with the rows.{near}",
             place=place,
             hint=f"its columns: {', '.join(table.columns)}; theirs: {', '.join(sorted(columns))}",
         )
@@ -300,12 +302,6 @@ def _sharing(table: Table, columns: Collection[str], place: Place) -> Table:
     return table
 
 
-def _nearest_pair(names: Iterable[str], columns: Collection[str]) -> str:
-    return next((near for name in names if (near := nearest(name, columns))), "")
-
-
-def schema_text(schema: Schema) -> Text:
+def schema_text(schema: schemas.Schema) -> carriers.Carrier | None:
     """The JSON Schema as templates see it: prints as JSON, its parts as attributes."""
-    text = Text(json.dumps(schema.asked, ensure_ascii=False, indent=2))
-    text.attributes = schema.asked
-    return text
+    return carriers.carrier(json.dumps(schema.asked, ensure_ascii=False, indent=2), schema.asked)

@@ -8,18 +8,16 @@ from __future__ import annotations
 
 import ast
 import contextlib
-import importlib.machinery
-import importlib.util
 import sys
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
+from importlib import invalidate_caches, machinery, util
 from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any, NamedTuple
 
-from pydantic import BaseModel, RootModel
-from pydantic.errors import PydanticInvalidForJsonSchema, PydanticUserError
+from pydantic import BaseModel, PydanticInvalidForJsonSchema, PydanticUserError, RootModel
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
@@ -60,13 +58,12 @@ class Schema(NamedTuple):
 
     def text_field(self) -> str:
         """The one field that a plain-text answer fills. InputError where it is not the only one."""
-        required = self.asked.get("required", [])
         texts = [
             name
             for name, part in self.asked.get("properties", {}).items()
             if part.get("type") == "string" and "enum" not in part
         ]
-        if len(texts) != 1 or set(required) - set(texts):
+        if len(texts) != 1 or set(self.asked.get("required", [])) - set(texts):
             raise InputError(
                 f"answer: text needs a schema whose only text field takes the whole reply; "
                 f"{self.name} has {', '.join(texts) or 'none'}",
@@ -109,8 +106,7 @@ def load(folder: Path, wanted: str, *, place: Place) -> Schema:
         )
     if not file.resolve().is_relative_to(folder.resolve()):
         raise InputError(f"{file.name} is a link out of the project", place=place)
-    model = _model(folder, file, name, line)
-    return _schema(model, name, file, line)
+    return _schema(_model(folder, file, name, line), name, file, line)
 
 
 def _declared(folder: Path) -> tuple[dict[str, list[tuple[Path, int]]], list[InputError]]:
@@ -121,11 +117,11 @@ def _declared(folder: Path) -> tuple[dict[str, list[tuple[Path, int]]], list[Inp
     broken = []
     for file in sorted(folder.glob("*.py")):
         try:
-            tree = _tree(file)
+            nodes = _parsed(read_text(file), file).body
         except InputError as error:
             broken.append(error)
             continue
-        for node in tree.body:
+        for node in nodes:
             if isinstance(node, ast.ClassDef):
                 classes.setdefault(node.name, []).append((file, node.lineno))
     return classes, broken
@@ -139,10 +135,8 @@ def _schema(model: type[BaseModel], name: str, file: Path, line: int) -> Schema:
             schema_generator=_Untitled, mode="serialization", by_alias=by_alias
         )
     except (PydanticUserError, PydanticInvalidForJsonSchema) as error:
-        message = str(error).split("\n")[0]
-        raise InputError(
-            f"{name} has no JSON Schema: {message}", place=Place(file, line, 1)
-        ) from None
+        message = f"{name} has no JSON Schema: {str(error).splitlines()[0]}"
+        raise InputError(message, place=Place(file, line, 1)) from None
     if asked.get("type") != "object" and "$ref" not in asked:
         raise InputError(f"{name} is no object with fields", place=Place(file, line, 1))
     asked, row = jsonschema.unwrap(asked), jsonschema.unwrap(row)
@@ -224,13 +218,14 @@ def _model(folder: Path, file: Path, name: str, line: int) -> type[BaseModel]:
     return model
 
 
-class _Source(importlib.machinery.SourceFileLoader):
+class _Source(machinery.SourceFileLoader):
     """Compiles what the file holds now: a cache keyed by the second misses quick edits, and
     leaves files in the user's folder.
     """
 
     def get_code(self, fullname: str) -> CodeType:
-        return compile(_tree(Path(self.path)), self.path, "exec", dont_inherit=True)
+        tree = _parsed(read_text(Path(self.path)), Path(self.path))
+        return compile(tree, self.path, "exec", dont_inherit=True)
 
 
 def _module(folder: Path, file: Path) -> ModuleType:
@@ -241,16 +236,18 @@ def _module(folder: Path, file: Path) -> ModuleType:
         sys.modules[package] = holder
     for loaded in [name for name in sys.modules if name.startswith(f"{package}.")]:
         del sys.modules[loaded]  # neighbours too are as they stand on the disk
-    importlib.invalidate_caches()
+    invalidate_caches()
     name = f"{package}.{file.stem}"
     loader = _Source(name, str(file))
-    spec = importlib.util.spec_from_loader(name, loader)
+    spec = util.spec_from_loader(name, loader)
     assert spec is not None
-    module = importlib.util.module_from_spec(spec)
+    module = util.module_from_spec(spec)
     sys.modules[name] = module  # forward references are looked up there
+    # Neighbours that it imports leave no files behind and are read anew each time.
+    before, sys.dont_write_bytecode = sys.dont_write_bytecode, True
     try:
         # What it prints is talk, not a result.
-        with limits.alarm() as alarm, contextlib.redirect_stdout(sys.stderr), _no_bytecode():
+        with limits.alarm() as alarm, contextlib.redirect_stdout(sys.stderr):
             alarm(LIMIT)
             loader.exec_module(module)
     except InputError:
@@ -260,24 +257,14 @@ def _module(folder: Path, file: Path) -> ModuleType:
         if isinstance(error, KeyboardInterrupt | MemoryError):
             raise
         raise _import_error(file, error) from None
+    finally:
+        sys.dont_write_bytecode = before
     return module
 
 
-@contextlib.contextmanager
-def _no_bytecode() -> Iterator[None]:
-    """Neighbours that a module imports leave no files behind and are read anew each time."""
-    before, sys.dont_write_bytecode = sys.dont_write_bytecode, True
-    try:
-        yield
-    finally:
-        sys.dont_write_bytecode = before
-
-
 def _import_error(file: Path, error: BaseException) -> InputError:
-    numbers = [
-        f.lineno or 1 for f in traceback.extract_tb(error.__traceback__) if f.filename == str(file)
-    ]
-    number = numbers[-1] if numbers else 1
+    frames = traceback.extract_tb(error.__traceback__)
+    number = [1, *(frame.lineno or 1 for frame in frames if frame.filename == str(file))][-1]
     line = [*read_text(file).split("\n"), ""][number - 1]
     reason = " ".join(str(error).split())
     reason = reason if len(reason) <= 300 else reason[:299] + "…"
@@ -288,10 +275,6 @@ def _import_error(file: Path, error: BaseException) -> InputError:
         f"the module cannot be loaded: {problem}",
         place=Place(file, number, len(line) - len(line.lstrip()) + 1),
     )
-
-
-def _tree(file: Path) -> ast.Module:
-    return _parsed(read_text(file), file)
 
 
 @lru_cache(maxsize=128)
@@ -306,15 +289,10 @@ def _parsed(text: str, file: Path) -> ast.Module:
 
 
 def _field_places(file: Path, source: str, name: str) -> dict[str, Place]:
-    lines = source.split("\n")
-    for node in _parsed(source, file).body:
-        if isinstance(node, ast.ClassDef) and node.name == name:
-            places = {}
-            for part in node.body:
-                indent = len(lines[part.lineno - 1]) - len(lines[part.lineno - 1].lstrip())
-                if isinstance(part, ast.AnnAssign) and isinstance(part.target, ast.Name):
-                    places[part.target.id] = Place(file, part.lineno, indent + 1)
-                elif isinstance(part, ast.FunctionDef):
-                    places[part.name] = Place(file, part.lineno, indent + 1)
-            return places
-    return {}
+    classes = (node for node in _parsed(source, file).body if isinstance(node, ast.ClassDef))
+    places = {}
+    for part in next((node.body for node in classes if node.name == name), []):
+        match part:
+            case ast.AnnAssign(target=ast.Name(id=field)) | ast.FunctionDef(name=field):
+                places[field] = Place(file, part.lineno, part.col_offset + 1)
+    return places

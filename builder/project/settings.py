@@ -14,7 +14,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from pydantic_core import ErrorDetails
 
 from builder.errors import InputError, Place, combine, nearest
-from builder.project import expect, pydantic_errors, typos
+from builder.project import expect, typos
 
 NAME = re.compile(r"(?!-)[\w-]{1,64}\Z")
 """Names that become paths: letters of any script, digits, _ and -, at most 64."""
@@ -114,7 +114,6 @@ class DatasetSettings(_Table):
     prompts: bool = False
     """Whether the card quotes the templates."""
     format: Literal["parquet", "jsonl", "csv"] = "parquet"
-    """How data/ is written."""
     shape: ShapeSettings = ShapeSettings()
     splits: dict[str, Annotated[float, Field(gt=0, le=1)]] = Field(
         default_factory=lambda: {"train": 1.0}
@@ -141,10 +140,6 @@ class Project:
 
     root: Path
     settings: Settings = field(default_factory=Settings)
-    outputs: Path = field(init=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "outputs", self.root / "outputs")
 
     @classmethod
     def find(cls, start: str | Path = ".") -> Project:
@@ -157,10 +152,9 @@ class Project:
             raise InputError(f"no folder {str(start)!r}", hint="--project names a folder")
         for folder in (here, *here.parents):
             file = folder / "pyproject.toml"
-            if file.is_file():
-                table = _read(file)
-                if table is not None:
-                    return cls(folder, _settings(file, table))
+            table = _read(file) if file.is_file() else None
+            if table is not None:
+                return cls(folder, _settings(file, table))
         raise InputError(
             f"no pyproject.toml with [tool.builder] in {here} or above",
             hint="`builder init DIR` makes a project; --project DIR names one",
@@ -169,6 +163,10 @@ class Project:
     def place(self, path: tuple[str, ...]) -> Place:
         """Where a setting stands in pyproject.toml."""
         return _locate(self.root / "pyproject.toml", path)
+
+    @property
+    def outputs(self) -> Path:
+        return self.root / "outputs"
 
     @property
     def scenarios(self) -> Path:
@@ -202,18 +200,38 @@ class Project:
 def _read(file: Path) -> dict[str, Any] | None:
     try:
         text = file.read_bytes().decode("utf-8-sig")
-        document = tomllib.loads(text)
+        table = tomllib.loads(text).get("tool", {}).get("builder")
     except UnicodeDecodeError:
         raise InputError("not UTF-8", place=Place(file, 1, 1)) from None
     except tomllib.TOMLDecodeError as error:
         raise _syntax(file, text, str(error)) from None
-    table = document.get("tool", {}).get("builder")
     if table is not None and not isinstance(table, dict):
         lines = text.splitlines()
         number = next((n for n, line in enumerate(lines, 1) if "builder" in line), 1)
         place = Place(file, number, lines[number - 1].find("builder") + 1)
         raise InputError(f"[tool.builder] is a table, found {table!r}", place=place)
     return table
+
+
+def expected(problem: ErrorDetails, *, mapping: str) -> str:
+    """Words for what should have stood where Pydantic refused something in a file; `mapping` is
+    what the file's format calls one.
+    """
+    limits = problem.get("ctx", {})
+    kinds = {
+        "int_type": "expected a whole number",
+        "float_type": "expected a number",
+        "string_type": "expected text",
+        "list_type": "expected a list",
+        "dict_type": f"expected {mapping}",
+        "model_type": f"expected {mapping}",
+        "finite_number": "expected a finite number",
+        "literal_error": f"expected {limits.get('expected', '')}",
+        "greater_than": f"expected more than {limits.get('gt', 0):g}",
+        "greater_than_equal": f"expected at least {limits.get('ge', '')}",
+        "less_than_equal": f"expected at most {limits.get('le', '')}",
+    }
+    return kinds.get(problem["type"]) or problem["msg"].removeprefix("Value error, ")
 
 
 def _syntax(file: Path, text: str, complaint: str) -> InputError:
@@ -271,15 +289,16 @@ def _check_dataset(file: Path, name: str, dataset: DatasetSettings) -> None:
 def _problem(file: Path, problem: ErrorDetails) -> InputError:
     path = tuple(str(step) for step in problem["loc"])
     hint = ""
-    if problem["type"] == "extra_forbidden":
-        known = _known(path[:-1])
-        message = f"unknown setting {path[-1]!r}.{nearest(path[-1], known)}"
-        hint = f"expected one of {', '.join(known)}"
-    elif problem["type"] == "missing":
-        message = f"{'.'.join(path[:-1])}: {path[-1]} is missing"
-    else:
-        expected = pydantic_errors.expected(problem, mapping="a table")
-        message = f"{'.'.join(path)}: {expected}, found {problem['input']!r}"
+    match problem["type"]:
+        case "extra_forbidden":
+            known = _known(path[:-1])
+            message = f"unknown setting {path[-1]!r}.{nearest(path[-1], known)}"
+            hint = f"expected one of {', '.join(known)}"
+        case "missing":
+            message = f"{'.'.join(path[:-1])}: {path[-1]} is missing"
+        case _:
+            wanted = expected(problem, mapping="a table")
+            message = f"{'.'.join(path)}: {wanted}, found {problem['input']!r}"
     return InputError(message, place=_locate(file, path), hint=hint)
 
 
@@ -302,10 +321,11 @@ def _check_holds_no_key(file: Path, name: str, provider: Provider) -> None:
 
 def _known(path: tuple[str, ...]) -> list[str]:
     model: type[BaseModel] = Settings
-    if path[:1] == ("datasets",):
-        model = ShapeSettings if "shape" in path[2:] else DatasetSettings
-    elif path[:1] == ("providers",):
-        model = Prices if "usd_per_million" in path else Provider
+    match path:
+        case ["datasets", *_]:
+            model = ShapeSettings if "shape" in path[2:] else DatasetSettings
+        case ["providers", *_]:
+            model = Prices if "usd_per_million" in path else Provider
     return [field.alias or name for name, field in model.model_fields.items()]
 
 
@@ -315,8 +335,7 @@ def _locate(file: Path, path: tuple[str, ...]) -> Place:
     depth = -1
     table: tuple[str, ...] = ("?",)
     for number, line in enumerate(file.read_text("utf-8-sig").splitlines(), 1):
-        header = re.match(r"\s*\[+\s*([^\]]+?)\s*\]+", line)
-        if header:
+        if header := re.match(r"\s*\[+\s*([^\]]+?)\s*\]+", line):
             parts = tuple(re.findall(r"[^.\s\"']+", header[1]))
             table = parts[2:] if parts[:2] == ("tool", "builder") else ("?",)
             shared = min(len(table), len(path))  # [tool.builder.provider.x] holds `provider` too
@@ -324,11 +343,11 @@ def _locate(file: Path, path: tuple[str, ...]) -> Place:
                 best, depth = Place(file, number, 1), shared
             continue
         key = re.match(r"\s*[\"']?([^\"'=\s.]+)[\"']?[\w.\s]*=", line)
-        if key and path[: len(table) + 1] == (*table, key[1]) and len(table) + 1 > depth:
-            column, at = line.index(key[1]) + 1, len(table) + 1
+        at = len(table) + 1
+        if key and path[:at] == (*table, key[1]) and at > depth:
+            column = line.index(key[1]) + 1
             for part in path[at:]:
-                inner = re.search(rf"(?<![\w-]){re.escape(part)}(?![\w-])", line[column:])
-                if inner:
+                if inner := re.search(rf"(?<![\w-]){re.escape(part)}(?![\w-])", line[column:]):
                     column += inner.start() + 1
             best, depth = Place(file, number, column), at
     return best
@@ -339,8 +358,7 @@ def _dotenv(file: Path) -> dict[str, str]:
         return {}
     variables = {}
     for line in file.read_text("utf-8-sig", errors="replace").splitlines():
-        match = re.match(r"\s*(?:export\s+)?([A-Za-z_]\w*)\s*=\s*(.*?)\s*$", line)
-        if match:
+        if match := re.match(r"\s*(?:export\s+)?([A-Za-z_]\w*)\s*=\s*(.*?)\s*$", line):
             value = match[2]
             quoted = len(value) > 1 and value[0] == value[-1] and value[0] in "\"'"
             variables[match[1]] = value[1:-1] if quoted else value

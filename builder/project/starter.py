@@ -48,22 +48,19 @@ def write(folder: Path) -> list[Path]:
         io.write(settings, f"{old}\n{SETTINGS}" if old else SETTINGS)
         (folder / "outputs").mkdir(exist_ok=True)
         (folder / "outputs" / ".gitkeep").touch()
-        ignored = folder / ".gitignore"
-        if not ignored.exists():
-            ignored.write_text(IGNORED, "utf-8")
+        if not (folder / ".gitignore").exists():
+            (folder / ".gitignore").write_text(IGNORED, "utf-8")
     return [*written, settings]
 
 
 def _source() -> Path:
     """The project's files: beside the package in a checkout, inside it in a wheel."""
-    package = Path(__file__).parent.parent
-    inside = package / "project_files"
-    return inside if inside.is_dir() else package.parent
+    inside = Path(__file__).parent.parent / "project_files"
+    return inside if inside.is_dir() else inside.parent.parent
 
 
 def _tool(path: Path, text: str) -> dict[str, object]:
     try:
-        tables: dict[str, object] = tomllib.loads(text).get("tool", {})
+        return dict(tomllib.loads(text).get("tool", {}))
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"not TOML: {error}", place=Place(path)) from None
-    return tables

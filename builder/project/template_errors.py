@@ -16,14 +16,12 @@ def no_full_width(file: Path, source: str) -> None:
     """InputError for a sign of a template in full-width marks, comments and raw text aside."""
     unread = re.compile(r"\{#.*?#\}|\{%[-+]?\s*raw\b.*?\bendraw\s*[-+]?%\}", re.DOTALL)
     bare = unread.sub(lambda match: re.sub(r"[^\n]", "_", match[0]), source)
-    wide = re.search(r"｛[｛{%％]|\{[｛％]|[｝}%％]｝", bare)
-    if wide:
+    if wide := re.search(r"｛[｛{%％]|\{[｛％]|[｝}%％]｝", bare):
         ahead = bare[: wide.start()]
-        line = ahead.count("\n") + 1
         whole = re.compile(r"[｛{][｛{%％].*?[｝}%％][｝}]").search(bare, wide.start())
         raise InputError(
             f"{wide[0]!r} is no sign of a template, so it would be printed as it stands",
-            place=Place(file, line, wide.start() - (ahead.rfind("\n") + 1) + 1),
+            place=Place(file, ahead.count("\n") + 1, len(ahead) - ahead.rfind("\n")),
             hint=f"write {typos.narrow(whole[0] if whole else wide[0])}",
         )
 
@@ -36,11 +34,8 @@ def syntax(error: TemplateSyntaxError, file: Path) -> InputError:
     hint = f"a full-width {wide[1]!r} stands here" if wide else ""
     if hint and wide and typos.narrow(wide[1]) != wide[1]:
         hint += f"; write {typos.narrow(wide[1])!r}"
-    place = sign(at, error.lineno)
-    if wide:
-        place = find(at, wide[1], error.lineno)
-    unclosed = re.search(r"block that needs to be closed is '(\w+)'", message)
-    if unclosed:
+    place = find(at, wide[1], error.lineno) if wide else sign(at, error.lineno)
+    if unclosed := re.search(r"block that needs to be closed is '(\w+)'", message):
         opened = [
             Place(at, number, match.start() + 1)
             for number, line in enumerate(read_text(at).split("\n")[: error.lineno], 1)
@@ -52,14 +47,17 @@ def syntax(error: TemplateSyntaxError, file: Path) -> InputError:
     return InputError(f"not a template: {message}", place=place, hint=hint)
 
 
-def reason(error: Exception) -> str:
+def reason(error: BaseException) -> str:
     """Why a rendering failed."""
-    if isinstance(error, UndefinedError):
-        return error.message or "undefined"
-    if isinstance(error, SecurityError):
-        return f"not allowed in a template: {error}"
-    if isinstance(error, UnicodeEncodeError):
-        return "half of a surrogate pair, which no model can read"
+    match error:
+        case UndefinedError():
+            return error.message or "undefined"
+        case SecurityError():
+            return f"not allowed in a template: {error}"
+        case UnicodeEncodeError():
+            return "half of a surrogate pair, which no model can read"
+        case RecursionError():
+            return "nested without end: does a template include itself?"
     return f"rendering failed: {type(error).__name__}: {error}"
 
 
@@ -69,10 +67,9 @@ def find(file: Path, word: str, line: int = 1) -> Place:
         rf"(?<!\w){re.escape(word)}(?!\w)" if word[:1].isalnum() else re.escape(word)
     )
     for number, text in enumerate(read_text(file).split("\n"), 1):
-        matches = list(pattern.finditer(text)) if number >= line else []
-        if matches:
-            inside = re.compile(r"\{[{%](?:(?![%}]\}).)*$")
-            inner = [match for match in matches if inside.search(text[: match.start()])]
+        if matches := list(pattern.finditer(text)) if number >= line else []:
+            inside = r"\{[{%](?:(?![%}]\}).)*$"
+            inner = [match for match in matches if re.search(inside, text[: match.start()])]
             return Place(file, number, (inner or matches)[0].start() + 1)
     return sign(file, line)
 

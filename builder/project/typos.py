@@ -91,7 +91,7 @@ def find(text: str, problem: str, mark: Mark, context: str, opened: Mark) -> Typ
         return Typo(f"the {bracket!r} that opens here is not closed: {problem}", "", *begun)
     if "simple key" in context and opened:
         return Typo("a key without ': ' behind it", "write key: value", *opened)
-    return _quoted(lines, problem, *at) or Typo(problem, "", *at)
+    return _quoted(lines, problem, *at)
 
 
 def _full_width(lines: list[str], row: int) -> tuple[str, int] | None:
@@ -103,19 +103,17 @@ def _full_width(lines: list[str], row: int) -> tuple[str, int] | None:
         r"(?:^|:\s|-\s)\s*([［｛【])",  # before a list or mapping
         r"[\[{][^\]}]*([，：］｝】])",  # within one
     ):
-        sign = re.search(pattern, bare)
-        if sign:
+        if sign := re.search(pattern, bare):
             wide = sign[1]
             return f"a full-width {wide!r} stands here; YAML wants {narrow(wide)!r}", sign.start(1)
-    space = re.search(r"(?:^\s*|:)([\u3000\u00a0])", bare)
-    if space:
+    if space := re.search(r"(?:^\s*|:)([\u3000\u00a0])", bare):
         kind = "full-width space" if space[1] == "\u3000" else "no-break space"
         return f"a {kind} stands here; YAML wants an ordinary one", space.start(1)
     return None
 
 
-def _quoted(lines: list[str], problem: str, row: int, column: int) -> Typo | None:
-    """Texts that want quotes, or others."""
+def _quoted(lines: list[str], problem: str, row: int, column: int) -> Typo:
+    """A text that wants quotes, or others; where there is none, the problem without a repair."""
     for at in (row, row - 1):
         line = lines[at] if 0 <= at < len(lines) else ""
         if re.match(r"""\s*-\s+(['"]).*\1\s*\S""", line):
@@ -125,19 +123,23 @@ def _quoted(lines: list[str], problem: str, row: int, column: int) -> Typo | Non
             )
             return Typo(problem, repair, at, len(line) - len(line.lstrip("- ")))
     line = lines[row] if 0 <= row < len(lines) else ""
-    if "\t" in line[: column + 1]:
-        return Typo(problem, "indent with spaces: YAML allows no tab here", row, column)
     begun = next((sign for words, sign in _BEGINNINGS if words in problem), None)
-    if begun is not None:
-        repair = f"quote a text that begins with {begun or line[column : column + 1]!r}"
-        return Typo(problem, repair, row, column)
-    if "escape" in problem:
-        repair = "within double quotes a backslash is written twice; single quotes take it as it is"
-        return Typo(problem, repair, row, column)
-    if "mapping values" in problem and line.count(": ") + line.endswith(":") > 1:
-        return Typo(problem, "quote a text that holds ': '", row, column)
-    if "<scalar>" in problem:
-        return Typo(problem, "quote the text as a whole", row, column)
-    if "<block end>" in problem or "mapping values" in problem:
-        return Typo(problem, "lines of one mapping or list begin in the same column", row, column)
-    return None
+    nested = "mapping values" in problem
+    repairs = (
+        ("\t" in line[: column + 1], "indent with spaces: YAML allows no tab here"),
+        (
+            begun is not None,
+            f"quote a text that begins with {begun or line[column : column + 1]!r}",
+        ),
+        (
+            "escape" in problem,
+            "within double quotes a backslash is written twice; single quotes take it as it is",
+        ),
+        (nested and line.count(": ") + line.endswith(":") > 1, "quote a text that holds ': '"),
+        ("<scalar>" in problem, "quote the text as a whole"),
+        (
+            nested or "<block end>" in problem,
+            "lines of one mapping or list begin in the same column",
+        ),
+    )
+    return Typo(problem, next((text for fits, text in repairs if fits), ""), row, column)

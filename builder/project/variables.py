@@ -7,11 +7,8 @@ import keyword
 from collections.abc import Sequence
 
 from builder.errors import InputError, Place, nearest
+from builder.project import documents, draws, prompts, schemas
 from builder.project.axes import Axis
-from builder.project.documents import Document, Step
-from builder.project.draws import Draw
-from builder.project.prompts import Prompt
-from builder.project.schemas import Schema
 
 _JINJA = "schema loop self super caller varargs kwargs range dict cycler joiner namespace"
 _SPELT = "true false none"
@@ -20,12 +17,15 @@ RESERVED = frozenset([*_JINJA.split(), *_SPELT.split(), *keyword.kwlist])
 
 
 def names(
-    document: Document, given: Sequence[str], axes: Sequence[str], draws: Sequence[Draw]
+    document: documents.Document,
+    given: Sequence[str],
+    axes: Sequence[str],
+    drawn: Sequence[draws.Draw],
 ) -> dict[str, Place]:
     """Every name that a template sees, with its line; a name of two things is an error."""
     places: dict[str, Place] = {}
 
-    def add(name: Step, place: Place) -> None:
+    def add(name: documents.Step, place: Place) -> None:
         if not isinstance(name, str) or not name.isidentifier() or name.startswith("_"):
             raise InputError(
                 f"{name!r} is no name for a variable",
@@ -45,16 +45,18 @@ def names(
     for section, words in (("given", given), ("vary", axes)):
         for word in words:
             add(word, document.place((section, word), key=True))
-    for draw in draws:
+    for draw in drawn:
         for name in draw.names:
             add(name, draw.place)
     return places
 
 
-def check_columns(axes: Sequence[Axis], draws: Sequence[Draw], schema: Schema) -> None:
+def check_columns(
+    axes: Sequence[Axis], drawn: Sequence[draws.Draw], schema: schemas.Schema
+) -> None:
     """Passes where axes, drawn columns and fields, which share a row, have names of their own."""
     columns = [(axis.name, axis.place) for axis in axes]
-    columns += [(name, draw.place) for draw in draws if draw.in_dataset for name in draw.columns]
+    columns += [(name, draw.place) for draw in drawn if draw.in_dataset for name in draw.columns]
     for name, place in columns:
         if name in schema.columns:
             raise InputError(
@@ -68,9 +70,9 @@ def check_columns(axes: Sequence[Axis], draws: Sequence[Draw], schema: Schema) -
 def check_axes_used(
     axes: Sequence[Axis],
     unused: Sequence[str],
-    prompt: Prompt,
-    schema: Schema,
-    document: Document,
+    prompt: prompts.Prompt,
+    schema: schemas.Schema,
+    document: documents.Document,
 ) -> None:
     """Passes where every axis appears in the template or in the schema's module, or in `unused`."""
     mentioned = {

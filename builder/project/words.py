@@ -21,9 +21,9 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, ErrorDetails
 
 from builder.errors import InputError, Place, combine, nearest
-from builder.project import axes, draws, expect, pydantic_errors, typos
+from builder.project import axes, draws, expect, typos
 from builder.project.documents import Document, describe
-from builder.project.settings import NAME
+from builder.project.settings import NAME, expected
 
 LATER = {
     "from": "rows of another scenario as background",
@@ -67,7 +67,6 @@ def _is_count(value: object) -> TypeGuard[int]:
 
 
 def _name(value: object) -> str:
-    """A name that may become a path."""
     if not isinstance(value, str) or not NAME.match(value):
         bare = PurePosixPath(value).stem if isinstance(value, str) else ""
         ending = ", without its ending" if NAME.match(bare) and bare != value else ""
@@ -104,8 +103,6 @@ _ROWS = {
     ],
     "default": "1 each",
 }
-_VARY = {"type": "object", "additionalProperties": axes.JSON_SCHEMA}
-_DRAW = {"type": "array", "items": draws.JSON_SCHEMA}
 _MODEL = {"type": "string", "pattern": "^[^:]+:.+$"}
 _MODELS = {"oneOf": [_MODEL, {"type": "array", "items": _MODEL, "minItems": 1}]}
 Name = Annotated[
@@ -166,11 +163,12 @@ class Words(BaseModel):
     given: dict[str, Any] = Field(
         default_factory=dict, description="the fixed background of every row"
     )
-    vary: Annotated[dict[str, Any], WithJsonSchema(_VARY)] = Field(
-        default_factory=dict, description="axes, crossed"
-    )
-    draw: Annotated[list[Any], WithJsonSchema(_DRAW)] = Field(
-        default_factory=list, description="values from statistics, never from the model"
+    vary: Annotated[
+        dict[str, Any],
+        WithJsonSchema({"type": "object", "additionalProperties": axes.JSON_SCHEMA}),
+    ] = Field(default_factory=dict, description="axes, crossed")
+    draw: Annotated[list[Any], WithJsonSchema({"type": "array", "items": draws.JSON_SCHEMA})] = (
+        Field(default_factory=list, description="values from statistics, never from the model")
     )
     keep: list[Any] = Field(default_factory=list, description="what every planned row must satisfy")
     expect: Annotated[dict[str, Any], _ExpectSchema()] = Field(
@@ -197,23 +195,22 @@ class Words(BaseModel):
             words = cls.model_validate(document.data)
         except ValidationError as error:
             raise combine([_problem(document, problem) for problem in error.errors()]) from None
-        limits = [
-            InputError(
-                problem.message,
-                place=document.place(("expect", *problem.path), key=problem.at_key),
-                hint=problem.hint,
+        if problems := list(expect.problems(words.expect)):
+            raise combine(
+                InputError(
+                    problem.message,
+                    place=document.place(("expect", *problem.path), key=problem.at_key),
+                    hint=problem.hint,
+                )
+                for problem in problems
             )
-            for problem in expect.problems(words.expect)
-        ]
-        if limits:
-            raise combine(limits)
         return words
 
 
 def json_schema() -> dict[str, Any]:
     """The JSON Schema of a scenario file, as editors use it."""
-    schema = Words.model_json_schema()
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+    draft = "https://json-schema.org/draft/2020-12/schema"
+    return {"$schema": draft, **Words.model_json_schema()}
 
 
 def _problem(document: Document, problem: ErrorDetails) -> InputError:
@@ -239,6 +236,6 @@ def _problem(document: Document, problem: ErrorDetails) -> InputError:
     if colon >= 0:
         place = place._replace(column=document.text_place(path).column + colon)
         hint = _WIDE_COLON
-    expected = pydantic_errors.expected(problem, mapping="a mapping (key: value)")
-    message = f"{'.'.join(map(str, path))}: {expected}, found {describe(value)}"
+    wanted = expected(problem, mapping="a mapping (key: value)")
+    message = f"{'.'.join(map(str, path))}: {wanted}, found {describe(value)}"
     return InputError(message, place=place, hint=hint)

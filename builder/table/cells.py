@@ -18,7 +18,6 @@ NOTHING = frozenset(("", "na", "n/a", "nan", "null", "none", "-"))
 """Words that people write where a number is missing, in small letters."""
 
 NUMBERLIKE = (str, bytes, int, float, Decimal, np.integer, np.floating)
-"""What may hold a number."""
 
 
 def missing(cell: object, words: Collection[str] = ()) -> bool:

@@ -78,7 +78,7 @@ class Frame:
 
     def texts(self, names: Sequence[str] = ()) -> list[str]:
         """Each row's text: the named columns, or all text columns, one under the other."""
-        chosen = [self.column(name) for name in names] if names else self.of(TEXT)
+        chosen = map(self.column, names) if names else self.of(TEXT)
         parts = [c.values for c in chosen]
         return ["\n".join(str(cell) for cell in row if cell) for row in zip(*parts, strict=True)]
 
@@ -86,8 +86,7 @@ class Frame:
 def read(path: Path, *, kinds: Mapping[str, Kind] | None = None) -> Frame:
     """The rows of a file, or of all the files of a dataset folder; InputError names file:line."""
     files = _files(path)
-    size = sum(map(reader.unpacked, files))
-    if size > LIMIT:
+    if (size := sum(map(reader.unpacked, files))) > LIMIT:
         raise InputError(
             f"{size >> 20} MiB; at most {LIMIT >> 20} are read",
             place=Place(path),
@@ -98,8 +97,7 @@ def read(path: Path, *, kinds: Mapping[str, Kind] | None = None) -> Frame:
     for file in files:
         part, lines = reader.columns(file, foreign=True)
         for name in {**values, **part}:
-            column_cells = values.setdefault(name, [None] * rows)
-            column_cells.extend(part.get(name, [None] * len(lines)))
+            values.setdefault(name, [None] * rows).extend(part.get(name, [None] * len(lines)))
         rows += len(lines)
     if not rows:
         raise InputError("no rows", place=Place(path))
@@ -194,5 +192,4 @@ def _moment(value: object) -> object:
     """A value, a moment as the days since 1970: time drifts as numbers do."""
     if not isinstance(value, datetime.datetime):
         return value
-    known = value if value.tzinfo else value.replace(tzinfo=datetime.UTC)
-    return known.timestamp() / 86_400
+    return value.replace(tzinfo=value.tzinfo or datetime.UTC).timestamp() / 86_400

@@ -37,4 +37,3 @@ STRING, INTEGER, NUMBER, BOOLEAN, JSON, DATE, CATEGORY, TEXT, ID = (
     )
 )  # fmt: skip
 OF_CODE = {kind.code: kind for kind in (INTEGER, NUMBER, DATE, CATEGORY)}
-"""The kinds of a table by their code."""

@@ -6,9 +6,10 @@ file, line and column of what cannot be read.
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,11 +29,11 @@ def rows(path: Path, *, foreign: bool = False) -> Iterator[tuple[int, Row]]:
     """
     match path.suffix.lower():
         case ".parquet":
-            yield from _parquet(path)
-        case ".jsonl" | ".ndjson":
-            yield from _jsonl(path)
-        case ".json":
-            yield from _json(path)
+            with _parquet(path) as file:
+                batches = file.iter_batches(BATCH)
+                yield from ((1, row) for batch in batches for row in batch.to_pylist())
+        case ".jsonl" | ".ndjson" | ".json" as ending:
+            yield from _json(path, by_line=ending != ".json")
         case _:
             yield from _csv(path, foreign=foreign)
 
@@ -89,8 +90,7 @@ def parse_json(path: Path, text: str, line: int = 1) -> Any:
 
 def siblings(path: Path) -> str:
     """The nearest name beside a path that is not there, as a sentence; empty where none is near."""
-    there = [file.name for file in path.parent.glob("*")] if path.parent.is_dir() else []
-    return nearest(path.name, there)
+    return nearest(path.name, (file.name for file in path.parent.glob("*")))
 
 
 def separator(path: Path, heading: str = "") -> str:
@@ -162,35 +162,31 @@ def _heading(path: Path, names: list[str], mark: str, *, foreign: bool) -> list[
     return names
 
 
-def _jsonl(path: Path) -> Iterator[tuple[int, Row]]:
-    for number, line in enumerate(_lines(path), 1):
-        if line.strip():
-            yield number, _object(path, parse_json(path, line.rstrip("\n"), number), number)
+def _json(path: Path, *, by_line: bool) -> Iterator[tuple[int, Row]]:
+    values: Iterable[tuple[int, Any]]
+    if by_line:
+        lines = ((k, line) for k, line in enumerate(_lines(path), 1) if line.strip())
+        values = ((k, parse_json(path, line.rstrip("\n"), k)) for k, line in lines)
+    else:
+        whole = parse_json(path, read_text(path))
+        if not isinstance(whole, list):
+            raise InputError("a JSON table is a list of objects", place=Place(path, 1, 1))
+        values = ((1, value) for value in whole)
+    for number, value in values:
+        if not isinstance(value, Mapping):
+            raise InputError("every row is a JSON object", place=Place(path, number, 1))
+        yield number, dict(value)
 
 
-def _json(path: Path) -> Iterator[tuple[int, Row]]:
-    whole = parse_json(path, read_text(path))
-    if not isinstance(whole, list):
-        raise InputError("a JSON table is a list of objects", place=Place(path, 1, 1))
-    for value in whole:
-        yield 1, _object(path, value, 1)
-
-
-def _object(path: Path, value: object, line: int) -> Row:
-    if not isinstance(value, Mapping):
-        raise InputError("every row is a JSON object", place=Place(path, line, 1))
-    return dict(value)
-
-
-def _parquet(path: Path) -> Iterator[tuple[int, Row]]:
+@contextlib.contextmanager
+def _parquet(path: Path) -> Iterator[Any]:
+    """The open file, its errors with its place."""
     import pyarrow
     from pyarrow import parquet
 
     try:
         with parquet.ParquetFile(path) as file:
-            for batch in file.iter_batches(BATCH):
-                for row in batch.to_pylist():
-                    yield 1, row
+            yield file
     except (pyarrow.ArrowException, OSError) as error:
         raise InputError(f"not Parquet: {error}", place=Place(path, 1, 1)) from None
 
@@ -199,12 +195,6 @@ def unpacked(path: Path) -> int:
     """Bytes of a file as it is in memory: a Parquet file's before it was compressed."""
     if path.suffix.lower() != ".parquet":
         return path.stat().st_size
-    import pyarrow
-    from pyarrow import parquet
-
-    try:
-        with parquet.ParquetFile(path) as file:
-            groups = (file.metadata.row_group(k) for k in range(file.metadata.num_row_groups))
-            return int(sum(group.total_byte_size for group in groups))
-    except (pyarrow.ArrowException, OSError) as error:
-        raise InputError(f"not Parquet: {error}", place=Place(path, 1, 1)) from None
+    with _parquet(path) as file:
+        groups = (file.metadata.row_group(k) for k in range(file.metadata.num_row_groups))
+        return int(sum(group.total_byte_size for group in groups))

@@ -87,12 +87,11 @@ class Table:
 
 def stacked(parts: Sequence[Table]) -> Table:
     """The rows of all parts, which have the same columns, the first part's first."""
-    first = parts[0]
     columns = {
         name: Column(name, c.kind, np.concatenate([part.columns[name].values for part in parts]))
-        for name, c in first.columns.items()
+        for name, c in parts[0].columns.items()
     }
-    return Table(columns, first.source)
+    return Table(columns, parts[0].source)
 
 
 def load(path: Path, *, place: Place | None = None) -> Table:
