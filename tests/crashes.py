@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from builder.fill.writer import GROUP
+from builder.fill.queue import GROUP
 from tests import sites
 from tests.provider import Provider
 from tests.sites import Found

@@ -14,12 +14,7 @@ from builder.engines import tokens
 from builder.engines.prices import Price
 from builder.errors import InputError
 from builder.project.settings import Budget
-from builder.records import (
-    Completion,
-    Message,
-    Request,
-    message_bytes,
-)
+from builder.records import Completion, Message, Request, message_bytes
 
 SEEN = 20
 """Replies with usage before the bound of the input follows them."""
@@ -57,17 +52,13 @@ class Ledger:
 
         Raises BudgetSpentError where even an idle run has none.
         """
-        worst = self._cost(
-            request.model, self._input(request, extra), float(tokens.most(request.params))
-        )
         async with self._changed:
+            worst = self._worst(request, extra)
             while self.spent + self.unknown + self.reserved + worst > self.cap:
                 if not self._flying:
                     raise BudgetSpentError(self._told(worst))
                 await self._changed.wait()
-                worst = self._cost(
-                    request.model, self._input(request, extra), float(tokens.most(request.params))
-                )
+                worst = self._worst(request, extra)
             self.reserved += worst
             self._flying += 1
         return worst
@@ -84,8 +75,7 @@ class Ledger:
             self._flying -= 1
             # What rounding left over must not keep a call waiting for nobody.
             self.reserved = max(0.0, self.reserved - worst) if self._flying else 0.0
-            nothing = 0.0 if free else None
-            paid = nothing if reply is None else self._actual(request, reply)
+            paid = 0.0 if free and reply is None else self._actual(request, reply)
             if paid is None:
                 self.unknown += worst
             else:
@@ -93,20 +83,18 @@ class Ledger:
             self._changed.notify_all()
 
     def _told(self, worst: float) -> str:
-        usd = self.budget.usd is not None
-
-        def amount(number: float) -> str:
-            return f"{number:.4f}" if usd else f"{number:,.0f}"
-
-        aside = f"{amount(self.unknown)} set aside for calls whose cost is unknown, "
+        unit, figure = ("tokens", ",.0f") if self.budget.usd is None else ("usd", ".4f")
+        aside = f"{self.unknown:{figure}} set aside for calls whose cost is unknown, "
         return (
-            f"the budget of {self.cap:,.10g} {'usd' if usd else 'tokens'} leaves no room: "
-            f"{amount(self.spent)} paid, {aside if self.unknown else ''}"
-            f"and the next call could cost {amount(worst)}"
+            f"the budget of {self.cap:,.10g} {unit} leaves no room: "
+            f"{self.spent:{figure}} paid, {aside if self.unknown else ''}"
+            f"and the next call could cost {worst:{figure}}"
         )
 
-    def _actual(self, request: Request, reply: Completion) -> float | None:
+    def _actual(self, request: Request, reply: Completion | None) -> float | None:
         """What a reply cost; None where it does not tell, or tells less than is possible."""
+        if reply is None:
+            return None
         usage = reply.usage
         if not usage.input or usage.output is None or (reply.text and not usage.output):
             return None
@@ -117,16 +105,13 @@ class Ledger:
             return float(usage.input + usage.output)
         return reply.usd
 
-    def _input(self, request: Request, extra: tuple[Message, ...]) -> float:
+    def _worst(self, request: Request, extra: tuple[Message, ...]) -> float:
         size = len(message_bytes((*request.messages, *extra))) + tokens.schema_bytes(request)
-        if self._seen < SEEN:
-            return float(size)
-        return size * min(1.0, self._densest * MARGIN)
-
-    def _cost(self, model: str, sent: float, received: float) -> float:
+        sent = size * (1.0 if self._seen < SEEN else min(1.0, self._densest * MARGIN))
+        received = float(tokens.most(request.params))
         if self.budget.usd is None:
             return sent + received
-        price = self.prices[model]
+        price = self.prices[request.model]
         return sent * max(price.input, price.written) + received * price.output
 
 

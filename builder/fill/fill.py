@@ -7,18 +7,17 @@ else.
 from __future__ import annotations
 
 import asyncio
-from contextlib import AsyncExitStack, suppress
+import gc
+from collections.abc import Iterator
+from contextlib import AsyncExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from builder.engines.protocol import Engine
 from builder.fill import pool
-from builder.fill.gc_pause import rare_collections
 from builder.fill.online import WORKERS, Online
 from builder.fill.progress import Progress
-from builder.fill.queue import Queue
-from builder.fill.stopping import StopSignal
-from builder.fill.writer import Writer
+from builder.fill.queue import Queue, Writer
+from builder.fill.retry import StopSignal
 from builder.plan.plans import Plan
 from builder.project.settings import Budget
 from builder.results import judgement
@@ -26,12 +25,9 @@ from builder.results.missing import Missing
 from builder.results.settle import Settlements
 from builder.store import Store
 
-
-class Filler(Protocol):
-    """A way to have calls answered. It neither judges nor counts what is short: the queue does."""
-
-    async def fill(self, queue: Queue) -> None:
-        """Takes calls and brings replies until the queue ends; raises what ends the run."""
+ALLOCATIONS = 50_000
+"""Containers made, less those freed, before the collector looks for cycles. Python's own 700
+make it walk every request in flight some times a second: a third of the CPU of a run."""
 
 
 @dataclass(slots=True)
@@ -52,7 +48,7 @@ class Fill:
     def stop(self, why: str) -> None:
         """No new calls; those in flight are kept. Safe from a signal handler of the loop."""
         self.progress.stopped = self.progress.stopped or why
-        self._stopping.stop()
+        self._stopping.set()
 
     async def run(self) -> Progress:
         """Fills until every combination has its rows or nothing more can be asked.
@@ -81,7 +77,7 @@ class Fill:
             )
             queue = Queue(missing, writer, self.progress, stop=self.stop)
             workers = max(1, min(WORKERS * self.concurrency, self.progress.to_ask))
-            filler: Filler = Online(backends, self._stopping, workers)
+            filler = Online(backends, self._stopping, workers)
             try:
                 await self._drive(filler, queue, writer, backends)
             finally:
@@ -93,22 +89,19 @@ class Fill:
         return self.progress
 
     async def _drive(
-        self, filler: Filler, queue: Queue, writer: Writer, backends: dict[str, pool.Backend]
+        self, filler: Online, queue: Queue, writer: Writer, backends: dict[str, pool.Backend]
     ) -> None:
         """Runs the filler beside what commits its replies and what listens for the end."""
-        filling = asyncio.create_task(filler.fill(queue))
-        committing = asyncio.create_task(writer.run())
-        closing = asyncio.create_task(self._close(queue, backends))
+        loops = filler.fill(queue), writer.run(), self._close(queue, backends)
+        tasks = [asyncio.create_task(loop) for loop in loops]
         try:
-            ended, _ = await asyncio.wait(
-                (filling, committing), return_when=asyncio.FIRST_COMPLETED
-            )
+            ended, _ = await asyncio.wait(tasks[:2], return_when=asyncio.FIRST_COMPLETED)
             for task in ended:
                 task.result()
         finally:
-            for task in (filling, committing, closing):
+            for task in tasks:
                 task.cancel()
-            for task in (filling, committing, closing):
+            for task in tasks:
                 with suppress(asyncio.CancelledError, Exception):
                     await task
 
@@ -122,3 +115,19 @@ class Fill:
         """Rows that are compared with one another count when their round is judged."""
         progress = self.progress
         progress.accepted = max(0, min(progress.to_ask, progress.accepted + accepted))
+
+
+@contextmanager
+def rare_collections() -> Iterator[None]:
+    """Takes what is loaded out of the collector's sight, and has it look at the rest more rarely.
+
+    Cycles are still found: memory stays bounded by so many containers, some tens of MB.
+    """
+    before = gc.get_threshold()
+    gc.set_threshold(ALLOCATIONS, 20, 20)
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
+        gc.set_threshold(*before)

@@ -10,7 +10,7 @@ from builder.errors import ProviderError, StoreError, TransportError
 from builder.fill.budget import BudgetSpentError
 from builder.fill.pool import Backend, OutageError
 from builder.fill.queue import Queue
-from builder.fill.stopping import StoppedError, StopSignal
+from builder.fill.retry import StoppedError, StopSignal
 from builder.results.missing import Pending
 
 GRACE = 2.0
@@ -51,12 +51,11 @@ class Online:
     async def _ask(self, pending: Pending, queue: Queue) -> None:
         """Asks a call, and leaves it to a later run where no reply comes."""
         backend = self.backends[pending.call.request.model]
-        answered = False
+        reply = None
         try:
             reply = await backend.ask(
                 pending.call, stop=self.stopping, failed=queue.progress.note_failure
             )
-            answered = True
             queue.answer(pending, reply)
         except StoppedError:
             pass
@@ -72,7 +71,7 @@ class Online:
             queue.stop("the store cannot be written")  # what is asked now would be lost
             raise
         finally:
-            if not answered:
+            if reply is None:
                 queue.leave(pending)
 
     def _abandon(self) -> None:

@@ -14,11 +14,11 @@ from builder.errors import ProviderError, TransportError
 from builder.fill import budget, retry
 from builder.fill.budget import Ledger
 from builder.fill.pace import Pace
-from builder.fill.stopping import StoppedError, StopSignal
+from builder.fill.retry import StoppedError, StopSignal
 from builder.plan import requests
 from builder.plan.plans import Plan
 from builder.project.settings import Budget
-from builder.records import Call, Completion, Usage
+from builder.records import Call, Completion
 
 OUTAGE = 45.0
 """Seconds without any success, calls failing all the while, after which a run stops."""
@@ -75,7 +75,10 @@ class Backend:
             async with self.pace.admitted(expected), self.flight:
                 stop.check()
                 reply = await self._counted(call, stop)
-            self._learn(expected, reply.usage)
+            used = (reply.usage.input or 0) + (reply.usage.output or 0)
+            if used:
+                self.pace.used(expected, used)
+                self._typical += (used - self._typical) / (10 if self._typical else 1)
             return reply
 
         return clean(await retry.with_retries(once, sleep=stop.sleep, failed=note))
@@ -90,30 +93,16 @@ class Backend:
         self.succeeded, self.wave = True, max(1, self.flying)
         return reply
 
-    def _learn(self, expected: float, usage: Usage) -> None:
-        used = (usage.input or 0) + (usage.output or 0)
-        if used:
-            self.pace.used(expected, used)
-            self._typical += (used - self._typical) / (10 if self._typical else 1)
-
     async def _within_budget(self, call: Call, stop: StopSignal) -> Completion:
         if self.ledger is None:
             return await self.engine.complete(call)
         worst = await self.ledger.take(call.request, call.turns)
-        reply: Completion | None = None
-        free = False
+        reply, free = None, False
         try:
-            try:
-                stop.check()  # it may have waited for its share
-            except StoppedError:
-                free = True
-                raise
+            stop.check()  # it may have waited for its share
             reply = await self.engine.complete(call)
-        except TransportError as error:
-            free = error.free
-            raise
-        except ProviderError:
-            free = True
+        except (StoppedError, TransportError, ProviderError) as error:
+            free = error.free if isinstance(error, TransportError) else True
             raise
         finally:
             await self.ledger.settle(call.request, worst, reply, free=free)

@@ -1,7 +1,8 @@
 """The queue of missing calls between the results, which decide, and a filler, which asks.
 
 A filler takes a call, has it answered by whatever door it knows, and brings the reply back. The
-queue keeps the reply, has it judged, counts it, and hands out what follows.
+queue keeps the reply, has it judged, counts it, and hands out what follows. Replies go into the
+store in groups.
 """
 
 from __future__ import annotations
@@ -12,9 +13,45 @@ from collections.abc import Callable
 from builder.errors import BuilderError
 from builder.fill.breaker import Breaker
 from builder.fill.progress import Progress
-from builder.fill.writer import Writer
 from builder.records import Completion, Row
 from builder.results.missing import Missing, Pending
+from builder.store import Store
+
+GROUP = 256
+"""Replies that are committed together, at most."""
+SECONDS = 0.25
+"""How long a reply waits for others, at most."""
+
+
+class Writer:
+    """Collects replies and commits them in groups; a kill loses one group at most."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._waiting: list[Completion] = []
+        self._due = asyncio.Event()
+
+    def add(self, reply: Completion) -> None:
+        """Takes a reply; a full group is committed before this returns."""
+        self._waiting.append(reply)
+        if len(self._waiting) >= GROUP:
+            self.flush()
+        else:
+            self._due.set()
+
+    def flush(self) -> None:
+        """Commits what waits. StoreError leaves it waiting."""
+        if self._waiting:
+            self._store.add(self._waiting)
+            self._waiting = []
+
+    async def run(self) -> None:
+        """Commits in time, until cancelled."""
+        while True:
+            await self._due.wait()
+            await asyncio.sleep(SECONDS)
+            self._due.clear()
+            self.flush()
 
 
 class Queue:
@@ -43,13 +80,12 @@ class Queue:
     async def take(self) -> Pending | None:
         """The next call to be answered; None when the run is done."""
         while not self._closed:
-            pending = self._missing.take()
-            if pending is not None:
+            if (pending := self._missing.take()) is not None:
                 return pending
             if self._missing.ended:
                 self.close()
-                break
-            await self._changed.wait()
+            else:
+                await self._changed.wait()
         return None
 
     def answer(self, pending: Pending, reply: Completion) -> None:

@@ -1,10 +1,11 @@
-"""Waiting and trying again after transport trouble: the one place that does."""
+"""Waiting: to try again after transport trouble, the one place that does, and until a run is to stop."""
 
 from __future__ import annotations
 
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import TypeVar
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
@@ -22,6 +23,25 @@ PATIENCE = 300.0
 """Seconds a provider may ask us to wait; beyond, the request is left for the next run."""
 
 T = TypeVar("T")
+
+
+class StoppedError(Exception):
+    """The run was told to stop; whoever waits gives up."""
+
+
+class StopSignal(asyncio.Event):
+    """Set when a run is to stop, for those who wait in it."""
+
+    def check(self) -> None:
+        """Raises StoppedError once the run is to stop."""
+        if self.is_set():
+            raise StoppedError
+
+    async def sleep(self, seconds: float) -> None:
+        """Waits so long, or raises StoppedError as soon as the run is to stop."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self.wait(), seconds)
+        self.check()
 
 
 async def with_retries(
@@ -44,9 +64,15 @@ async def with_retries(
     if attempts < 1 or (first.after or 0) > PATIENCE:
         raise first
     await sleep(_wait(1, first))
+
+    def enough(state: RetryCallState) -> bool:
+        error = _error(state)
+        most = min(attempts, (error.at_most or ATTEMPTS) - 1)
+        return state.attempt_number >= most or (error.after or 0) > PATIENCE
+
     retrying = AsyncRetrying(
         retry=retry_if_exception_type(TransportError),
-        stop=lambda state: _enough(state, attempts),
+        stop=enough,
         wait=lambda state: _wait(state.attempt_number + 1, _error(state)),
         sleep=sleep,
         after=lambda state: failed(_error(state)),
@@ -55,16 +81,9 @@ async def with_retries(
     return await retrying(call)
 
 
-def _enough(state: RetryCallState, attempts: int) -> bool:
-    error = _error(state)
-    most = min(attempts, (error.at_most or ATTEMPTS) - 1)
-    return state.attempt_number >= most or (error.after or 0) > PATIENCE
-
-
 def _wait(number: int, error: TransportError) -> float:
     """Seconds before the next call: never less than the provider asked for."""
-    longest = min(LONGEST, FIRST * 2.0 ** (number - 1))
-    ours = longest * random.uniform(0.5, 1.0)
+    ours = min(LONGEST, FIRST * 2.0 ** (number - 1)) * random.uniform(0.5, 1.0)
     if error.after is None:
         return ours
     # A little later than asked, and not all at the same moment.
