@@ -126,7 +126,6 @@ def check_options(provider: str, settings: Provider) -> None:
 
 
 def _unknown(provider: str, settings: Provider, where: str) -> Preset:
-    """The preset of a name of the project's own."""
     if settings.base_url:
         return Preset(None, None)
     if provider in ENGINES:

@@ -58,9 +58,7 @@ class Breaker:
         enough = SAME if verdict.fault is None else FAULTS
         if same.length < enough or len(same.combinations) < min(SPREAD, scenario.kept):
             return None
-        if verdict.fault is None:
-            return _same(scenario.name, same.length, verdict)
-        return _fault(scenario.name, same.length, verdict)
+        return _alike(scenario.name, same.length, verdict)
 
     def _grown(self, whose: tuple[str, str], reason: str, case: Standing) -> _Sequence | None:
         """The sequence with one more answer; None once another reason, or a row, has broken it."""
@@ -89,15 +87,13 @@ def _prose(provider: str) -> RefusedError:
     )
 
 
-def _fault(scenario: str, answers: int, reject: Reject) -> RefusedError:
-    return RefusedError(
-        f"{reject.fault}: {reject.reason}",
-        hint=f"so it went with each of the first {answers} answers of {scenario!r}: this is a fault "
-        f"of the schema, not of the answers. Mend it; {_FREE}",
-    )
-
-
-def _same(scenario: str, answers: int, reject: Reject) -> RefusedError:
+def _alike(scenario: str, answers: int, reject: Reject) -> RefusedError:
+    if reject.fault is not None:
+        return RefusedError(
+            f"{reject.fault}: {reject.reason}",
+            hint=f"so it went with each of the first {answers} answers of {scenario!r}: this is a "
+            f"fault of the schema, not of the answers. Mend it; {_FREE}",
+        )
     raw = " ".join(reject.raw.split())
     return RefusedError(
         f"the first {answers} answers of {scenario!r} were all refused for one reason: {reject.reason}",

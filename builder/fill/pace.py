@@ -23,7 +23,7 @@ import re
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from builder.errors import TransportError
 
@@ -118,7 +118,6 @@ class Pace:
         self._open(self.last_success)
 
     def _open(self, now: float) -> None:
-        """Begins a window."""
         self._opened = now
         self._begun = self._replies = self._refused = self._failed = 0
         self._asked = self._slowest = 0.0
@@ -136,17 +135,15 @@ class Pace:
             await self._queue(tokens)
         else:
             self._go(tokens)
-        cuts, call, began = self._cuts, object(), self.clock()
-        self._flights[call] = began
+        cuts, call = self._cuts, object()
+        self._flights[call] = self.clock()
         try:
             yield
         except TransportError as error:
-            del self._flights[call]
-            self._note(error, cuts, began)
+            self._note(error, cuts, self._flights.pop(call))
             raise
         else:
-            del self._flights[call]
-            self._note(None, cuts, began)
+            self._note(None, cuts, self._flights.pop(call))
         finally:
             self._flights.pop(call, None)
             self._flying -= 1
@@ -225,7 +222,6 @@ class Pace:
             self._window, self._grown = min(2 * self._window, self._ceiling), now
 
     def _go(self, tokens: float) -> None:
-        """Counts a call that begins."""
         if self._meter is not None:
             self._meter.take(tokens, self.clock())
         self._flying += 1
@@ -287,46 +283,37 @@ class Pace:
         passed = self._let_through(now)
         if self._rate is None or not passed:
             self._paused = max(self._paused, min(self._asked, now + LONGEST))
-        if passed:
-            self._keep(passed / max(elapsed, WINDOW))
-        else:
+        if not passed:
             # A shut door does not tell how much will go through it: that is found out anew.
             self._window, self._growing = max(1.0, self._window / 2), True
+        elif self._set_rate is None:
+            least = 0.2 if self._rate is None else self._rate / 2
+            rate = max(UNDER * passed / max(elapsed, WINDOW), least)
+            self._rate = self._lowest = min(self._rate or rate, rate)
         self._cuts += 1
         # What a crowd showed in an instant is a floor, left soon.
         self._rises = 4 if elapsed < WINDOW else 0
 
-    def _keep(self, let_through: float) -> None:
-        if self._set_rate is None:
-            least = 0.2 if self._rate is None else self._rate / 2
-            rate = max(UNDER * let_through, least)
-            self._rate = self._lowest = min(self._rate or rate, rate)
-
     def _rise(self, elapsed: float) -> None:
         """A rate that nothing is refused at rises; one that holds nobody back is given up."""
         assert self._rate is not None
-        if not self._held and self._rate > 2 * self._begun / elapsed:
-            self._rate, self._lowest = None, None
-            return
         if self._held:
             self._rate *= 1 + min(RISE * 2**self._rises, STEEPEST)
             self._rises += 1
+        elif self._rate > 2 * self._begun / elapsed:
+            self._rate = self._lowest = None
 
     def read(self, headers: Mapping[str, str], status: int) -> None:
         """Takes what a response's headers say: a limit that is used up pauses all until its reset."""
         if status == 429:
             return  # its Retry-After comes with the error
         for kind, remaining, reset, limit in HEADERS:
-            self._left(headers.get(remaining), headers.get(reset))
+            used_up = headers.get(remaining, "").isdigit() and int(headers[remaining]) == 0
+            wait = seconds(headers.get(reset, "")) if used_up else None
+            if wait is not None:
+                self._paused = max(self._paused, self.clock() + min(wait, LONGEST))
             if headers.get(limit, "").isdigit():
                 self._named[kind] = int(headers[limit])
-
-    def _left(self, left: str | None, reset: str | None) -> None:
-        if left is None or not left.isdigit() or int(left) > 0:
-            return
-        wait = seconds(reset or "")
-        if wait is not None:
-            self._paused = max(self._paused, self.clock() + min(wait, LONGEST))
 
     def limit_text(self) -> str:
         """The limit that showed, in words; empty when none did."""
@@ -354,11 +341,9 @@ def seconds(text: str) -> float | None:
     if re.match(r"\d{4}-\d\d-\d\dT", text):
         from datetime import UTC, datetime
 
-        try:
+        with suppress(ValueError):
             moment = datetime.fromisoformat(text)
-        except ValueError:
-            return None
-        if moment.tzinfo is None:
-            moment = moment.replace(tzinfo=UTC)
-        return max(0.0, (moment - datetime.now(UTC)).total_seconds())
+            if moment.tzinfo is None:
+                moment = moment.replace(tzinfo=UTC)
+            return max(0.0, (moment - datetime.now(UTC)).total_seconds())
     return None

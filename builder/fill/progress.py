@@ -18,7 +18,6 @@ class Progress:
     """Counts of one run."""
 
     wanted: int = 0
-    """Rows that the plan wants."""
     to_ask: int = 0
     """Rows that were missing when the run began."""
     holding: frozenset[str] = frozenset()
@@ -59,10 +58,8 @@ class Progress:
         self.calls += 1
         self.input_tokens += reply.usage.input or 0
         self.output_tokens += reply.usage.output or 0
-        if reply.usd is None:
-            self.unpriced += 1
-        else:
-            self.usd += reply.usd
+        self.unpriced += reply.usd is None
+        self.usd += reply.usd or 0.0
         self.non_answers += not reply.is_answer
 
     def note_failure(self, error: EngineError) -> None:
