@@ -14,7 +14,7 @@ import pytest
 
 from builder.errors import TransportError
 from builder.fill import retry
-from builder.fill.online import WORKERS
+from builder.fill.fill import WORKERS
 from builder.fill.pace import Pace, seconds
 from tests import clock
 from tests.clock import Clock

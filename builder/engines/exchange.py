@@ -98,7 +98,7 @@ class Exchange:
         if self._format.seeded:
             body.setdefault("seed", call.seed)
         path = self._format.path(self._endpoint, call.request.model_name)
-        return await self._wire.post(path, orjson.dumps(body, default=_plain))
+        return await self._wire.post(path, orjson.dumps(body, default=dict))
 
     def _completion(self, call: Call, mode: Mode, reply: failures.Reply) -> Completion:
         content = self._read(call.request, reply)
@@ -198,12 +198,3 @@ def tokens(value: object) -> int | None:
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MOST_TOKENS:
         return value
     return None
-
-
-def _plain(value: object) -> object:
-    """Mappings and subclasses of plain types as themselves."""
-    if isinstance(value, Mapping):
-        return dict(value)
-    if isinstance(value, str | list | tuple):
-        return str(value) if isinstance(value, str) else list(value)
-    raise TypeError(f"{type(value).__name__} cannot be sent as JSON")

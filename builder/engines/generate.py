@@ -91,7 +91,6 @@ class _Draw:
         return self._rng.choice(branches)
 
     def _merged(self, schema: Schema) -> Schema:
-        """All parts of an allOf as one schema."""
         out = {key: item for key, item in schema.items() if key != "allOf"}
         for branch in schema["allOf"]:
             part = jsonschema.target(branch["$ref"], self._root) if "$ref" in branch else branch

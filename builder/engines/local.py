@@ -104,7 +104,6 @@ class Local(Engine):
 
 
 def _serve(endpoint: Endpoint, file: Path, key: str) -> Any:
-    """The embedded engine's server with this model, listening."""
     import xllamacpp
 
     slots = int(endpoint.options.get("slots", SLOTS))

@@ -109,8 +109,7 @@ def _usage(usage: object) -> Usage:
     sent = tokens(usage.get("prompt_tokens"))
     details = usage.get("prompt_tokens_details")
     cached = tokens(details.get("cached_tokens")) if isinstance(details, dict) else None
-    if cached is None:
-        cached = tokens(usage.get("prompt_cache_hit_tokens"))
+    cached = tokens(usage.get("prompt_cache_hit_tokens")) if cached is None else cached
     if cached is not None and (sent is None or cached > sent):
         cached = None
     return Usage(sent, tokens(usage.get("completion_tokens")), cached)

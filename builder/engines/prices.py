@@ -82,7 +82,6 @@ def estimate(
 
 @lru_cache(maxsize=256)
 def _listed(provider: str, base_url: str | None, model: str) -> Price | None:
-    """The price in the list that is installed, looked up once per model."""
     from genai_prices import Usage as Counted
     from genai_prices import calc_price
 

@@ -17,7 +17,6 @@ from builder.project.settings import Provider
 
 ENGINES: PlugPoint[type[Engine]] = PlugPoint("engine", "builder.engines", Engine)
 NOTHING = Provider()
-"""What a project says that says nothing of a provider."""
 
 
 class Preset(NamedTuple):

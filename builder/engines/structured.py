@@ -208,7 +208,6 @@ def _turn_parts(key: str, value: Any, turn: Callable[[object], Schema]) -> objec
 
 
 def _is_kept(key: str, value: object, keys: frozenset[str], formats: frozenset[str]) -> bool:
-    """Whether the provider takes this keyword with this value."""
     if key in ("$ref", "required") or (key == "minItems" and value in (0, 1)):
         return True
     if key not in keys or (key == "format" and value not in formats):

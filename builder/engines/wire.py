@@ -196,7 +196,6 @@ class Wire:
 
 
 async def _strip_machine_headers(request: httpx2.Request) -> None:
-    """Takes out what the SDK tells of this machine."""
     sent = request.headers.raw
     headers = [(name, value) for name, value in sent if not name.lower().startswith(ABOUT_US)]
     if len(headers) < len(sent):

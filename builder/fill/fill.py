@@ -1,4 +1,4 @@
-"""One run over one plan: whatever it lacks is filled by a filler, kept in the store and judged.
+"""One run over one plan: whatever it lacks is asked by workers, kept in the store and judged.
 
 Replies go to the store in groups; a kill repeats the calls in flight and the last group, nothing
 else.
@@ -13,21 +13,87 @@ from contextlib import AsyncExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 
 from builder.engines.protocol import Engine
+from builder.errors import ProviderError, StoreError, TransportError
 from builder.fill import pool
-from builder.fill.online import WORKERS, Online
+from builder.fill.budget import BudgetSpentError
 from builder.fill.progress import Progress
 from builder.fill.queue import Queue, Writer
-from builder.fill.retry import StopSignal
+from builder.fill.retry import StoppedError, StopSignal
 from builder.plan.plans import Plan
 from builder.project.settings import Budget
 from builder.results import judgement
-from builder.results.missing import Missing
+from builder.results.missing import Missing, Pending
 from builder.results.settle import Settlements
 from builder.store import Store
 
+GRACE = 2.0
+"""Seconds that calls in flight get to end when their endpoint is found to be gone."""
+WORKERS = 4
+"""Workers for each call that may be in flight: one that waits out a Retry-After calls nobody,
+and others take its place."""
 ALLOCATIONS = 50_000
 """Containers made, less those freed, before the collector looks for cycles. Python's own 700
 make it walk every request in flight some times a second: a third of the CPU of a run."""
+
+
+@dataclass(slots=True)
+class Online:
+    """Workers that take a call, ask the backend of its model, and bring the reply back."""
+
+    backends: dict[str, pool.Backend]
+    stopping: StopSignal
+    workers: int
+    _tasks: list[asyncio.Task[None]] = field(default_factory=list)
+    _abandoned: bool = False
+
+    async def fill(self, queue: Queue) -> None:
+        """Answers the calls of the queue until it ends. Raises the first error of any worker."""
+        self._tasks = [asyncio.create_task(self._work(queue)) for _ in range(self.workers)]
+        try:
+            await asyncio.gather(*self._tasks)
+        finally:
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _work(self, queue: Queue) -> None:
+        while (pending := await queue.take()) is not None:
+            try:
+                await self._ask(pending, queue)
+            except asyncio.CancelledError:
+                if not self._abandoned:
+                    raise
+
+    async def _ask(self, pending: Pending, queue: Queue) -> None:
+        """Asks a call, and leaves it to a later run where no reply comes."""
+        backend = self.backends[pending.call.request.model]
+        reply = None
+        try:
+            reply = await backend.ask(
+                pending.call, stop=self.stopping, failed=queue.progress.note_failure
+            )
+            queue.answer(pending, reply)
+        except StoppedError:
+            pass
+        except BudgetSpentError as error:
+            queue.stop(str(error))
+        except TransportError:
+            queue.progress.unfilled += 1
+        except ProviderError as error:
+            queue.fail(error)
+            if isinstance(error, pool.OutageError):
+                asyncio.get_running_loop().call_later(GRACE, self._abandon)
+        except StoreError:
+            queue.stop("the store cannot be written")  # what is asked now would be lost
+            raise
+        finally:
+            if reply is None:
+                queue.leave(pending)
+
+    def _abandon(self) -> None:
+        self._abandoned = True
+        for task in self._tasks:
+            task.cancel()
 
 
 @dataclass(slots=True)

@@ -67,7 +67,6 @@ class Queue:
     ) -> None:
         self.progress = progress
         self.failure: BuilderError | None = None
-        """The first error that ends the run."""
         self._missing = missing
         self._writer = writer
         self._breaker = Breaker(progress.holding)

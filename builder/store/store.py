@@ -22,16 +22,15 @@ from typing import Any, Literal
 from builder.errors import StoreError
 from builder.records import Completion, Key
 from builder.store import codec, counter
-from builder.store.codec import DETAILS, JUDGED, MIGRATIONS, SENT, DamagedRecordError, script
 
 TOGETHER = 500
 """Keys that are looked up in one query."""
 
-_JUDGED = codec.names(JUDGED)
-_ALL = codec.names((*JUDGED, SENT, *DETAILS))
+_JUDGED = codec.names(codec.JUDGED)
+_ALL = codec.names((*codec.JUDGED, codec.SENT, *codec.DETAILS))
 _ALL_OF_FIRST = f"{_JUDGED}, sent, 'answer', 'online', '', '', NULL"
 """The same of a store of version 1 that is only read, and so not migrated."""
-_INSERT = f"({_ALL}) VALUES ({', '.join('?' * len((*JUDGED, SENT, *DETAILS)))})"
+_INSERT = f"({_ALL}) VALUES ({', '.join('?' * len((*codec.JUDGED, codec.SENT, *codec.DETAILS)))})"
 _KEY = "digest = ? AND repeat = ? AND try = ?"
 
 Table = Literal["completions", "attempts"]
@@ -105,7 +104,7 @@ class Store:
         query = f"SELECT {_JUDGED} FROM attempts WHERE {_KEY} ORDER BY id"
         for record in self._select(query, key):
             # A damaged one shows no text any more, but it was asked for and counts as such.
-            with suppress(DamagedRecordError):
+            with suppress(codec.DamagedRecordError):
                 attempts.append(codec.completion_of(record))
         return attempts
 
@@ -191,7 +190,7 @@ class Store:
         """The completion of a record; None for a damaged one, which whoever writes drops."""
         try:
             return read(record)
-        except DamagedRecordError as error:
+        except codec.DamagedRecordError as error:
             if not self._repairs:
                 raise DamagedError(self.path, error.key) from error
             self.dropped.append(error.key)
@@ -280,9 +279,9 @@ def _prepare(db: sqlite3.Connection, path: Path, *, write: bool) -> None:
     # A look-up of some hundred keys would have newer versions index the whole store first.
     db.execute("PRAGMA automatic_index = OFF")
     version: int = db.execute("PRAGMA user_version").fetchone()[0]
-    if version > len(MIGRATIONS):
+    if version > len(codec.MIGRATIONS):
         raise StoreError(
-            f"{path} was written by a later version (format {version}, this one knows {len(MIGRATIONS)})",
+            f"{path} was written by a later version (format {version}, this one knows {len(codec.MIGRATIONS)})",
             hint="upgrade text-dataset-builder",
         )
     if not write:
@@ -291,8 +290,8 @@ def _prepare(db: sqlite3.Connection, path: Path, *, write: bool) -> None:
         return
     db.execute("PRAGMA journal_mode = WAL")
     db.execute("PRAGMA synchronous = FULL")
-    for number in range(version, len(MIGRATIONS)):
-        db.executescript(script(number))
+    for number in range(version, len(codec.MIGRATIONS)):
+        db.executescript(codec.script(number))
 
 
 def _has_tables(db: sqlite3.Connection, path: Path) -> bool:
