@@ -31,7 +31,8 @@ class Place(NamedTuple):
     column: int = 0
 
     def __str__(self) -> str:
-        file = _relative(self.file)
+        here = self.file.is_relative_to(Path.cwd())
+        file = self.file.relative_to(Path.cwd()) if here else self.file
         return f"{file}:{self.line}:{self.column or 1}" if self.line else f"{file}:1:1"
 
 
@@ -52,8 +53,6 @@ class BuilderError(Exception):
 class InputError(BuilderError):
     """A scenario, prompt, schema, table or setting is wrong; nothing was billed."""
 
-    exit_code = 2
-
     def __init__(self, message: str, *, place: Place | None = None, hint: str = "") -> None:
         super().__init__(message, hint=hint)
         self.place = place
@@ -66,8 +65,7 @@ class InputError(BuilderError):
 def combine(errors: Iterable[InputError]) -> InputError:
     """The one of these errors, or one that says them all; a fault that two of them share once."""
     distinct = {str(error): error for error in errors}
-    only = next(iter(distinct.values()))
-    return only if len(distinct) == 1 else InputError("\n".join(distinct))
+    return distinct.popitem()[1] if len(distinct) == 1 else InputError("\n".join(distinct))
 
 
 class StoreError(BuilderError):
@@ -149,10 +147,3 @@ def nearest(word: str, known: Iterable[str]) -> str:
     """
     matches = difflib.get_close_matches(str(word), list(known), n=1, cutoff=0.6)
     return f" Did you mean {matches[0]!r}?" if matches else ""
-
-
-def _relative(file: Path) -> Path:
-    try:
-        return file.relative_to(Path.cwd())
-    except ValueError:
-        return file

@@ -112,7 +112,6 @@ def _who(plug: PlugPoint[Any], point: EntryPoint) -> str:
 
 @lru_cache(maxsize=8)
 def _ours(group: str) -> Mapping[str, EntryPoint]:
-    """The entry points of this package in one group."""
     points = _all_ours().select(group=group)
     if not points:
         raise InputError(

@@ -131,7 +131,6 @@ class Completion(NamedTuple):
     key: Key
     text: str
     model: str
-    """`provider:model` as asked."""
     answered_by: str = ""
     """The model's name as the provider answered it, version included."""
     stop: Stop = "end"

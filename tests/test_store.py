@@ -24,8 +24,7 @@ from builder.records import (
     Usage,
 )
 from builder.store import DamagedError, codec
-from builder.store.codec import DETAILS, JUDGED, SENT
-from builder.store.migrations import APPLICATION, MIGRATIONS, script
+from builder.store.codec import APPLICATION, DETAILS, JUDGED, MIGRATIONS, SENT, script
 from tests import projects
 
 KEY = Key(bytes(range(16)), 0, 0)

@@ -80,7 +80,7 @@ def test_an_address_says_host_port_and_whether_it_is_here(
 ) -> None:
     where = Endpoint("x", base_url=address)
     assert wire.host_of(where) == host
-    assert wire.is_loopback(where) is loopback
+    assert where.is_loopback is loopback
 
 
 def test_headers_that_tell_of_this_machine_are_taken_out() -> None:

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Self
 
 from builder.engines import params, structured
-from builder.engines.exchange import (
-    Content,
-    Exchange,
-    Format,
-    tokens,
-)
-from builder.engines.protocol import Endpoint, Engine, Mode
+from builder.engines.exchange import Content, Format, HttpEngine, custom_headers, tokens
+from builder.engines.protocol import Endpoint, Mode
 from builder.errors import TransportError
-from builder.records import Call, Completion, Request, Stop, Usage
+from builder.records import Request, Stop, Usage
 
 MAX_TOKENS = 4096
 """The provider asks for a limit; this one where the user sets none."""
@@ -25,51 +19,6 @@ STOPS: Mapping[str, Stop] = {
     "model_context_window_exceeded": "length",
     "refusal": "refusal",
 }
-
-
-class Anthropic(Engine):
-    """Messages over the SDK's aiohttp backend."""
-
-    @classmethod
-    def defaults(cls, endpoint: Endpoint, model: str) -> Mapping[str, Any]:
-        return {"max_tokens": MAX_TOKENS}
-
-    @classmethod
-    def problems(cls, endpoint: Endpoint, request: Request) -> list[str]:
-        lines = [] if request.model_name else [f"model {request.model!r} names no model"]
-        if not any(turn.role != "system" for turn in request.messages):
-            lines.append("messages: the prompt has no user turn, and the provider needs one")
-        if endpoint.provider != "anthropic":
-            known = {**params.ANTHROPIC, **params.SAMPLING}
-            return lines + params.problems(endpoint.provider, request.params, known, extras=True)
-        lines += [
-            f"params.{name}: anthropic takes no temperature, top_p or top_k; leave it out and let "
-            "the prompt's variables make the rows differ"
-            for name in request.params
-            if name in params.SAMPLING
-        ]
-        others = {name: v for name, v in request.params.items() if name not in params.SAMPLING}
-        return lines + params.problems("anthropic", others, params.ANTHROPIC, extras=False)
-
-    @classmethod
-    def body(cls, endpoint: Endpoint, request: Request, mode: Mode) -> dict[str, Any]:
-        return body(endpoint, request, mode)
-
-    async def __aenter__(self) -> Anthropic:
-        import anthropic
-
-        from builder.engines.wire import Wire
-
-        self._wire = Wire(self.endpoint, anthropic, self.on_headers)
-        self._wire.client = _client(self.endpoint, anthropic, self._wire)
-        self._exchange = Exchange(self.endpoint, self._wire, FORMAT)
-        return self
-
-    async def __aexit__(self, *failure: object) -> None:
-        await self._wire.close()
-
-    async def complete(self, call: Call) -> Completion:
-        return await self._exchange.complete(call)
 
 
 def body(_: Endpoint, request: Request, mode: Mode) -> dict[str, Any]:
@@ -112,23 +61,20 @@ def read(payload: Mapping[str, Any]) -> Content:
     stop = STOPS.get(reason, "end")
     if not isinstance(blocks, list):
         raise TransportError("The reply holds no content")
-    parts = [block.get("text") for block in blocks if isinstance(block, dict) and "text" in block]
-    text = "".join(part for part in parts if isinstance(part, str))
-    if not parts and stop == "end":
+    blocks = [block for block in blocks if isinstance(block, dict)]
+    if stop == "end" and not any("text" in block for block in blocks):
         raise TransportError("The reply holds no text")
-    counted = payload.get("usage")
-    counted = counted if isinstance(counted, dict) else {}
+    usage = payload.get("usage")
+    counted = usage if isinstance(usage, dict) else {}
     return Content(
-        text=text,
+        text="".join(block["text"] for block in blocks if isinstance(block.get("text"), str)),
         stop=stop,
         stop_reason=reason,
         usage=_usage(counted),
         answered_by=str(payload.get("model") or ""),
         cache_written=tokens(counted.get("cache_creation_input_tokens")) or 0,
         reasoning="\n".join(
-            block["thinking"]
-            for block in blocks
-            if isinstance(block, dict) and isinstance(block.get("thinking"), str)
+            block["thinking"] for block in blocks if isinstance(block.get("thinking"), str)
         ),
     )
 
@@ -145,20 +91,50 @@ def _usage(counted: Mapping[str, Any]) -> Usage:
 FORMAT = Format(path=path, body=body, read=read, modes=modes)
 
 
-def _client(endpoint: Endpoint, sdk: Any, wire: Any) -> Any:
+class Anthropic(HttpEngine):
+    """Messages over the SDK's aiohttp backend."""
+
+    format = FORMAT
+
+    @classmethod
+    def defaults(cls, endpoint: Endpoint, model: str) -> Mapping[str, Any]:
+        return {"max_tokens": MAX_TOKENS}
+
+    @classmethod
+    def problems(cls, endpoint: Endpoint, request: Request) -> list[str]:
+        lines = [] if request.model_name else [f"model {request.model!r} names no model"]
+        if not any(turn.role != "system" for turn in request.messages):
+            lines.append("messages: the prompt has no user turn, and the provider needs one")
+        if endpoint.provider != "anthropic":
+            known = {**params.ANTHROPIC, **params.SAMPLING}
+            return lines + params.problems(endpoint.provider, request.params, known, extras=True)
+        lines += [
+            f"params.{name}: anthropic takes no temperature, top_p or top_k; leave it out and let "
+            "the prompt's variables make the rows differ"
+            for name in request.params
+            if name in params.SAMPLING
+        ]
+        others = {name: v for name, v in request.params.items() if name not in params.SAMPLING}
+        return lines + params.problems("anthropic", others, params.ANTHROPIC, extras=False)
+
+    async def __aenter__(self) -> Self:
+        import anthropic
+
+        return self._open(anthropic, _client)
+
+
+def _client(endpoint: Endpoint, sdk: Any, http_client: object) -> object:
     """The SDK's client. Other servers get none of its own extra headers, and the key in both
     the ways that are in use."""
     headers: dict[str, Any] = {}
     if endpoint.provider != "anthropic":
-        lines = os.environ.get("ANTHROPIC_CUSTOM_HEADERS", "").split("\n")
-        names = [line.partition(":")[0].strip() for line in lines]
-        headers = dict.fromkeys(filter(None, names), sdk.Omit())
+        headers = dict.fromkeys(custom_headers("ANTHROPIC"), sdk.Omit())
         headers["x-api-key"] = endpoint.api_key or sdk.Omit()
     return sdk.AsyncAnthropic(
         api_key=endpoint.api_key or "none",
         base_url=endpoint.base_url,
         max_retries=0,
         timeout=endpoint.timeout,
-        http_client=wire.http_client(),
+        http_client=http_client,
         default_headers=headers or None,
     )

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, Protocol
+from types import ModuleType
+from typing import Any, ClassVar, NamedTuple, Protocol, Self
 
 import orjson
 
 from builder.engines import failures, prices, structured
-from builder.engines.protocol import Endpoint, Mode
-from builder.errors import ProviderError, TransportError
+from builder.engines.protocol import Endpoint, Engine, Mode
+from builder.errors import EngineError, TransportError
 from builder.records import Call, Completion, Request, Stop, Usage
 
 MOST_TOKENS = 10**8
@@ -73,9 +75,8 @@ class Exchange:
                 if reply.status == 200:
                     break
                 fault = failures.fault_of(reply, self._redact)
-                if not failures.refuses_mode(reply, fault, mode):
-                    break
-                lower = fallback.step_down(mode)
+                refused = failures.refuses_mode(reply, fault, mode)
+                lower = fallback.step_down(mode) if refused else None
                 if lower is None:
                     break
                 mode = lower
@@ -97,15 +98,14 @@ class Exchange:
         if self._format.seeded:
             body.setdefault("seed", call.seed)
         path = self._format.path(self._endpoint, call.request.model_name)
-        return await self._wire.post(path, orjson.dumps(body, default=_plain))
+        return await self._wire.post(path, orjson.dumps(body, default=dict))
 
     def _completion(self, call: Call, mode: Mode, reply: failures.Reply) -> Completion:
-        request = call.request
-        content = self._read(request, reply)
+        content = self._read(call.request, reply)
         return Completion(
             key=call.key,
             text=self._redact(content.text),
-            model=request.model,
+            model=call.request.model,
             answered_by=self._redact(content.answered_by),
             stop=content.stop,
             stop_reason=self._redact(content.stop_reason),
@@ -115,14 +115,18 @@ class Exchange:
             latency=reply.latency,
             time=time.time(),
             sent=call.turns,
-            usd=self._usd(request, content),
+            usd=self._usd(call.request, content),
             reasoning=self._redact(content.reasoning),
         )
 
     def _read(self, request: Request, reply: failures.Reply) -> Content:
         """What the reply holds; raises the error that it means otherwise."""
         if reply.status != 200:
-            return self._refused(request, reply)
+            fault = failures.fault_of(reply, self._redact)
+            if failures.is_filter(reply, fault):
+                reason = fault.code or "content_filter"
+                return Content("", "filter", reason, Usage(input=None, output=0), "")
+            raise failures.classify(self._endpoint, request.model_name, reply, fault, self._redact)
         try:
             payload = orjson.loads(reply.body.removeprefix(b"\xef\xbb\xbf"))
         except orjson.JSONDecodeError:
@@ -135,39 +139,58 @@ class Exchange:
             raise self._error_inside(request, reply, payload)
         return self._format.read(payload)
 
-    def _refused(self, request: Request, reply: failures.Reply) -> Content:
-        fault = failures.fault_of(reply, self._redact)
-        if failures.is_filter(reply, fault):
-            reason = fault.code or "content_filter"
-            return Content("", "filter", reason, Usage(input=None, output=0), "")
-        raise failures.classify(self._endpoint, request.model_name, reply, fault, self._redact)
-
     def _error_inside(
         self, request: Request, reply: failures.Reply, payload: Mapping[str, Any]
-    ) -> TransportError | ProviderError:
+    ) -> EngineError:
         """An error told with status 200: trouble, unless its own code says that it is final."""
         fault = failures.fault(payload, self._redact)
         code = int(fault.code) if fault.code.isdigit() else 0
         money = any(word in fault.words for word in failures.NO_MONEY)
         if code in (401, 402, 403, 404, 429) or money:
             inner = reply._replace(status=code or 429)
-            error = failures.classify(
-                self._endpoint, request.model_name, inner, fault, self._redact
-            )
-            assert isinstance(error, TransportError | ProviderError)
-            return error
-        limited = "rate_limit" in fault.kind or "overloaded" in fault.kind
+            return failures.classify(self._endpoint, request.model_name, inner, fault, self._redact)
         return TransportError(
             f"{self._endpoint.provider} answered 200 with an error inside: {fault.message}",
             after=failures.retry_after(reply.headers),
-            limited=limited,
+            limited="rate_limit" in fault.kind or "overloaded" in fault.kind,
         )
 
-    def _usd(self, request: Request, said: Content) -> float | None:
+    def _usd(self, request: Request, content: Content) -> float | None:
         if request.model not in self._prices:
             self._prices[request.model] = prices.lookup(self._endpoint, request.model_name)
         price = self._prices[request.model]
-        return price.usd(said.usage, written=said.cache_written) if price else None
+        return price.usd(content.usage, written=content.cache_written) if price else None
+
+
+class HttpEngine(Engine):
+    """An engine that asks over HTTP, through its provider's SDK and in one format."""
+
+    format: ClassVar[Format]
+
+    @classmethod
+    def body(cls, endpoint: Endpoint, request: Request, mode: Mode) -> dict[str, Any]:
+        return cls.format.body(endpoint, request, mode)
+
+    def _open(self, sdk: ModuleType, client: Callable[[Endpoint, Any, Any], object]) -> Self:
+        """The engine with its wire: `client` makes the SDK's one, given the HTTP client to use."""
+        from builder.engines.wire import Wire
+
+        self._wire = Wire(self.endpoint, sdk, self.on_headers)
+        self._wire.client = client(self.endpoint, sdk, self._wire.http_client())
+        self._exchange = Exchange(self.endpoint, self._wire, self.format)
+        return self
+
+    async def __aexit__(self, *failure: object) -> None:
+        await self._wire.close()
+
+    async def complete(self, call: Call) -> Completion:
+        return await self._exchange.complete(call)
+
+
+def custom_headers(sdk: str) -> list[str]:
+    """The names of the headers that an SDK adds to every request, by its variable."""
+    lines = os.environ.get(f"{sdk}_CUSTOM_HEADERS", "").split("\n")
+    return [name for line in lines if (name := line.partition(":")[0].strip())]
 
 
 def tokens(value: object) -> int | None:
@@ -175,14 +198,3 @@ def tokens(value: object) -> int | None:
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MOST_TOKENS:
         return value
     return None
-
-
-def _plain(value: object) -> object:
-    """Mappings and subclasses of plain types as themselves."""
-    if isinstance(value, Mapping):
-        return dict(value)
-    if isinstance(value, str):
-        return str(value)
-    if isinstance(value, list | tuple):
-        return list(value)
-    raise TypeError(f"{type(value).__name__} cannot be sent as JSON")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from email.utils import parsedate_to_datetime
 from typing import Any, NamedTuple
 from urllib.parse import quote
@@ -93,16 +94,11 @@ def fault(payload: Any, redact: Redact) -> Fault:
     message = inner.get("message") or inner.get("detail") or inner.get("msg") or ""
     if not isinstance(message, str):
         message = orjson.dumps(message, default=str).decode()
-    metadata = inner.get("innererror") or {}
-    code = inner.get("code")
+    metadata, code = inner.get("innererror"), inner.get("code")
     if code is None and isinstance(metadata, dict):
         code = metadata.get("code")
-    kind = inner.get("type") or ""
-    return Fault(
-        excerpt(message, redact),
-        excerpt(str(code) if code is not None else "", redact),
-        excerpt(str(kind), redact),
-    )
+    texts = message, "" if code is None else str(code), str(inner.get("type") or "")
+    return Fault(*(excerpt(text, redact) for text in texts))
 
 
 def fault_of(reply: Reply, redact: Redact) -> Fault:
@@ -115,9 +111,9 @@ def fault_of(reply: Reply, redact: Redact) -> Fault:
 
 def refuses_mode(reply: Reply, found: Fault, mode: Mode) -> bool:
     """Whether a reply refuses the way structure was asked for, so that another may do."""
-    if reply.status not in (400, 404, 415, 422, 501) or mode not in ("json_schema", "json_object"):
-        return False
-    return any(word in found.words for word in FORMAT_WORDS)
+    shaped = mode in ("json_schema", "json_object")
+    refused = reply.status in (400, 404, 415, 422, 501)
+    return shaped and refused and any(word in found.words for word in FORMAT_WORDS)
 
 
 def is_filter(reply: Reply, found: Fault) -> bool:
@@ -134,7 +130,6 @@ def classify(
     """The error that a reply with a failing status (or an error inside a 200) means."""
     status, who = reply.status, endpoint.provider
     reason = f": {found.message}" if found.message else ""
-    table = f"[tool.builder.providers.{who}]"
     if any(word in found.words for word in NO_MONEY) and status in (400, 402, 403, 429):
         return ProviderError(
             f"{who} says that the account behind {_key(endpoint)} is out of quota or balance{reason}",
@@ -144,7 +139,8 @@ def classify(
         target = excerpt(reply.headers.get("location", ""), redact)
         return ProviderError(
             f"base_url {endpoint.base_url} answers with a redirect to {target or 'nowhere'}",
-            hint=f"Redirects are not followed. Set base_url in {table} to the final address.",
+            hint="Redirects are not followed. Set base_url in [tool.builder.providers."
+            f"{who}] to the final address.",
         )
     if status in TRY_AGAIN or status >= 500:
         return TransportError(
@@ -158,35 +154,30 @@ def classify(
 
 
 def _final(endpoint: Endpoint, model: str, status: int, found: Fault) -> tuple[str, str]:
-    who, words = endpoint.provider, found.words
-    if status == 401:
-        return (
-            f"{who} refused the API key in {_key(endpoint)} (401)",
-            f"Set {_key(endpoint)} to a valid key for {endpoint.base_url}.",
-        )
-    if status == 402:
-        return f"{who} wants payment for the key in {_key(endpoint)} (402)", "Top up its account."
-    if status == 403:
-        return (
-            f"{who} forbids model {model!r} to the key in {_key(endpoint)} (403)",
+    who, words, key = endpoint.provider, found.words, _key(endpoint)
+    meanings = {
+        401: (
+            f"{who} refused the API key in {key} (401)",
+            f"Set {key} to a valid key for {endpoint.base_url}.",
+        ),
+        402: (f"{who} wants payment for the key in {key} (402)", "Top up its account."),
+        403: (
+            f"{who} forbids model {model!r} to the key in {key} (403)",
             "Give the key access to the model, or set another model or key.",
-        )
-    if status == 404:
-        return (
+        ),
+        404: (
             f"{who} has no model {model!r} at base_url {endpoint.base_url} (404)",
             "Check the model's name, and that base_url ends where the API begins (often in /v1).",
-        )
+        ),
+    }
+    if status in meanings:
+        return meanings[status]
     if "max_completion_tokens" in words and "max_tokens" in words:
         return (
             f"params.max_tokens is not taken by model {model!r}",
             "Write max_completion_tokens instead of max_tokens in params.",
         )
-    if (
-        status == 413
-        or "context_length" in words
-        or "context length" in words
-        or "too long" in words
-    ):
+    if status == 413 or re.search("context[_ ]length|too long", words):
         return (
             f"The prompt is too long for model {model!r} ({status})",
             "Shorten the prompt or params.max_tokens, or set a model with a longer context.",
@@ -209,14 +200,11 @@ def _key(endpoint: Endpoint) -> str:
 def retry_after(headers: Mapping[str, str], now: float | None = None) -> float | None:
     """Seconds that the provider asked to wait: in milliseconds, seconds or as a date."""
     for name, unit in (("retry-after-ms", 1000.0), ("retry-after", 1.0)):
-        try:
+        with suppress(ValueError):
             seconds = float(headers.get(name, "")) / unit
-        except ValueError:
-            continue
-        if 0 <= seconds < 1e9:
-            return seconds
-    try:
+            if 0 <= seconds < 1e9:
+                return seconds
+    with suppress(ValueError, TypeError):
         date = parsedate_to_datetime(headers.get("retry-after", ""))
-    except (ValueError, TypeError):
-        return None
-    return max(0.0, date.timestamp() - (time.time() if now is None else now))
+        return max(0.0, date.timestamp() - (time.time() if now is None else now))
+    return None

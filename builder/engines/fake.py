@@ -20,7 +20,7 @@ import orjson
 from builder.engines import generate, lexicon, params
 from builder.engines.protocol import Endpoint, Engine
 from builder.errors import EngineError, TransportError, nearest
-from builder.records import Call, Completion, Key, Message, Request, Stop, Usage
+from builder.records import Call, Completion, Key, Request, Stop, Usage
 
 Answer = str | Completion | EngineError | None
 """A text, a whole completion, an error to raise, or None for the usual answer."""
@@ -51,11 +51,8 @@ class Fake(Engine):
 
     def __init__(self, script: Script = (), *, endpoint: Endpoint | None = None) -> None:
         endpoint = self.endpoint = endpoint or Endpoint("fake", "fake")
-        if callable(script):
-            self._script = script
-        else:
-            answers = iter(script)
-            self._script = lambda _: next(answers, None)
+        answers = iter(() if callable(script) else script)
+        self._script = script if callable(script) else lambda _: next(answers, None)
         self._faults: Mapping[str, float] = endpoint.options.get("faults", {})
         self._latency = float(endpoint.options.get("latency", 0.0))
         self._asked: dict[Key, int] = {}
@@ -89,7 +86,9 @@ class Fake(Engine):
             answered_by="fake",
             stop=STOPS.get(fault or "", "end"),
             stop_reason=fault if fault and fault in STOPS else "end",
-            usage=Usage(_count(call.messages), len(text) // 4 + 1, 0),
+            usage=Usage(
+                sum(len(turn.content) for turn in call.messages) // 4 + 1, len(text) // 4 + 1, 0
+            ),
             mode="text" if request.schema is None else "json_schema",
             host="fake",
             sent=call.turns,
@@ -125,15 +124,12 @@ def answer(request: Request, key: Key) -> str:
 
 def malformed(text: str, rng: random.Random) -> str:
     """The answer broken in one of the ways that models break answers."""
-    broken = [
-        text[: len(text) // 2],
-        "Sure! I would be happy to help with that.",
-        '{"unexpected": ' + text + "}",
-        "[]",
-        '{"": null}',
-    ]
-    return rng.choice(broken)
-
-
-def _count(messages: tuple[Message, ...]) -> int:
-    return sum(len(turn.content) for turn in messages) // 4 + 1
+    return rng.choice(
+        [
+            text[: len(text) // 2],
+            "Sure! I would be happy to help with that.",
+            '{"unexpected": ' + text + "}",
+            "[]",
+            '{"": null}',
+        ]
+    )

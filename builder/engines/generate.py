@@ -67,36 +67,30 @@ class _Draw:
         kind = schema.get("type")
         if isinstance(kind, list):
             kind = self._rng.choice(kind)
-        if kind is None:
-            kind = (
-                "object" if "properties" in schema else "array" if "items" in schema else "string"
-            )
-        if kind == "object":
+        kind = kind or ("array" if "items" in schema else "string")
+        if kind == "object" or ("type" not in schema and "properties" in schema):
             return self._object(schema, depth)
         if kind == "array":
             return self._array(schema, depth)
         if kind == "string":
             return self._string(schema)
-        if kind == "integer":
-            return self._number(schema, whole=True)
-        if kind == "number":
-            return self._number(schema, whole=False)
+        if kind in ("integer", "number"):
+            return self._number(schema, whole=kind == "integer")
         return self._rng.random() < 0.5 if kind == "boolean" else None
 
     def _branch(self, branches: list[Schema], depth: int) -> Schema:
         """One of the branches; beyond the depth, one that ends soon if there is any."""
         if depth > DEEPEST:
-            flat = [branch for branch in branches if not self._deep(branch)]
-            branches = flat or branches
+            deep = ("object", "array")
+            branches = [
+                branch
+                for branch in branches
+                if not isinstance(branch, Mapping)
+                or not ({"$ref", "anyOf"} & branch.keys() or branch.get("type") in deep)
+            ] or branches
         return self._rng.choice(branches)
 
-    def _deep(self, branch: object) -> bool:
-        return isinstance(branch, Mapping) and (
-            "$ref" in branch or branch.get("type") in ("object", "array") or "anyOf" in branch
-        )
-
     def _merged(self, schema: Schema) -> Schema:
-        """All parts of an allOf as one schema."""
         out = {key: item for key, item in schema.items() if key != "allOf"}
         for branch in schema["allOf"]:
             part = jsonschema.target(branch["$ref"], self._root) if "$ref" in branch else branch
@@ -137,12 +131,10 @@ class _Draw:
         items = schema.get("items", not places)
         if items is False:
             return out
-        least = max(int(schema.get("minItems", 0 if places else 1)), len(out))
-        if depth > DEEPEST:
-            least = max(int(schema.get("minItems", 0)), len(out))
-        room = 0 if depth > DEEPEST else 3 - min(depth, 2)
+        deep = depth > DEEPEST
+        least = max(int(schema.get("minItems", 0 if places or deep else 1)), len(out))
+        room = 0 if deep else 3 - min(depth, 2)
         most = min(int(schema.get("maxItems", least + room)), least + room)
-        unique = bool(schema.get("uniqueItems"))
         seen = {orjson.dumps(item) for item in out}
         wanted = self._rng.randint(min(least, most), max(least, most) if most >= least else most)
         for _ in range(wanted * TRIES):
@@ -150,7 +142,7 @@ class _Draw:
                 break
             item = self.any(items, depth + 1)
             mark = orjson.dumps(item)
-            if not unique or mark not in seen:
+            if not schema.get("uniqueItems") or mark not in seen:
                 seen.add(mark)
                 out.append(item)
         return out
@@ -179,9 +171,9 @@ class _Draw:
                 if text is not None and least <= len(text) <= most:
                     return text
         text = self._formatted(str(schema.get("format", "")))
-        if text is not None:
-            return text
-        return lexicon.text(self._rng, max(least, min(1, most)), most, chinese=self._chinese)
+        return text or lexicon.text(
+            self._rng, max(least, min(1, most)), most, chinese=self._chinese
+        )
 
     def _formatted(self, name: str) -> str | None:
         rng = self._rng
@@ -207,10 +199,8 @@ class _Draw:
     def _matching(self, pattern: str) -> str | None:
         """A text that the pattern finds a match in, or None for one too rich for this."""
         tree = _parsed(pattern)
-        if tree is None:
-            return None
-        text = "".join(self._part(part) for part in tree)
-        return text if re.search(pattern, text) else None
+        text = "".join(self._part(part) for part in tree or ())
+        return text if tree is not None and re.search(pattern, text) else None
 
     def _part(self, part: tuple[Any, Any]) -> str:
         kind, detail = str(part[0]), part[1]
@@ -218,15 +208,15 @@ class _Draw:
             return chr(detail)
         if kind in ("IN", "NOT_LITERAL", "ANY"):
             return self._character(kind, detail)
-        if kind in ("MAX_REPEAT", "MIN_REPEAT", "POSSESSIVE_REPEAT"):
-            least, most, inner = int(detail[0]), int(detail[1]), detail[2]
+        if kind not in ("MAX_REPEAT", "MIN_REPEAT", "POSSESSIVE_REPEAT", "SUBPATTERN", "BRANCH"):
+            return ""
+        children, count = detail[-1], 1
+        if kind.endswith("REPEAT"):
+            least, most = int(detail[0]), int(detail[1])
             count = self._rng.randint(least, min(most, least + REPEATS))
-            return "".join(self._part(child) for _ in range(count) for child in inner)
-        if kind == "SUBPATTERN":
-            return "".join(self._part(child) for child in detail[-1])
-        if kind == "BRANCH":
-            return "".join(self._part(child) for child in self._rng.choice(detail[1]))
-        return ""
+        elif kind == "BRANCH":
+            children = self._rng.choice(children)
+        return "".join(self._part(child) for _ in range(count) for child in children)
 
     def _character(self, kind: str, detail: Any) -> str:
         if kind == "ANY":
@@ -236,12 +226,9 @@ class _Draw:
         chosen: list[str] = []
         for token, inner in detail:
             name = str(token)
-            if name == "LITERAL":
-                chosen.append(chr(inner))
-            elif name == "RANGE":
-                chosen.extend(
-                    chr(code) for code in range(inner[0], min(inner[1], inner[0] + 500) + 1)
-                )
+            if name in ("LITERAL", "RANGE"):
+                first, last = (inner, inner) if name == "LITERAL" else inner
+                chosen.extend(map(chr, range(first, min(last, first + 500) + 1)))
             elif name == "CATEGORY":
                 chosen.extend(_category(str(inner)))
         if str(detail[0][0]) == "NEGATE":
@@ -279,7 +266,5 @@ def _bounds(schema: Schema, *, whole: bool) -> tuple[float, float]:
         high = math.ceil(below) - 1 if whole else math.nextafter(below, -math.inf)
     spread = max(1000, 10 * (schema.get("multipleOf") or 0))
     if low is None:
-        if high is None:
-            return 0, spread
-        return (0 if high > 0 else high - spread), high
+        low = 0 if high is None or high > 0 else high - spread
     return low, low + spread if high is None else high

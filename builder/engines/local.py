@@ -14,12 +14,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from builder.engines import openai, params, structured
 from builder.engines.exchange import Format
 from builder.engines.openai import OpenAI
-from builder.engines.protocol import Endpoint, Engine, Mode, OnHeaders
+from builder.engines.protocol import Endpoint, Engine, Mode
 from builder.errors import InputError, ProviderError
 from builder.records import Call, Completion, Request
 
@@ -53,14 +53,13 @@ class Local(Engine):
 
     @classmethod
     def problems(cls, endpoint: Endpoint, request: Request) -> list[str]:
-        lines = []
+        lines = params.problems("local", request.params, params.LOCAL, extras=False)
         try:
             weights(endpoint, request.model_name)
-            if importlib.util.find_spec("xllamacpp") is None:
-                raise _missing_engine()
+            _require_engine()
         except InputError as error:
-            lines.append(f"{error.message}. {error.hint}" if error.hint else error.message)
-        return lines + params.problems("local", request.params, params.LOCAL, extras=False)
+            lines.insert(0, f"{error.message}. {error.hint}" if error.hint else error.message)
+        return lines
 
     @classmethod
     def body(cls, endpoint: Endpoint, request: Request, mode: Mode) -> dict[str, Any]:
@@ -74,14 +73,13 @@ class Local(Engine):
         self._starting = asyncio.Lock()
         """Guards `_servers`: a model is loaded once, however many workers ask first."""
 
-    async def __aenter__(self) -> Local:
-        if importlib.util.find_spec("xllamacpp") is None:
-            raise _missing_engine()
+    async def __aenter__(self) -> Self:
+        _require_engine()
         return self
 
     async def __aexit__(self, *failure: object) -> None:
         while self._servers:
-            await self._servers.popitem()[1].close()
+            await self._servers.popitem()[1].__aexit__()
 
     async def complete(self, call: Call) -> Completion:
         file = weights(self.endpoint, call.request.model_name)
@@ -89,67 +87,45 @@ class Local(Engine):
         if served is None:
             async with self._starting:
                 if file not in self._servers:
-                    self._servers[file] = await _Served.start(self.endpoint, file, self.on_headers)
+                    self._servers[file] = await self._start(file)
                 served = self._servers[file]
-        completion = await served.engine.complete(call)
+        completion = await served.complete(call)
         return completion._replace(host="local")
 
-
-class _Served:
-    """A running server and the engine that asks it."""
-
-    def __init__(self, server: Any, engine: OpenAI) -> None:
-        self._server = server
-        self.engine = engine
-
-    @classmethod
-    async def start(cls, endpoint: Endpoint, file: Path, on_headers: OnHeaders | None) -> _Served:
+    async def _start(self, file: Path) -> _Served:
         import asyncio
 
         key = secrets.token_urlsafe(24)
-        server = await asyncio.to_thread(_serve, endpoint, file, key)
-        engine = OpenAI(
-            endpoint=replace(endpoint, base_url=f"{server.listening_address}/v1", api_key=key),
-            format_=FORMAT,
-        )
-        engine.on_headers = on_headers
-        await engine.__aenter__()
-        return cls(server, engine)
-
-    async def close(self) -> None:
-        import asyncio
-
-        await self.engine.__aexit__()
-        server, self._server = self._server, None
-        await asyncio.to_thread(_stop, [server])
-
-
-def _stop(servers: list[Any]) -> None:
-    """Drops the last reference: the server ends with it, and joins its threads."""
-    servers.clear()
+        server = await asyncio.to_thread(_serve, self.endpoint, file, key)
+        address = f"{server.listening_address}/v1"
+        served = _Served(replace(self.endpoint, base_url=address, api_key=key), server)
+        served.on_headers = self.on_headers
+        return await served.__aenter__()
 
 
 def _serve(endpoint: Endpoint, file: Path, key: str) -> Any:
-    """The embedded engine's server with this model, listening."""
     import xllamacpp
 
     slots = int(endpoint.options.get("slots", SLOTS))
     settings = xllamacpp.CommonParams()
     settings.model.path = str(file)
-    settings.model_alias = {file.name}
-    settings.hostnames = ["127.0.0.1"]
-    settings.port = 0
-    settings.api_keys = [key]
-    settings.n_parallel = slots
-    settings.n_ctx = int(endpoint.options.get("n_ctx", CONTEXT)) * slots
     threads = int(endpoint.options.get("threads", 1))
-    settings.cpuparams.n_threads = threads
-    settings.cpuparams_batch.n_threads = threads
-    settings.warmup = False
-    settings.verbosity = -1
-    settings.ui = False
-    settings.endpoint_slots = False
-    settings.cache_ram_mib = 0
+    settings.cpuparams.n_threads = settings.cpuparams_batch.n_threads = threads
+    values = {
+        "model_alias": {file.name},
+        "hostnames": ["127.0.0.1"],
+        "port": 0,
+        "api_keys": [key],
+        "n_parallel": slots,
+        "n_ctx": int(endpoint.options.get("n_ctx", CONTEXT)) * slots,
+        "warmup": False,
+        "verbosity": -1,
+        "ui": False,
+        "endpoint_slots": False,
+        "cache_ram_mib": 0,
+    }
+    for name, value in values.items():
+        setattr(settings, name, value)
     try:
         return xllamacpp.Server(settings)
     except (RuntimeError, OSError, ValueError) as error:
@@ -185,20 +161,19 @@ def _packaged(distribution: str) -> Path:
         files = importlib.metadata.files(distribution) or []
     except importlib.metadata.PackageNotFoundError:
         files = []
-    for file in files:
-        if file.suffix == ".gguf":
-            path = Path(str(file.locate()))
-            if path.is_file():
-                return path
+    for path in (Path(str(file.locate())) for file in files if file.suffix == ".gguf"):
+        if path.is_file():
+            return path
     raise InputError(
         "The weights of local:smollm2 are not installed.", hint=f"Run: {WEIGHTS_COMMAND}"
     )
 
 
-def _missing_engine() -> InputError:
-    return InputError(
-        "The embedded engine is not installed: pip install 'text-dataset-builder[local]'"
-    )
+def _require_engine() -> None:
+    if importlib.util.find_spec("xllamacpp") is None:
+        raise InputError(
+            "The embedded engine is not installed: pip install 'text-dataset-builder[local]'"
+        )
 
 
 def body(endpoint: Endpoint, request: Request, _: Mode) -> dict[str, Any]:
@@ -206,11 +181,8 @@ def body(endpoint: Endpoint, request: Request, _: Mode) -> dict[str, Any]:
     sent = openai.body(endpoint, replace(request, schema=None), "text")
     sent["model"] = Local.canonical_name(request.model_name)
     if request.schema is not None:
-        schema = structured.small(request.schema)
-        sent["response_format"] = {
-            "type": "json_schema",
-            "json_schema": {"name": "answer", "schema": schema},
-        }
+        answer = {"name": "answer", "schema": structured.small(request.schema)}
+        sent["response_format"] = {"type": "json_schema", "json_schema": answer}
     return sent
 
 
@@ -219,4 +191,17 @@ def modes(_: Endpoint, __: Mapping[str, Any]) -> tuple[Mode, ...]:
     return ("json_schema",)
 
 
-FORMAT = Format(path=openai.path, body=body, read=openai.read, modes=modes, seeded=True)
+class _Served(OpenAI):
+    """Asks a running server, which ends with it."""
+
+    format = Format(path=openai.path, body=body, read=openai.read, modes=modes, seeded=True)
+
+    def __init__(self, endpoint: Endpoint, server: object) -> None:
+        super().__init__(endpoint=endpoint)
+        self._servers = [server]
+
+    async def __aexit__(self, *failure: object) -> None:
+        import asyncio
+
+        await super().__aexit__()
+        await asyncio.to_thread(self._servers.clear)  # the last reference: it joins its threads

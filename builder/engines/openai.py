@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Self
 
 from builder.engines import params, structured
-from builder.engines.exchange import (
-    Content,
-    Exchange,
-    Format,
-    tokens,
-)
-from builder.engines.protocol import Endpoint, Engine, Mode
+from builder.engines.exchange import Content, Format, HttpEngine, custom_headers, tokens
+from builder.engines.protocol import Endpoint, Mode
 from builder.errors import TransportError
-from builder.records import Call, Completion, Request, Stop, Usage
+from builder.records import Request, Stop, Usage
 
 OWN = ("openai", "azure")
 """Providers whose params are known to the last one."""
@@ -30,42 +24,6 @@ STOPS: Mapping[str, Stop] = {
 }
 TROUBLE = ("error", "insufficient_system_resource")
 """Stop reasons that tell of the server's trouble, not of the answer."""
-
-
-class OpenAI(Engine):
-    """Chat completions over the SDK's aiohttp backend."""
-
-    @classmethod
-    def problems(cls, endpoint: Endpoint, request: Request) -> list[str]:
-        lines = [] if request.model_name else [f"model {request.model!r} names no model"]
-        extras = endpoint.provider not in OWN
-        return lines + params.problems(
-            endpoint.provider, request.params, params.OPENAI, extras=extras
-        )
-
-    @classmethod
-    def body(cls, endpoint: Endpoint, request: Request, mode: Mode) -> dict[str, Any]:
-        return body(endpoint, request, mode)
-
-    def __init__(self, *, endpoint: Endpoint, format_: Format | None = None) -> None:
-        self.endpoint = endpoint
-        self._format = format_ or FORMAT
-
-    async def __aenter__(self) -> OpenAI:
-        import openai
-
-        from builder.engines.wire import Wire
-
-        self._wire = Wire(self.endpoint, openai, self.on_headers)
-        self._wire.client = _client(self.endpoint, openai, self._wire)
-        self._exchange = Exchange(self.endpoint, self._wire, self._format)
-        return self
-
-    async def __aexit__(self, *failure: object) -> None:
-        await self._wire.close()
-
-    async def complete(self, call: Call) -> Completion:
-        return await self._exchange.complete(call)
 
 
 def body(_: Endpoint, request: Request, mode: Mode) -> dict[str, Any]:
@@ -85,14 +43,11 @@ def body(_: Endpoint, request: Request, mode: Mode) -> dict[str, Any]:
 
 def json_schema(schema: Mapping[str, Any]) -> dict[str, Any]:
     """The response format that carries a schema; strict where strictness can express it."""
-    if structured.is_closed(schema):
-        return {
-            "type": "json_schema",
-            "json_schema": {"name": "answer", "strict": True, "schema": structured.strict(schema)},
-        }
+    closed = structured.is_closed(schema)
+    sent = structured.strict(schema) if closed else dict(schema)
     return {
         "type": "json_schema",
-        "json_schema": {"name": "answer", "strict": False, "schema": dict(schema)},
+        "json_schema": {"name": "answer", "strict": closed, "schema": sent},
     }
 
 
@@ -127,12 +82,10 @@ def read(payload: Mapping[str, Any]) -> Content:
     refusal = message.get("refusal")
     if isinstance(refusal, str) and refusal:
         stop, text = "refusal", refusal
-    if text is None:
-        if stop == "end":
-            raise TransportError("The reply holds no text")
-        text = ""
+    if text is None and stop == "end":
+        raise TransportError("The reply holds no text")
     return Content(
-        text=text,
+        text=text or "",
         stop=stop,
         stop_reason=reason,
         usage=_usage(payload.get("usage")),
@@ -156,8 +109,7 @@ def _usage(usage: object) -> Usage:
     sent = tokens(usage.get("prompt_tokens"))
     details = usage.get("prompt_tokens_details")
     cached = tokens(details.get("cached_tokens")) if isinstance(details, dict) else None
-    if cached is None:
-        cached = tokens(usage.get("prompt_cache_hit_tokens"))
+    cached = tokens(usage.get("prompt_cache_hit_tokens")) if cached is None else cached
     if cached is not None and (sent is None or cached > sent):
         cached = None
     return Usage(sent, tokens(usage.get("completion_tokens")), cached)
@@ -166,13 +118,32 @@ def _usage(usage: object) -> Usage:
 FORMAT = Format(path=path, body=body, read=read, modes=modes)
 
 
-def _client(endpoint: Endpoint, sdk: Any, wire: Any) -> Any:
+class OpenAI(HttpEngine):
+    """Chat completions over the SDK's aiohttp backend."""
+
+    format = FORMAT
+
+    @classmethod
+    def problems(cls, endpoint: Endpoint, request: Request) -> list[str]:
+        lines = [] if request.model_name else [f"model {request.model!r} names no model"]
+        extras = endpoint.provider not in OWN
+        return lines + params.problems(
+            endpoint.provider, request.params, params.OPENAI, extras=extras
+        )
+
+    async def __aenter__(self) -> Self:
+        import openai
+
+        return self._open(openai, _client)
+
+
+def _client(endpoint: Endpoint, sdk: Any, http_client: object) -> object:
     """The SDK's client. Servers other than the SDK's own get none of its account headers."""
     common: dict[str, Any] = {
         "api_key": endpoint.api_key or "none",
         "max_retries": 0,
         "timeout": endpoint.timeout,
-        "http_client": wire.http_client(),
+        "http_client": http_client,
     }
     if endpoint.options.get("api_version"):
         return sdk.AsyncAzureOpenAI(
@@ -181,10 +152,6 @@ def _client(endpoint: Endpoint, sdk: Any, wire: Any) -> Any:
             **common,
         )
     if endpoint.provider != "openai":
-        names = [
-            line.partition(":")[0].strip()
-            for line in os.environ.get("OPENAI_CUSTOM_HEADERS", "").split("\n")
-        ]
-        hidden = [*filter(None, names), "OpenAI-Organization", "OpenAI-Project"]
+        hidden = [*custom_headers("OPENAI"), "OpenAI-Organization", "OpenAI-Project"]
         common["default_headers"] = dict.fromkeys(hidden, sdk.Omit())
     return sdk.AsyncOpenAI(base_url=endpoint.base_url, **common)

@@ -18,30 +18,24 @@ Check = Callable[[Any], str]
 """The empty string for a good value, else what was expected."""
 
 
-def number(low: float = -math.inf, high: float = math.inf) -> Check:
+def number(low: float = -math.inf, high: float = math.inf, *, whole: bool = False) -> Check:
     """A check for a finite number within the bounds."""
-    bounds = f" from {low:g} to {high:g}" if math.isfinite(high) else ""
-    bounds = bounds or (f" of at least {low:g}" if math.isfinite(low) else "")
+    least = f" of at least {low}" if math.isfinite(low) else ""
+    expected = f"a{' whole' if whole else ''} number"
+    expected += f" from {low} to {high}" if math.isfinite(high) else least
+    others = (bool, float) if whole else (bool,)
 
     def check(value: object) -> str:
-        if not isinstance(value, int | float) or isinstance(value, bool):
-            return f"a number{bounds}"
-        return "" if math.isfinite(value) and low <= value <= high else f"a number{bounds}"
+        if not isinstance(value, int | float) or isinstance(value, others):
+            return expected
+        return "" if low <= value <= high and abs(value) < math.inf else expected
 
     return check
 
 
-def integer(low: int, high: int | None = None) -> Check:
+def integer(low: int, high: float = math.inf) -> Check:
     """A check for a whole number within the bounds."""
-    bounds = f"of at least {low}" if high is None else f"from {low} to {high}"
-
-    def check(value: object) -> str:
-        if not isinstance(value, int) or isinstance(value, bool):
-            return f"a whole number {bounds}"
-        good = low <= value and (high is None or value <= high)
-        return "" if good else f"a whole number {bounds}"
-
-    return check
+    return number(low, high, whole=True)
 
 
 def word(*known: str) -> Check:

@@ -7,13 +7,12 @@ carries (no network). An unknown price is None, never 0. Engines that run here a
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
 
 from builder.engines.protocol import Endpoint
-from builder.project.settings import Prices
 from builder.records import Usage
 
 FREE = ("local", "fake")
@@ -58,9 +57,12 @@ def lookup(endpoint: Endpoint, model: str) -> Price | None:
     """The price of the provider's model, or None when nobody knows it."""
     if endpoint.protocol in FREE:
         return Price(0.0, 0.0, 0.0, 0.0)
-    if endpoint.usd_per_million is not None:
-        return _written(endpoint.usd_per_million)
-    if endpoint.provider not in PUBLIC and _is_here(endpoint.base_url):
+    million = endpoint.usd_per_million
+    if million is not None:
+        rate = million.input / 1e6
+        cached = rate if million.cached is None else million.cached / 1e6
+        return Price(rate, million.output / 1e6, cached, rate)
+    if endpoint.provider not in PUBLIC and endpoint.is_loopback:
         return None
     return _listed(endpoint.provider, endpoint.base_url, model)
 
@@ -78,21 +80,8 @@ def estimate(
     return input_tokens * price.input + output_tokens * price.output
 
 
-def _is_here(base_url: str | None) -> bool:
-    name = urlsplit(base_url or "").hostname or ""
-    return name in ("localhost", "::1") or name.startswith("127.")
-
-
-def _written(prices: Prices) -> Price:
-    """The project's own prices, by the token."""
-    rate = prices.input / 1e6
-    cached = rate if prices.cached is None else prices.cached / 1e6
-    return Price(rate, prices.output / 1e6, cached, rate)
-
-
 @lru_cache(maxsize=256)
 def _listed(provider: str, base_url: str | None, model: str) -> Price | None:
-    """The price in the list that is installed, looked up once per model."""
     from genai_prices import Usage as Counted
     from genai_prices import calc_price
 
@@ -106,11 +95,9 @@ def _listed(provider: str, base_url: str | None, model: str) -> Price | None:
         return calc_price(counted, model, **where)
 
     for where in ({"provider_id": provider}, {"provider_api_url": base_url or ""}):
-        try:
+        with suppress(LookupError):
             listed = calculate(PROBE, 0, 0, 0, **where)
-        except LookupError:
-            continue
-        break
+            break
     else:
         return None
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol, Self
+from urllib.parse import urlsplit
 
 from builder.project.settings import Prices
 from builder.records import Call, Completion, Request
@@ -43,6 +44,12 @@ class Endpoint:
     """The project's folder, where relative paths begin."""
     written: str = ""
     """The model's name as a person wrote it, where its canonical name says less."""
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether it is on this machine, where no proxy belongs in between."""
+        name = urlsplit(self.base_url or "").hostname or ""
+        return name in ("localhost", "::1") or name.startswith("127.")
 
 
 class Engine(Protocol):

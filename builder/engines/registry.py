@@ -17,7 +17,6 @@ from builder.project.settings import Provider
 
 ENGINES: PlugPoint[type[Engine]] = PlugPoint("engine", "builder.engines", Engine)
 NOTHING = Provider()
-"""What a project says that says nothing of a provider."""
 
 
 class Preset(NamedTuple):
@@ -43,8 +42,6 @@ PRESETS: Mapping[str, Preset] = {
     "local": Preset(None, None, "local"),
     "fake": Preset(None, None, "fake"),
 }
-ADDRESSED = ("openai", "anthropic")
-"""Protocols that need an address; others of ours answer here, and foreign ones know their own."""
 
 LOCAL_SLOTS = 2
 OPTIONS: Mapping[str, Mapping[str, Check]] = {
@@ -86,11 +83,11 @@ def endpoint(
             hint="Known: " + ", ".join(ENGINES.names()) + ".",
         )
     options = settings.model_extra or {}
-    if protocol in ADDRESSED:
-        address: str | None = _address(provider, preset, settings, environ, where)
-    else:
-        slots = options.get("slots", LOCAL_SLOTS) if protocol == "local" else concurrency
-        address, concurrency = settings.base_url, min(concurrency, slots)
+    address = settings.base_url
+    if protocol in ("openai", "anthropic"):
+        address = _address(provider, preset, settings, environ, where)
+    elif protocol == "local":
+        concurrency = min(concurrency, options.get("slots", LOCAL_SLOTS))
     key_env = settings.api_key_env or preset.api_key_env
     return Endpoint(
         provider=provider,
@@ -128,7 +125,6 @@ def check_options(provider: str, settings: Provider) -> None:
 
 
 def _unknown(provider: str, settings: Provider, where: str) -> Preset:
-    """The preset of a name of the project's own."""
     if settings.base_url:
         return Preset(None, None)
     if provider in ENGINES:
@@ -150,11 +146,9 @@ def _address(
     from_environ = environ.get(preset.base_url_env or "", "").strip()
     address = str(settings.base_url or from_environ or preset.base_url or "").rstrip("/")
     if not address:
+        variable = f"{preset.base_url_env}, or " if preset.base_url_env else ""
         raise InputError(
-            f"Provider {provider!r} has no base_url",
-            hint=f"Set {preset.base_url_env}, or base_url in {where}."
-            if preset.base_url_env
-            else f"Set base_url in {where}.",
+            f"Provider {provider!r} has no base_url", hint=f"Set {variable}base_url in {where}."
         )
     parts = urlsplit(address)
     if parts.scheme not in ("http", "https") or not parts.hostname:
@@ -176,18 +170,14 @@ def _address(
 def _key(
     provider: str, name: str | None, environ: Mapping[str, str], *, required: bool
 ) -> str | None:
-    if name is None:
-        return None
-    key = environ.get(name, "").strip()
-    if not key:
-        if required:
-            raise InputError(
-                f"{name} is not set: provider {provider!r} needs a key",
-                hint=f"Run `export {name}=…`, or put it into the project's .env file.",
-            )
-        return None
+    key = environ.get(name or "", "").strip()
+    if name and required and not key:
+        raise InputError(
+            f"{name} is not set: provider {provider!r} needs a key",
+            hint=f"Run `export {name}=…`, or put it into the project's .env file.",
+        )
     if not key.isascii() or not key.isprintable() or " " in key:
         raise InputError(
             f"{name} holds characters that no key has", hint="Copy the key again, as plain text."
         )
-    return key
+    return key or None

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from functools import lru_cache
+from contextlib import suppress
+from functools import lru_cache, partial
 from typing import Any
 
 import orjson
@@ -40,7 +41,8 @@ PLAIN_KEYS = frozenset(["type", "description", "enum", "const", "format"])
 FORMATS = frozenset(
     ["date-time", "time", "date", "duration", "email", "hostname", "ipv4", "ipv6", "uuid"]
 )
-ANTHROPIC_FORMATS = FORMATS | {"uri"}
+PARTS = ("anyOf", "oneOf", "allOf", "properties", "items", "additionalProperties")
+"""Keywords that hold schemas."""
 SILENT = frozenset(
     ["title", "default", "examples", "discriminator", "$defs", "definitions", "deprecated"]
 )
@@ -60,34 +62,27 @@ def strict(schema: Mapping[str, Any]) -> Schema:
     A property with a default is required without becoming nullable: null would be no valid
     value of it. Treat the result as read-only, it is shared between calls.
     """
-    return _strict(orjson.dumps(schema))
+    return _turned(orjson.dumps(schema), STRICT)
 
 
 def constrained(schema: Mapping[str, Any]) -> Schema:
     """The schema as Anthropic takes it: bounds and patterns move into descriptions."""
-    return _constrained(orjson.dumps(schema))
+    return _turned(orjson.dumps(schema), CONSTRAINED)
 
 
 def small(schema: Mapping[str, Any]) -> Schema:
     """The schema for the embedded model's grammar: bounded texts, no keyword it chokes on."""
-    return _small(orjson.dumps(schema))
+    return _turned(orjson.dumps(schema), _shrink)
 
 
-@lru_cache(maxsize=256)
-def _strict(source: bytes) -> Schema:
-    return _rooted(orjson.loads(source), lambda node: _tidy(node, STRICT_KEYS, FORMATS, every=True))
-
-
-@lru_cache(maxsize=256)
-def _constrained(source: bytes) -> Schema:
-    return _rooted(
-        orjson.loads(source), lambda node: _tidy(node, PLAIN_KEYS, ANTHROPIC_FORMATS, every=False)
-    )
-
-
-@lru_cache(maxsize=256)
-def _small(source: bytes) -> Schema:
-    return _rooted(orjson.loads(source), _shrink)
+@lru_cache(maxsize=512)
+def _turned(source: bytes, turn: Callable[[object], Schema]) -> Schema:
+    """The turned schema; a root that is a reference is written out, as providers ask."""
+    schema = orjson.loads(source)
+    root = turn(jsonschema.unwrap(schema))
+    if definitions := schema.get("$defs"):
+        root["$defs"] = {name: turn(node) for name, node in definitions.items()}
+    return root
 
 
 @lru_cache(maxsize=256)
@@ -145,18 +140,17 @@ class ModeFallback:
             if self._scouted:
                 import asyncio
 
-                try:
+                with suppress(TimeoutError):
                     await asyncio.wait_for(self._found.wait(), self.PATIENCE)
-                except TimeoutError:
-                    self._found.set()
+                self._found.set()
             self._scouted = True
         return self._modes[0]
 
     def step_down(self, refused: Mode) -> Mode | None:
         """The next mode after one that the endpoint refused; None when there is none left."""
+        if self._modes == (refused,):
+            return None
         if self._modes[0] == refused:
-            if len(self._modes) == 1:
-                return None
             self._modes = self._modes[1:]
         return self._modes[0]
 
@@ -165,22 +159,11 @@ class ModeFallback:
         self._found.set()
 
 
-def _rooted(schema: Schema, turn: Callable[[Schema], Schema]) -> Schema:
-    """The turned schema; a root that is a reference is written out, as providers ask."""
-    definitions = schema.get("$defs", {})
-    root = turn(jsonschema.unwrap(schema))
-    if definitions:
-        root["$defs"] = {name: turn(node) for name, node in definitions.items()}
-    return root
-
-
-def _nodes(value: object) -> Iterable[Schema]:
+def _nodes(value: dict[str, Any] | list[Any]) -> Iterable[Schema]:
     if isinstance(value, dict):
         yield value
-        for child in value.values():
-            yield from _nodes(child)
-    elif isinstance(value, list):
-        for child in value:
+    for child in [*value.values()] if isinstance(value, dict) else value:
+        if isinstance(child, dict | list):
             yield from _nodes(child)
 
 
@@ -188,16 +171,13 @@ def _tidy(source: object, keys: frozenset[str], formats: frozenset[str], *, ever
     """One node with only the given keywords; what else it says goes into its description, as JSON."""
     if not isinstance(source, dict):
         return {}
-
-    def turn(child: object) -> Schema:
-        return _tidy(child, keys, formats, every=every)
-
+    turn = partial(_tidy, keys=keys, formats=formats, every=every)
     node = _merged(source)
     out: Schema = {}
     described: Schema = {}
     for key, value in node.items():
         if key in PARTS:
-            out["anyOf" if key == "oneOf" else key] = PARTS[key](value, turn)
+            out["anyOf" if key == "oneOf" else key] = _turn_parts(key, value, turn)
         elif _is_kept(key, value, keys, formats):
             out[key] = value
         elif key not in SILENT:
@@ -207,48 +187,32 @@ def _tidy(source: object, keys: frozenset[str], formats: frozenset[str], *, ever
         out["additionalProperties"] = False
         out["required"] = list(out["properties"]) if every else out.get("required", [])
     if described:
-        out["description"] = (
-            f"{out.get('description', '')} {orjson.dumps(described).decode()}".strip()
-        )
+        rest = orjson.dumps(described).decode()
+        out["description"] = f"{out.get('description', '')} {rest}".strip()
     if "$ref" in out and len(out) > 1:
         out["anyOf"] = [{"$ref": out.pop("$ref")}]
     return out
 
 
-def _each(value: list[object], turn: Callable[[object], Schema]) -> object:
-    return [turn(child) for child in value]
+STRICT = partial(_tidy, keys=STRICT_KEYS, formats=FORMATS, every=True)
+CONSTRAINED = partial(_tidy, keys=PLAIN_KEYS, formats=FORMATS | {"uri"}, every=False)
 
 
-def _named(value: dict[str, object], turn: Callable[[object], Schema]) -> object:
-    return {name: turn(child) for name, child in value.items()}
-
-
-def _one(value: object, turn: Callable[[object], Schema]) -> object:
+def _turn_parts(key: str, value: Any, turn: Callable[[object], Schema]) -> object:
+    """What a keyword of PARTS holds, each schema in it turned."""
+    if isinstance(value, list):
+        return [turn(child) for child in value]
+    if key == "properties":
+        return {name: turn(child) for name, child in value.items()}
     return turn(value) if isinstance(value, dict) else value
 
 
-PARTS: Mapping[str, Callable[..., object]] = {
-    "anyOf": _each,
-    "oneOf": _each,
-    "allOf": _each,
-    "properties": _named,
-    "items": _one,
-    "additionalProperties": _one,
-}
-"""Keywords that hold schemas, and how those are reached."""
-
-
 def _is_kept(key: str, value: object, keys: frozenset[str], formats: frozenset[str]) -> bool:
-    """Whether the provider takes this keyword with this value."""
     if key in ("$ref", "required") or (key == "minItems" and value in (0, 1)):
         return True
-    return key in keys and not _refused(key, value, formats)
-
-
-def _refused(key: str, value: object, formats: frozenset[str]) -> bool:
-    if key == "format":
-        return value not in formats
-    return key == "pattern" and LOOKAROUND.search(str(value)) is not None
+    if key not in keys or (key == "format" and value not in formats):
+        return False
+    return key != "pattern" or LOOKAROUND.search(str(value)) is None
 
 
 def _merged(node: Schema) -> Schema:
@@ -259,23 +223,18 @@ def _merged(node: Schema) -> Schema:
     if "prefixItems" in node:
         node = dict(node)
         places = node.pop("prefixItems")
-        node["items"] = {"anyOf": places}
-        node.update(minItems=len(places), maxItems=len(places))
+        node.update(items={"anyOf": places}, minItems=len(places), maxItems=len(places))
     return node
 
 
 def _shrink(node: object) -> Schema:
     if not isinstance(node, dict):
         return {}
-    out = {key: value for key, value in _merged(node).items() if key not in SILENT}
-    for key in ("anyOf", "oneOf", "allOf"):
-        if key in out:
-            out[key] = [_shrink(child) for child in out[key]]
-    if "properties" in out:
-        out["properties"] = {name: _shrink(child) for name, child in out["properties"].items()}
-    for key in ("items", "additionalProperties"):
-        if isinstance(out.get(key), dict):
-            out[key] = _shrink(out[key])
+    out: Schema = {
+        key: _turn_parts(key, value, _shrink) if key in PARTS else value
+        for key, value in _merged(node).items()
+        if key not in SILENT
+    }
     if out.get("type") == "string" and "enum" not in out and "const" not in out:
         _shrink_text(out)
     elif out.get("type") == "array":

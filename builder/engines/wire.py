@@ -26,7 +26,6 @@ from builder.errors import EngineError, ProviderError, TransportError
 BODY_LIMIT = 4 * 2**20
 """Bytes of a reply, decompressed: far beyond what any model writes in one answer."""
 
-LENGTH = b"content-length"
 ABOUT_US = b"x-stainless-"
 """How headers begin in which an SDK tells of this machine; nobody asked for them."""
 ONCE = frozenset(("idempotency-key", "transfer-encoding"))
@@ -82,7 +81,7 @@ class Wire:
     def http_client(self) -> httpx2.AsyncClient:
         """The SDK's aiohttp-backed HTTP client with our limits."""
         most = self._endpoint.concurrency + 8
-        here = is_loopback(self._endpoint)
+        here = self._endpoint.is_loopback
         in_the_clear = here and urlsplit(self._endpoint.base_url or "").scheme == "http"
         client: httpx2.AsyncClient = self._sdk.DefaultAioHttpClient(
             timeout=self._endpoint.timeout,
@@ -181,18 +180,14 @@ class Wire:
             if isinstance(cause, NO_ADDRESS):
                 return ProviderError(f"base_url {self._endpoint.base_url} is no http address")
         name, words = type(causes[-1]).__name__, excerpt(str(causes[-1]), self._redact)
-        doubt = f"Is base_url {self._endpoint.base_url} right?"
+        hint = "" if self._reached else f"Is base_url {self._endpoint.base_url} right?"
         refused = any(isinstance(cause, ConnectionRefusedError) for cause in causes)
-        absent = refused and is_loopback(self._endpoint)
+        absent = refused and self._endpoint.is_loopback
         return TransportError(
             f"No reply from {who} at {self.host}: {name}: {words}",
             free=any(isinstance(cause, aiohttp.ClientConnectorError) for cause in causes),
             absent=absent,
-            hint=""
-            if self._reached
-            else f"Is {who} running? Start it. {doubt}"
-            if absent
-            else doubt,
+            hint=f"Is {who} running? Start it. {hint}" if absent and hint else hint,
         )
 
     async def close(self) -> None:
@@ -201,7 +196,6 @@ class Wire:
 
 
 async def _strip_machine_headers(request: httpx2.Request) -> None:
-    """Takes out what the SDK tells of this machine."""
     sent = request.headers.raw
     headers = [(name, value) for name, value in sent if not name.lower().startswith(ABOUT_US)]
     if len(headers) < len(sent):
@@ -210,11 +204,14 @@ async def _strip_machine_headers(request: httpx2.Request) -> None:
 
 def _bare(request: httpx2.Request) -> httpx2.Request:
     """The request without its body and the headers of that."""
-    headers = [(name, value) for name, value in request.headers.raw if name.lower() != LENGTH]
     return httpx2.Request(
         request.method,
         request.url,
-        headers=headers,
+        headers=[
+            (name, value)
+            for name, value in request.headers.raw
+            if name.lower() != b"content-length"
+        ],
         stream=httpx2.ByteStream(b""),
         extensions=request.extensions,
     )
@@ -229,12 +226,6 @@ def host_of(endpoint: Endpoint) -> str:
     address = urlsplit(endpoint.base_url or "")
     port = address.port or (80 if address.scheme == "http" else 443)
     return f"{address.hostname}:{port}"
-
-
-def is_loopback(endpoint: Endpoint) -> bool:
-    """Whether the endpoint is on this machine, where no proxy belongs in between."""
-    name = urlsplit(endpoint.base_url or "").hostname or ""
-    return name in ("localhost", "::1") or name.startswith("127.")
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

@@ -1,4 +1,7 @@
-"""A completion as one record of the store, and back; each record bears the checksums of its fields."""
+"""A completion as one record of the store, and back; each record bears the checksums of its fields.
+
+The format of the store's tables stands here too, version by version.
+"""
 
 from __future__ import annotations
 
@@ -51,6 +54,23 @@ DETAILS = (
 """What else is known of a reply. The checksum of the others is null where all have their default."""
 
 _PLAIN = ("answer", "online", "", "")
+_FIRST = ", ".join(f"{name} {type_}" for name, type_ in (*JUDGED, SENT))
+_ADDED = "".join(
+    f"ALTER TABLE {table} ADD COLUMN {name} {type_};"
+    for table in ("completions", "attempts")
+    for name, type_ in DETAILS
+)
+MIGRATIONS: tuple[str, ...] = (
+    f"""
+    CREATE TABLE completions (id INTEGER PRIMARY KEY, {_FIRST});
+    CREATE UNIQUE INDEX completions_key ON completions (digest, repeat, try);
+    CREATE TABLE attempts (id INTEGER PRIMARY KEY, {_FIRST});
+    CREATE INDEX attempts_key ON attempts (digest, repeat, try);
+    """,
+    _ADDED,
+)
+"""Entry n brings a store of version n to version n + 1; PRAGMA user_version counts them."""
+APPLICATION = 0x54445342  # "TDSB"
 
 
 class DamagedRecordError(ValueError):
@@ -59,6 +79,14 @@ class DamagedRecordError(ValueError):
     def __init__(self, key: Key) -> None:
         super().__init__(str(key))
         self.key = key
+
+
+def script(version: int) -> str:
+    """The SQL that brings a store of this version to the next one, whole or not at all."""
+    return (
+        f"BEGIN IMMEDIATE; {MIGRATIONS[version]} PRAGMA application_id = {APPLICATION}; "
+        f"PRAGMA user_version = {version + 1}; COMMIT;"
+    )
 
 
 def names(columns: Sequence[Column]) -> str:

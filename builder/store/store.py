@@ -14,25 +14,23 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal
 
 from builder.errors import StoreError
 from builder.records import Completion, Key
 from builder.store import codec, counter
-from builder.store.codec import DETAILS, JUDGED, SENT, DamagedRecordError
-from builder.store.migrations import MIGRATIONS, script
 
 TOGETHER = 500
 """Keys that are looked up in one query."""
 
-_JUDGED = codec.names(JUDGED)
-_ALL = codec.names((*JUDGED, SENT, *DETAILS))
+_JUDGED = codec.names(codec.JUDGED)
+_ALL = codec.names((*codec.JUDGED, codec.SENT, *codec.DETAILS))
 _ALL_OF_FIRST = f"{_JUDGED}, sent, 'answer', 'online', '', '', NULL"
 """The same of a store of version 1 that is only read, and so not migrated."""
-_INSERT = f"({_ALL}) VALUES ({', '.join('?' * len((*JUDGED, SENT, *DETAILS)))})"
+_INSERT = f"({_ALL}) VALUES ({', '.join('?' * len((*codec.JUDGED, codec.SENT, *codec.DETAILS)))})"
 _KEY = "digest = ? AND repeat = ? AND try = ?"
 
 Table = Literal["completions", "attempts"]
@@ -82,10 +80,7 @@ class Store:
         version: int = self._db.execute("PRAGMA user_version").fetchone()[0]
         columns = _ALL if version > 1 else _ALL_OF_FIRST
         for record in self._select(f"SELECT {columns} FROM completions WHERE {_KEY}", key):
-            try:
-                return codec.whole_completion_of(record)
-            except DamagedRecordError as error:
-                self._drop_or_raise(error)
+            return self._sound(record, codec.whole_completion_of)
         return None
 
     def keys(self) -> Iterator[Key]:
@@ -109,7 +104,7 @@ class Store:
         query = f"SELECT {_JUDGED} FROM attempts WHERE {_KEY} ORDER BY id"
         for record in self._select(query, key):
             # A damaged one shows no text any more, but it was asked for and counts as such.
-            with suppress(DamagedRecordError):
+            with suppress(codec.DamagedRecordError):
                 attempts.append(codec.completion_of(record))
         return attempts
 
@@ -187,19 +182,20 @@ class Store:
         finally:
             self._db.text_factory = str
 
-    def _sound(self, record: Sequence[Any]) -> Completion | None:
+    def _sound(
+        self,
+        record: Sequence[Any],
+        read: Callable[[Sequence[Any]], Completion] = codec.completion_of,
+    ) -> Completion | None:
         """The completion of a record; None for a damaged one, which whoever writes drops."""
         try:
-            return codec.completion_of(record)
-        except DamagedRecordError as error:
-            self._drop_or_raise(error)
+            return read(record)
+        except codec.DamagedRecordError as error:
+            if not self._repairs:
+                raise DamagedError(self.path, error.key) from error
+            self.dropped.append(error.key)
+            self.drop([error.key])
         return None
-
-    def _drop_or_raise(self, error: DamagedRecordError) -> None:
-        if not self._repairs:
-            raise DamagedError(self.path, error.key) from error
-        self.dropped.append(error.key)
-        self.drop([error.key])
 
     @contextmanager
     def _guard(self) -> Iterator[None]:
@@ -229,16 +225,13 @@ def reading(path: Path, *, check: bool = False) -> Iterator[Store]:
         counter.compare(path, noted, 0)
         yield Store(path, None)
         return
-    db = _connect(path, write=False)
-    try:
+    with closing(_connect(path, write=False)) as db:
         store = Store(path, db if _has_tables(db, path) else None)
         if check:
             store.check()
         if noted:
             store.check_count(noted)
         yield store
-    finally:
-        db.close()
 
 
 @contextmanager
@@ -255,14 +248,11 @@ def writing(path: Path) -> Iterator[Store]:
     noted = counter.read(path)
     if not path.is_file() or not path.stat().st_size:
         counter.compare(path, noted, 0)
-    db = _connect(path, write=True)
-    try:
+    with closing(_connect(path, write=True)) as db:
         store = Store(path, db, repairs=True)
         store.check()
         store.check_count(noted)
         yield store
-    finally:
-        db.close()
 
 
 def _connect(path: Path, *, write: bool) -> sqlite3.Connection:
@@ -289,9 +279,9 @@ def _prepare(db: sqlite3.Connection, path: Path, *, write: bool) -> None:
     # A look-up of some hundred keys would have newer versions index the whole store first.
     db.execute("PRAGMA automatic_index = OFF")
     version: int = db.execute("PRAGMA user_version").fetchone()[0]
-    if version > len(MIGRATIONS):
+    if version > len(codec.MIGRATIONS):
         raise StoreError(
-            f"{path} was written by a later version (format {version}, this one knows {len(MIGRATIONS)})",
+            f"{path} was written by a later version (format {version}, this one knows {len(codec.MIGRATIONS)})",
             hint="upgrade text-dataset-builder",
         )
     if not write:
@@ -300,16 +290,15 @@ def _prepare(db: sqlite3.Connection, path: Path, *, write: bool) -> None:
         return
     db.execute("PRAGMA journal_mode = WAL")
     db.execute("PRAGMA synchronous = FULL")
-    for number in range(version, len(MIGRATIONS)):
-        db.executescript(script(number))
+    for number in range(version, len(codec.MIGRATIONS)):
+        db.executescript(codec.script(number))
 
 
 def _has_tables(db: sqlite3.Connection, path: Path) -> bool:
     """False for a file whose writer was killed before it made a table. StoreError for another's."""
     if db.execute("PRAGMA user_version").fetchone()[0]:
         return True
-    tables = db.execute("SELECT name FROM sqlite_master").fetchall()
-    if tables:
+    if db.execute("SELECT name FROM sqlite_master").fetchall():
         raise _damaged(path, "it holds tables that are none of a store")
     return False
 
