@@ -162,8 +162,7 @@ class Drawer:
         data = json.dumps(content, ensure_ascii=False, sort_keys=True, default=str).encode()
         digest = _digest(data)
         file = self.fits / f"{digest.hex()}.npz"
-        arrays = _kept(file)
-        if arrays is None:
+        if (arrays := _kept(file)) is None:
             rng = np.random.default_rng(int.from_bytes(digest, "big"))
             arrays = samplers.sampler(name).fit(table, options, rng)
             _keep(file, arrays)

@@ -288,8 +288,7 @@ def make(
 
 
 def _text(project: Project, name: str, parts: Sequence[ScenarioPlan]) -> tuple[str, ...] | None:
-    fields = project.dataset_settings(name).text
-    if fields is None:
+    if (fields := project.dataset_settings(name).text) is None:
         return None
     known = {column for part in parts for column in part.scenario.schema.columns}
     for field_name in fields:
@@ -350,8 +349,7 @@ def _shared(scenario: Scenario, source: spread.Source, rows: Rows) -> spread.Sha
             f"more than the total of {rows.total}",
             place=place,
         )
-    wanted = rows.total or each * combinations
-    if wanted > spread.MAX_ROWS:
+    if (wanted := rows.total or each * combinations) > spread.MAX_ROWS:
         raise InputError(
             f"{wanted:,} rows; a scenario has at most {spread.MAX_ROWS:,}",
             place=place,

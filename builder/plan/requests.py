@@ -126,8 +126,7 @@ def _placed(project: Project, provider: str, error: InputError, place: Place | N
 
 def _spot(project: Project, scenario: Scenario, provider: str, problem: str) -> Place | None:
     """Where the param or setting stands that an engine's complaint begins with."""
-    setting = re.match(r"(\w+)\.(\w+):", problem)
-    if setting is None:
+    if (setting := re.match(r"(\w+)\.(\w+):", problem)) is None:
         return None
     kind, word = setting.groups()
     if kind != "params":

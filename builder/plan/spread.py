@@ -113,8 +113,7 @@ def share(source: Source, rows: Rows, mask: Mask | None = None) -> Shared:
     if not rows.least:
         return _smallest(source, rows.total, mask, first=0)
     floor = _each(source, rows.least, mask)
-    left = rows.total - len(floor.index)
-    if left <= 0:
+    if (left := rows.total - len(floor.index)) <= 0:
         return floor
     others = _smallest(source, left, mask, first=rows.least)
     return Shared(

@@ -292,8 +292,7 @@ class _Line(NamedTuple):
         table = tables.load(path, place=self.place("table"))
         column = str(spec.get("value", next(iter(table.columns))))
         table.column(column, place=self.place("value"))
-        weights = spec.get("weight")
-        if weights is not None:
+        if (weights := spec.get("weight")) is not None:
             table.column(str(weights), place=self.place("weight"))
         values: dict[str, Value] = {}
         for number, record in enumerate(table.records()):

@@ -240,8 +240,7 @@ class _Line(NamedTuple):
 
     def by(self, words: Mapping[str, Data], table: Table) -> tuple[str, str] | None:
         """Axis and column of the table that must agree; None where `by` is not there."""
-        by = words.get("by")
-        if by is None:
+        if (by := words.get("by")) is None:
             return None
         axis, column = next(iter(by.items())) if isinstance(by, dict) and len(by) == 1 else (by, by)
         if axis not in self.axis_names:

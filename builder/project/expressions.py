@@ -134,8 +134,7 @@ def _node_place(node: ast.AST, place: Place, source: str) -> Place:
 
 
 def _unknown(name: str, names: Names, at: Place) -> InputError:
-    axis = names.holding(name)
-    if axis:
+    if axis := names.holding(name):
         return InputError(
             f"{name!r} is a value of {axis!r}: write {name!r} with its quotes", place=at
         )

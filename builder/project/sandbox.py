@@ -124,8 +124,7 @@ class Environment(ImmutableSandboxedEnvironment):
         return True
 
     def wrap_str_format(self, value: Any) -> Callable[..., str] | None:
-        wrapped = super().wrap_str_format(value)
-        if wrapped is not None:
+        if (wrapped := super().wrap_str_format(value)) is not None:
             _check_widths(value.__self__)
         return wrapped
 
@@ -174,8 +173,7 @@ def _checked(filter_: Callable[..., Any], check: Callable[..., Any]) -> Callable
 
     def checked(*args: object, **kwargs: object) -> object:
         context, values = (args[:1], args[1:]) if passed else ((), args)
-        changed = check(*values, **kwargs)
-        if changed is not None:
+        if (changed := check(*values, **kwargs)) is not None:
             values = (changed, *values[1:])
         return filter_(*context, *values, **kwargs)
 

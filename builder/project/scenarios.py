@@ -260,8 +260,7 @@ def _given(document: Document, path: KeyPath, value: Data, root: Path) -> Data:
 
 def _reference(scenario: Scenario, root: Path) -> tables.Table | None:
     """The table of `expect: {drift: {table: …}}`, which shares a column with the rows."""
-    name = scenario.words.expect.get("drift", {}).get(expect.TABLE)
-    if name is None:
+    if (name := scenario.words.expect.get("drift", {}).get(expect.TABLE)) is None:
         return None
     path = ("expect", "drift", expect.TABLE)
     place = scenario.document.place(path)

@@ -152,8 +152,7 @@ class Project:
             raise InputError(f"no folder {str(start)!r}", hint="--project names a folder")
         for folder in (here, *here.parents):
             file = folder / "pyproject.toml"
-            table = _read(file) if file.is_file() else None
-            if table is not None:
+            if (table := _read(file) if file.is_file() else None) is not None:
                 return cls(folder, _settings(file, table))
         raise InputError(
             f"no pyproject.toml with [tool.builder] in {here} or above",

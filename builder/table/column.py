@@ -59,12 +59,10 @@ def typed(name: str, values: Sequence[object], nothing: Collection[str] = ()) ->
     that is drawn from has none: there `NA` is a text like any other, as it always was, since the
     keys of what was drawn follow from it.
     """
-    numbers = _floats(values, cells.number, nothing)
-    if numbers is not None:
+    if (numbers := _floats(values, cells.number, nothing)) is not None:
         whole = all(cells.integral(v) for v in values if not cells.missing(v, nothing))
         return Column(name, INTEGER if whole else NUMBER, numbers)
-    dates = _floats(values, cells.days, nothing)
-    if dates is not None:
+    if (dates := _floats(values, cells.days, nothing)) is not None:
         return Column(name, DATE, dates)
     texts = [None if cells.missing(value) else cells.text(value) for value in values]
     return Column(name, CATEGORY, np.array(texts, dtype=object))
@@ -92,8 +90,7 @@ def _floats(
     empty = True
     for row, value in enumerate(values):
         if not cells.missing(value, nothing):
-            number = read(value)
-            if number is None:
+            if (number := read(value)) is None:
                 return None
             floats[row] = number
             empty = False
