@@ -25,7 +25,7 @@ from builder.quality.findings import (
     names_of,
 )
 from builder.quality.labels import Labels
-from builder.quality.privacy import Privacy
+from builder.quality.privacy_gate import Privacy
 from builder.table import frame
 from builder.table.kinds import CATEGORY
 

@@ -12,8 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from builder.project.expect import Measure
-from builder.quality import coverage, drift
+from builder.quality import coverage, drift, pii
 from builder.quality.findings import LEAST_POINTS, Evidence, Finding, Limits, names_of
 from builder.stats import distances, features, near, neighbours, shingles
 from builder.table import frame
@@ -212,43 +211,11 @@ def _powers(base: int, n: int) -> NDArray[np.uint64]:
     return np.cumprod(powers, dtype=np.uint64)
 
 
-class Privacy:
-    """The gate of copies, of rows too close to the reference, and of personal data."""
-
-    name = "privacy"
-    asks = "is a row copied from the reference, or does one give a person away?"
-    measures = (
-        Measure(
-            "copied_rows", 0, upper=True, most=None,
-            meaning="rows equal reference rows, beyond what the reference repeats itself",
-        ),
-        Measure(
-            "copied_texts", 0, upper=True, most=None,
-            meaning="texts that equal a reference text or are as near as 0.8 to it",
-        ),
-        Measure(
-            "verbatim", 0, upper=True, most=None,
-            meaning="texts that share 50 characters in a row with the reference (20 for Chinese)",
-        ),
-        Measure(
-            "closest", 0.6, upper=True,
-            meaning="rows lie nearer to what they were made from than to rows held out",
-        ),
-        Measure(
-            "too_close", 0.15, upper=True,
-            meaning="rows lie nearer to a reference row than 95 % of reference rows do (nothing held out)",
-        ),
-        Measure("pii", 0, upper=True, most=None, meaning="personal data or keys, see below"),
-        Measure(
-            "placeholders", 0, upper=True, strict=False, most=None,
-            meaning="addresses and numbers reserved for examples, such as `example.com`",
-        ),
-    )  # fmt: skip
-
-    def __call__(self, evidence: Evidence, limits: Limits) -> Iterator[Finding]:
-        yield from _copied_texts(evidence, limits)
-        yield from _copied_rows(evidence, limits)
-        yield from _personal_data(evidence, limits)
+def findings(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
+    """The findings of the gate, in the order of its measures."""
+    yield from _copied_texts(evidence, limits)
+    yield from _copied_rows(evidence, limits)
+    yield from _personal_data(evidence, limits)
 
 
 def _copied_texts(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
@@ -323,9 +290,6 @@ def _too_near(evidence: Evidence, limits: Limits, reference: frame.Frame) -> Ite
 
 
 def _personal_data(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
-    # A plan reads the measures alone; its patterns take long to compile.
-    from builder.quality import pii
-
     columns = [column.values for column in evidence.rows.columns.values() if not column.numeric]
     if not evidence.rows.rows or not columns:
         return
