@@ -11,10 +11,12 @@ import base64
 import hashlib
 import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import pytest
 from aiohttp import web
 
 TOKEN = "hf_secretsecretsecretsecretsecretsecret"
@@ -424,3 +426,17 @@ if __name__ == "__main__":
     with Hub() as hub:
         print(hub.url, flush=True)
         threading.Event().wait()
+
+
+@contextmanager
+def asked_here(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+    """A Hub that the client of this process asks, and no other."""
+    from huggingface_hub import constants
+
+    with Hub() as hub:
+        monkeypatch.setattr(constants, "ENDPOINT", hub.url)
+        path = "/{repo_id}/resolve/{revision}/{filename}"
+        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", hub.url + path)
+        monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
+        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+        yield hub

@@ -14,7 +14,7 @@ from builder.errors import GateError
 from builder.hub.releases import Publication
 from builder.verbs import publish
 from tests import projects
-from tests.hub import TOKEN, Hub
+from tests.hub import TOKEN, Hub, asked_here
 
 REPO = "acme/letters"
 pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")  # the client's
@@ -23,14 +23,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning
 @pytest.fixture
 def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
     """A Hub that the client of this process asks, with the token that it knows."""
-    from huggingface_hub import constants
-
-    with Hub() as hub:
-        monkeypatch.setattr(constants, "ENDPOINT", hub.url)
-        path = "/{repo_id}/resolve/{revision}/{filename}"
-        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", hub.url + path)
-        monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
-        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    with asked_here(monkeypatch) as hub:
         monkeypatch.setenv("HF_TOKEN", TOKEN)
         yield hub
 

@@ -10,7 +10,7 @@ import pytest
 from builder.errors import BuilderError, HubError, InputError
 from builder.hub import remote
 from builder.hub.remote import Entry, Head, Remote
-from tests.hub import TOKEN, Hub
+from tests.hub import TOKEN, Hub, asked_here
 
 REPO = "acme/letters"
 pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")  # the client's
@@ -19,14 +19,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning
 @pytest.fixture
 def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
     """A Hub that the client of this process asks, and no other."""
-    from huggingface_hub import constants
-
-    with Hub() as hub:
-        monkeypatch.setattr(constants, "ENDPOINT", hub.url)
-        path = "/{repo_id}/resolve/{revision}/{filename}"
-        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", hub.url + path)
-        monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
-        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    with asked_here(monkeypatch) as hub:
         yield hub
 
 

@@ -425,3 +425,21 @@ def test_a_killed_writer_loses_nothing_that_was_acknowledged(path: Path) -> None
         assert held.count() == told + 1 == 212
         keys = [KEY._replace(repeat=repeat) for repeat in range(told + 1)]
         assert len(held.tries(keys)) == 212
+
+
+def test_a_file_of_nobodys_tables_or_of_none_is_named_or_empty(path: Path) -> None:
+    path.parent.mkdir()
+    db = sqlite3.connect(path)
+    db.execute("CREATE TABLE somebody (x)")
+    db.commit()
+    db.close()
+    with pytest.raises(StoreError, match="is damaged"), store.reading(path):
+        pass
+    edit(path, "DROP TABLE somebody")
+    with store.reading(path) as held:
+        assert held.count() == 0
+    page = bytearray(path.read_bytes())
+    page[100] = 0x7F
+    path.write_bytes(page)
+    with pytest.raises(StoreError, match="is damaged"), store.reading(path):
+        pass

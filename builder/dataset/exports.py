@@ -122,8 +122,9 @@ def read(plan: Plan, dataset: DatasetPlan, store: Store) -> Reading:
 def write(plan: Plan, dataset: DatasetPlan, store: Store, form: Form | None = None) -> Export:
     """Writes data/, the card, rejects.jsonl and manifest.json of a dataset.
 
-    They are left alone when they hold just that already. Some thousand rows are in memory. Raises InputError where the shape does not fit, and
-    StoreError, naming the path, where the folder cannot be written; what stood there stays.
+    They are left alone when they hold just that already. Some thousand rows are in memory. Raises
+    InputError where the shape does not fit, and StoreError, naming the path, where the folder
+    cannot be written; what stood there stays.
     """
     with io.writing(folder(plan, dataset), hint=REPAIR):
         export = compare(plan, dataset, read(plan, dataset, store), form)

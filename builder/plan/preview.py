@@ -28,8 +28,6 @@ class Comparison:
     reference: tables.Table
     drawn: tables.Table
     found: fidelity.Fidelity
-    halved: bool
-    """Whether half the table was held out; a small table is compared with itself."""
     tried: dict[str, list[tuple[str, float]]]
     """What `fit` chose among, with scores, the chosen one first, for each value of `by`."""
 
@@ -44,7 +42,8 @@ def compare(scenario: ScenarioPlan, n: int) -> list[Comparison]:
     """Each fitted line of `draw` beside its table, `n` rows drawn; `by` groups at their shares.
 
     The sampler learns from one half and is compared with both, so that a classifier and the
-    nearest rows meet rows that it never saw. Needs scikit-learn.
+    nearest rows meet rows that it never saw; a small table is compared with itself. Needs
+    scikit-learn.
     """
     return [
         _one(scenario, draw, min(n, MOST))
@@ -79,10 +78,10 @@ def _one(scenario: ScenarioPlan, draw: draws.Draw, n: int) -> Comparison:
         else:
             seen, held_out = tables.stacked(ours), tables.stacked(theirs)
             likeness = fidelity.compare(drawn, seen, held_out, rng)
-            return Comparison(draw, reference, drawn, likeness, True, tried)
+            return Comparison(draw, reference, drawn, likeness, tried)
     drawn = _drawn(draw, groups, n, rng)
     likeness = fidelity.compare(drawn, reference, None, rng)
-    return Comparison(draw, reference, drawn, likeness, False, tried)
+    return Comparison(draw, reference, drawn, likeness, tried)
 
 
 def _drawn(

@@ -79,6 +79,8 @@ def without_reasoning(text: str) -> str:
     final = [match.end() for match in _FINAL.finditer(text)]
     if final:
         text = text[final[-1] :].split("<|", 1)[0]
+    if not _REASONING.search(text):
+        return text
     spans = [span for span in _spans(text) if _REASONING.search(text, *span)]
     answer, start, opened = "", 0, False
     for tag in _REASONING.finditer(text):

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from builder.plan.cases import Cases
 from builder.plan.plans import CHUNK, DatasetPlan, ScenarioPlan
-from builder.records import Completion, Key, Row
+from builder.records import Completion, Key
 from builder.results import judgement
 from builder.results.further import FurtherTries
 from builder.results.judgement import NO_REVIEWS, Judgement, Reviews
@@ -52,8 +52,7 @@ class Settlement:
         self.dataset = dataset
         self.reserves = [Reserves(dataset, number) for number in range(len(dataset.scenarios))]
         self.tallies: Tallies = {
-            part.name: Tally(wanted=len(part.cases), short=reserves.short)
-            for part, reserves in zip(dataset.scenarios, self.reserves, strict=True)
+            part.name: Tally(wanted=len(part.cases)) for part in dataset.scenarios
         }
         self.accepted = 0
         """Rows that the walk has accepted so far."""
@@ -75,6 +74,9 @@ class Settlement:
             if self._distinct:
                 tally.add_similar(case)
             yield case
+        for part, reserves in zip(self.dataset.scenarios, self.reserves, strict=True):
+            # A copy: a run that goes on from here calls up more reserves.
+            self.tallies[part.name].short = dict(reserves.short)
 
     def exhaust(self) -> Settlement:
         """This settlement, walked to its end for the counts alone."""
@@ -155,11 +157,8 @@ class Settlement:
                 yield case
 
     def _judge(self, case: Standing, judging: Judgement) -> None:
-        first = len(case.answers)
-        for answer in case.held[first : first + 1] if self._distinct else case.held[first:]:
-            if isinstance(case.take(answer, judging), Row):
-                self.accepted += 1
-                break
+        case.take_held(judging, 1 if self._distinct else None)
+        self.accepted += case.row is not None
 
     def _level(self, level: int) -> list[Cases]:
         """The cases of a level by scenario: all planned ones, or the reserves that were called up."""
@@ -210,7 +209,7 @@ class Settlement:
         while True:
             judged = False
             for (name, combination), cases in self._spent.items():
-                short = self.tallies[name].short
+                short = self.reserves[self._numbers[name]].short
                 case = next((case for case in cases if case.tried < len(case.held)), None)
                 if case is None or not short.get(combination, 0):
                     continue
@@ -224,7 +223,7 @@ class Settlement:
             if not judged:
                 break
         for (name, combination), cases in self._spent.items():
-            short = self.tallies[name].short
+            short = self.reserves[self._numbers[name]].short
             if not short.get(combination, 1):
                 del short[combination]
             first = next((case for case in cases if case.tried < case.part.limit), None)
@@ -271,9 +270,7 @@ def judged(
         chunk = cases.take(np.arange(start, min(start + CHUNK, len(cases))))
         tries = store.tries(chunk.keys(0, CHUNK))
         for case in standings(part, chunk, tries, [-1] * len(chunk)):
-            for answer in case.held:
-                if isinstance(case.take(answer, judging), Row):
-                    break
+            case.take_held(judging)
             yield case
 
 

@@ -94,6 +94,13 @@ class Standing:
             self.rejects.append(verdict)
         return verdict
 
+    def take_held(self, judgement: Judgement, most: int | None = None) -> None:
+        """Judges the next answers that the store holds, at most so many, until one is a row."""
+        first = len(self.answers)
+        for answer in self.held[first : None if most is None else first + most]:
+            if isinstance(self.take(answer, judgement), Row):
+                break
+
     def call(self, again: int = 0) -> Call:
         """The call for its next try; `again` counts the replies to it that were no answers."""
         return Call(self.planned.request, self.next_key, _turns(self), again)

@@ -105,12 +105,10 @@ def record_of(completion: Completion) -> tuple[Any, ...]:
     fields: tuple[Any, ...] = tuple(map(_encodable, values))
     turns = tuple(Message(turn.role, str(_encodable(turn.content))) for turn in completion.sent)
     sent = message_bytes(turns)
-    details = (completion.kind, completion.door, completion.ticket, completion.reasoning)
-    if details == _PLAIN:
-        return (*fields, _checksum(fields), _digest(sent) + sent, *_PLAIN, None)
-    written = tuple(map(_encodable, details))
-    seal = _digest(bytes(fields[0]) + orjson.dumps(written))
-    return (*fields, _checksum(fields), _digest(sent) + sent, *written, seal)
+    known = (completion.kind, completion.door, completion.ticket, completion.reasoning)
+    details = tuple(map(_encodable, known))
+    seal = None if details == _PLAIN else _details_checksum(completion.key.digest, details)
+    return (*fields, _checksum(fields), _digest(sent) + sent, *details, seal)
 
 
 def completion_of(record: Sequence[Any]) -> Completion:
@@ -137,9 +135,8 @@ def whole_completion_of(record: Sequence[Any]) -> Completion:
     """The completion of the values of all columns. Raises DamagedRecordError."""
     completion = completion_of(record[:17])
     sent, details, seal = record[17], tuple(record[18:22]), record[22]
-    whole = details == _PLAIN
-    if seal is not None:
-        whole = seal == _digest(completion.key.digest + orjson.dumps(details))
+    digest = completion.key.digest
+    whole = details == _PLAIN if seal is None else seal == _details_checksum(digest, details)
     if sent[:8] != _digest(sent[8:]) or not whole:
         raise DamagedRecordError(completion.key)
     kind, door, ticket, reasoning = details
@@ -162,6 +159,10 @@ def _encodable(value: object) -> object:
 def _checksum(fields: Sequence[Any]) -> bytes:
     content = orjson.dumps(fields[1:], default=str)
     return _digest(bytes(fields[0]) + content)
+
+
+def _details_checksum(digest: bytes, details: tuple[Any, ...]) -> bytes:
+    return _digest(digest + orjson.dumps(details))
 
 
 def _digest(content: bytes) -> bytes:

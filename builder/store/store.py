@@ -15,7 +15,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal
 
@@ -77,7 +77,8 @@ class Store:
         """The answer under this key with all that is known of it, or None."""
         if self._db is None:
             return None
-        version: int = self._db.execute("PRAGMA user_version").fetchone()[0]
+        with self._guard():
+            version: int = self._db.execute("PRAGMA user_version").fetchone()[0]
         columns = _ALL if version > 1 else _ALL_OF_FIRST
         for record in self._select(f"SELECT {columns} FROM completions WHERE {_KEY}", key):
             return self._sound(record, codec.whole_completion_of)
@@ -197,12 +198,8 @@ class Store:
             self.drop([error.key])
         return None
 
-    @contextmanager
-    def _guard(self) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.Error as error:
-            raise _trouble(self.path, error) from error
+    def _guard(self) -> AbstractContextManager[None]:
+        return _guarded(self.path)
 
 
 class DamagedError(StoreError):
@@ -226,7 +223,9 @@ def reading(path: Path, *, check: bool = False) -> Iterator[Store]:
         yield Store(path, None)
         return
     with closing(_connect(path, write=False)) as db:
-        store = Store(path, db if _has_tables(db, path) else None)
+        with _guarded(path):
+            empty = not _has_tables(db, path)
+        store = Store(path, None if empty else db)
         if check:
             store.check()
         if noted:
@@ -256,7 +255,7 @@ def writing(path: Path) -> Iterator[Store]:
 
 
 def _connect(path: Path, *, write: bool) -> sqlite3.Connection:
-    try:
+    with _guarded(path):
         where = path.resolve().as_uri()
         log = path.with_name(path.name + "-wal")
         if not write and not os.access(path.parent, os.W_OK) and not log.exists():
@@ -269,8 +268,6 @@ def _connect(path: Path, *, write: bool) -> sqlite3.Connection:
         except BaseException:
             db.close()
             raise
-    except sqlite3.Error as error:
-        raise _trouble(path, error) from error
     return db
 
 
@@ -301,6 +298,15 @@ def _has_tables(db: sqlite3.Connection, path: Path) -> bool:
     if db.execute("SELECT name FROM sqlite_master").fetchall():
         raise _damaged(path, "it holds tables that are none of a store")
     return False
+
+
+@contextmanager
+def _guarded(path: Path) -> Iterator[None]:
+    """Trouble with the database as a StoreError that names the file."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise _trouble(path, error) from error
 
 
 def _trouble(path: Path, error: sqlite3.Error) -> StoreError:
