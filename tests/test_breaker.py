@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -68,6 +69,20 @@ def test_a_validator_without_end_stops_the_run_at_its_line(
     ran = projects.run(site(tmp_path, "while True: pass"), "run", "--concurrency", "1")
     assert ran.code == 75
     assert "error: schemas/letters.py:9:1: a validator took over 0.05 s" in ran.err
+
+
+def test_a_validator_has_its_limit_of_time_while_a_round_of_rows_is_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("builder.results.validate.LIMIT", 0.05)
+    folder = site(tmp_path, "[None for _ in range(2 * 10**7)]")
+    scenario = folder / "scenarios/letters.yaml"
+    scenario.write_text(scenario.read_text("utf-8") + "similarity_below: 1.0\n", "utf-8")
+    before = signal.getsignal(signal.SIGALRM)
+    ran = projects.run(folder, "run", "--concurrency", "1")
+    assert ran.code == 75
+    assert "error: schemas/letters.py:9:1: a validator took over 0.05 s" in ran.err
+    assert signal.getsignal(signal.SIGALRM) == before
 
 
 def test_answers_that_a_fault_refused_are_judged_anew_for_free(tmp_path: Path) -> None:

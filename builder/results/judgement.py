@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -56,9 +56,7 @@ def of_schemas(reviews: Reviews = NO_REVIEWS) -> Iterator[Judgement]:
         yield Judgement(limit, reviews=reviews)
 
 
-@contextmanager
-def of_dataset(dataset: DatasetPlan, reviews: Reviews = NO_REVIEWS) -> Iterator[Judgement]:
-    """The judgement of a dataset, before any row was accepted."""
-    with alarm() as limit:
-        texts = similar.accepted_texts(dataset) if dataset.distinct else None
-        yield Judgement(limit, texts, reviews)
+def of_dataset(dataset: DatasetPlan, judging: Judgement) -> Judgement:
+    """The judgement of a dataset, before any row was accepted, within the same limit of time."""
+    texts = similar.accepted_texts(dataset) if dataset.distinct else None
+    return replace(judging, texts=texts)

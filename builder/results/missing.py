@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from builder.plan.plans import DatasetPlan, Plan
 from builder.records import Call, Completion, Key, Reject, Row
 from builder.results import settle
-from builder.results.judgement import NO_REVIEWS, Judgement, Reviews
+from builder.results.judgement import Judgement
 from builder.results.settle import Settlement, Settlements
 from builder.results.step import Standing
 from builder.store import Store
@@ -43,7 +43,6 @@ class Missing:
         judging: Judgement,
         *,
         settled: Settlements | None = None,
-        reviews: Reviews = NO_REVIEWS,
         flush: Callable[[], None] = lambda: None,
         end_round: Callable[[int], None] = lambda accepted: None,
     ) -> None:
@@ -52,9 +51,8 @@ class Missing:
         Args:
             plan: What is wanted.
             store: What is held.
-            judging: Judges each answer by its schema, as it comes.
+            judging: Judges each answer by its schema and people's reviews, as it comes.
             settled: Finished walks by dataset, so that none is made twice.
-            reviews: People's verdicts.
             flush: Puts every answer so far into the store, before a round is judged.
             end_round: Gets the rows that a round has accepted.
         """
@@ -62,7 +60,6 @@ class Missing:
         self._store = store
         self._judging = judging
         self._settled = settled or {}
-        self._reviews = reviews
         self._flush = flush
         self._end_round = end_round
         self._settlements: dict[str, Settlement] = {}
@@ -144,7 +141,7 @@ class Missing:
                 continue
             settlement = self._settled.get(dataset.name)
             if settlement is None:
-                settlement = settle.settle(dataset, self._store, self._reviews).exhaust()
+                settlement = settle.settle(dataset, self._store, self._judging.reviews).exhaust()
             self._settlements |= dict.fromkeys(settlement.tallies, settlement)
             yield from map(self._pending, self._cases(settlement))
 
@@ -169,8 +166,9 @@ class Missing:
         asked, accepted = True, None
         while asked:
             asked = False
-            settlement = settle.settle(dataset, self._store, self._reviews)
-            for case in settlement.missing_round(self._plan.wanted, self._left):
+            settlement = settle.settle(dataset, self._store, self._judging.reviews)
+            wanted, left = self._plan.wanted, self._left
+            for case in settlement.missing_round(self._judging, wanted, left):
                 asked = True
                 yield self._pending(case, once=True)
             self._end_round(0 if accepted is None else settlement.accepted - accepted)

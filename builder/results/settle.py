@@ -68,12 +68,13 @@ class Settlement:
 
     def __iter__(self) -> Iterator[Standing]:
         """The cases that hold answers, each once, as far as its answers settle it."""
-        for case, _ in self._walk(whole=False):
-            tally = self.tallies[case.part.name]
-            tally.add(case)
-            if self._distinct:
-                tally.add_similar(case)
-            yield case
+        with judgement.of_schemas(self._reviews) as judging:
+            for case, _ in self._walk(judging, whole=False):
+                tally = self.tallies[case.part.name]
+                tally.add(case)
+                if self._distinct:
+                    tally.add_similar(case)
+                yield case
         for part, reserves in zip(self.dataset.scenarios, self.reserves, strict=True):
             # A copy: a run that goes on from here calls up more reserves.
             self.tallies[part.name].short = dict(reserves.short)
@@ -95,36 +96,42 @@ class Settlement:
             cases = planned if level < 0 else self.dataset.reserve(level)[number]
             yield OpenCases(number, cases.take(rows))
 
-    def missing_round(self, wanted: frozenset[str], left: set[Key]) -> Iterator[Standing]:
-        """The cases of the first round that lacks answers, each to be asked once. Those in `left`
-        were asked in vain and hold nothing up; scenarios that are not wanted hold nothing up."""
+    def missing_round(
+        self, judging: Judgement, wanted: frozenset[str], left: set[Key]
+    ) -> Iterator[Standing]:
+        """The cases of the first round that lacks answers, each to be asked once.
+
+        Those in `left` were asked in vain and hold nothing up; scenarios that are not wanted hold
+        nothing up. `judging` is the run's: while a round is open it judges the answers that come,
+        too, and a second limit of time would take the place of its own.
+        """
         blocked: int | None = None
-        for case, number in self._walk(whole=True):
+        for case, number in self._walk(judging, whole=True):
             if blocked is not None and number > blocked:
                 return
             if case.open and case.part.name in wanted and case.next_key not in left:
                 blocked = number
                 yield case
 
-    def _walk(self, *, whole: bool) -> Iterator[tuple[Standing, int]]:
+    def _walk(self, judging: Judgement, *, whole: bool) -> Iterator[tuple[Standing, int]]:
         """Every case when it is settled or lacks an answer, with the number of its round.
 
         `whole` makes the cases without any answer too; else they are only counted.
         """
         rounds = max(part.tries for part in self.dataset.scenarios) if self._distinct else 1
-        with judgement.of_dataset(self.dataset, self._reviews) as judging:
-            for level in count(-1):
-                cases = self._level(level)
-                if not any(len(part) for part in cases):
-                    break
-                waiting: Iterable[Standing] = self._standings(cases, level, whole=whole)
-                for number in range(rounds):
-                    refused: list[Standing] = []
-                    for case in self._round(waiting, refused, judging):
-                        yield case, (level + 1) * rounds + number
-                    waiting = refused
-            if self._distinct:
-                yield from self._further(judging, (level + 1) * rounds)
+        judging = judgement.of_dataset(self.dataset, judging)
+        for level in count(-1):
+            cases = self._level(level)
+            if not any(len(part) for part in cases):
+                break
+            waiting: Iterable[Standing] = self._standings(cases, level, whole=whole)
+            for number in range(rounds):
+                refused: list[Standing] = []
+                for case in self._round(waiting, refused, judging):
+                    yield case, (level + 1) * rounds + number
+                waiting = refused
+        if self._distinct:
+            yield from self._further(judging, (level + 1) * rounds)
 
     def _round(
         self, waiting: Iterable[Standing], refused: list[Standing], judging: Judgement
