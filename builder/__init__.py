@@ -52,6 +52,7 @@ __all__ = [
     "BuilderError",
     "InputError",
 ]
+# Module and name of each public name.
 _HOMES = {
     "open": "verbs.workspace:open_folder",
     "init": "verbs.workspace:init_folder",
@@ -77,7 +78,6 @@ _HOMES = {
     "BuilderError": "errors:BuilderError",
     "InputError": "errors:InputError",
 }
-"""Module and name of each public name."""
 
 
 def __getattr__(name: str) -> object:

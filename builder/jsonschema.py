@@ -10,8 +10,8 @@ from typing import Any
 
 Schema = Mapping[str, Any]
 
+# Levels that are looked into, so that a class which contains itself comes to an end.
 DEEPEST = 8
-"""Levels that are looked into, so that a class which contains itself comes to an end."""
 CHOICES = ("anyOf", "oneOf", "allOf")
 
 

@@ -21,8 +21,7 @@ from builder.errors import Place
 
 Role = Literal["system", "user", "assistant"]
 Stop = Literal["end", "length", "refusal", "filter"]
-Stage = Literal["parse", "validate", "similar", "review"]
-"""Who refused an answer."""
+Stage = Literal["parse", "validate", "similar", "review"]  # Who refused an answer.
 
 
 class Message(NamedTuple):

@@ -11,15 +11,14 @@ from html import escape as _escape
 
 from builder import text
 
+# Colours by what they mean: rows of the dataset or of a draw are `ours`.
 PALETTE: Mapping[str, str] = {
     "paper": "#fbfbfa", "card": "#ffffff", "ink": "#1b2130", "soft": "#5f6b7e", "line": "#e5e7ec",
     "ours": "#4263eb", "reference": "#98a2b3", "missing": "#e8590c", "track": "#eef0f4",
     "pass": "#2b8a3e", "warn": "#b86e00", "fail": "#c92a2a", "few": "#5f6b7e",
 }  # fmt: skip
-"""Colours by what they mean: rows of the dataset or of a draw are `ours`."""
 FONT = "system-ui,-apple-system,'Segoe UI','PingFang SC','Noto Sans CJK SC',sans-serif"
-LETTER = 6.6
-"""Units of a column of text in the size of labels."""
+LETTER = 6.6  # Units of a column of text in the size of labels.
 
 
 def escape(value: object) -> str:

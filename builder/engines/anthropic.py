@@ -11,8 +11,7 @@ from builder.engines.protocol import Endpoint, Mode
 from builder.errors import TransportError
 from builder.records import Request, Stop, Usage
 
-MAX_TOKENS = 4096
-"""The provider asks for a limit; this one where the user sets none."""
+MAX_TOKENS = 4096  # The provider asks for a limit; this one where the user sets none.
 
 STOPS: Mapping[str, Stop] = {
     "max_tokens": "length",

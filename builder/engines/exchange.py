@@ -15,8 +15,7 @@ from builder.engines.protocol import Endpoint, Engine, Mode
 from builder.errors import EngineError, TransportError
 from builder.records import Call, Completion, Request, Stop, Usage
 
-MOST_TOKENS = 10**8
-"""A count above this is no count of one call's tokens."""
+MOST_TOKENS = 10**8  # A count above this is no count of one call's tokens.
 
 
 class Content(NamedTuple):

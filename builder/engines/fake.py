@@ -22,13 +22,13 @@ from builder.engines.protocol import Endpoint, Engine
 from builder.errors import EngineError, TransportError, nearest
 from builder.records import Call, Completion, Key, Request, Stop, Usage
 
+# A text, a whole completion, an error to raise, or None for the usual answer.
 Answer = str | Completion | EngineError | None
-"""A text, a whole completion, an error to raise, or None for the usual answer."""
+# The answer to each call; of a list, the next one, and the usual answers when it is used up.
 Script = Callable[[Call], Answer] | Sequence[Answer]
-"""The answer to each call; of a list, the next one, and the usual answers when it is used up."""
 
+# malformed breaks the answer for good; the others pass when the key is asked again.
 FAULTS = ("malformed", "error", "limited", "length", "refusal", "filter")
-"""malformed breaks the answer for good; the others pass when the key is asked again."""
 STOPS: Mapping[str, Stop] = {"length": "length", "refusal": "refusal", "filter": "filter"}
 KNOWN = {**params.OPENAI, **params.ANTHROPIC, **params.SAMPLING, **params.LOCAL}
 

@@ -20,12 +20,10 @@ from builder import jsonschema
 from builder.engines import lexicon
 from builder.jsonschema import Schema
 
+# Levels after which optional and repeated parts are left out, so that recursion ends.
 DEEPEST = 6
-"""Levels after which optional and repeated parts are left out, so that recursion ends."""
-OPTIONAL = 0.75
-"""Share of optional fields that are there."""
-REPEATS = 8
-"""Repetitions drawn for an open-ended part of a pattern."""
+OPTIONAL = 0.75  # Share of optional fields that are there.
+REPEATS = 8  # Repetitions drawn for an open-ended part of a pattern.
 TRIES = 40
 PRINTABLE = string.ascii_letters + string.digits + " "
 DAY = datetime.date(2020, 1, 1)

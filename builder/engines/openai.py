@@ -11,8 +11,7 @@ from builder.engines.protocol import Endpoint, Mode
 from builder.errors import TransportError
 from builder.records import Request, Stop, Usage
 
-OWN = ("openai", "azure")
-"""Providers whose params are known to the last one."""
+OWN = ("openai", "azure")  # Providers whose params are known to the last one.
 
 STOPS: Mapping[str, Stop] = {
     "length": "length",
@@ -22,8 +21,8 @@ STOPS: Mapping[str, Stop] = {
     "safety": "filter",
     "refusal": "refusal",
 }
+# Stop reasons that tell of the server's trouble, not of the answer.
 TROUBLE = ("error", "insufficient_system_resource")
-"""Stop reasons that tell of the server's trouble, not of the answer."""
 
 
 def body(_: Endpoint, request: Request, mode: Mode) -> dict[str, Any]:

@@ -14,8 +14,8 @@ from typing import Any
 
 from builder.errors import nearest
 
+# The empty string for a good value, else what was expected.
 Check = Callable[[Any], str]
-"""The empty string for a good value, else what was expected."""
 
 
 def number(low: float = -math.inf, high: float = math.inf, *, whole: bool = False) -> Check:
@@ -109,12 +109,12 @@ ANTHROPIC: Mapping[str, Check] = {
     "thinking": table,
     "user_profile_id": word(),
 }
+# What servers that are compatible with Anthropic's format may take beyond its own params.
 SAMPLING: Mapping[str, Check] = {
     "temperature": number(),
     "top_k": integer(0),
     "top_p": number(),
 }
-"""What servers that are compatible with Anthropic's format may take beyond its own params."""
 
 LOCAL: Mapping[str, Check] = {
     "dry_multiplier": number(0),
@@ -130,6 +130,7 @@ LOCAL: Mapping[str, Check] = {
     "top_k": integer(0),
     "top_p": number(0, 1),
 }
+# Names that the engine fills in itself or that would change the shape of a reply.
 ENGINES_OWN = frozenset(
     [
         "audio",
@@ -150,10 +151,8 @@ ENGINES_OWN = frozenset(
         "tools",
     ]
 )
-"""Names that the engine fills in itself or that would change the shape of a reply."""
 
-TYPO = 0.92
-"""How alike two names must be for an unknown one to count as a typo."""
+TYPO = 0.92  # How alike two names must be for an unknown one to count as a typo.
 
 
 def problems(

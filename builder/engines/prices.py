@@ -16,11 +16,11 @@ from builder.engines.protocol import Endpoint
 from builder.records import Usage
 
 FREE = ("local", "fake")
+# Providers whose prices are those of the list wherever they are asked, behind a proxy on this
+# machine too. Loading the list takes 0.1 s and 25 MB: other servers on this machine are spared
+# it.
 PUBLIC = ("openai", "anthropic", "azure", "deepseek", "qwen", "openrouter")
-"""Providers whose prices are those of the list wherever they are asked, behind a proxy on this
-machine too. Loading the list takes 0.1 s and 25 MB: other servers on this machine are spared it."""
-PROBE = 1000
-"""Tokens that rates are read off with: below every tier of a price list."""
+PROBE = 1000  # Tokens that rates are read off with: below every tier of a price list.
 
 Calculate = Callable[[int, int, int, int], float]
 

@@ -13,8 +13,8 @@ from builder.project.settings import Prices
 from builder.records import Call, Completion, Request
 
 Mode = Literal["json_schema", "json_object", "prompt", "text"]
+# Called with the headers and status of each response, for whoever sets the pace.
 OnHeaders = Callable[[Mapping[str, str], int], None]
-"""Called with the headers and status of each response, for whoever sets the pace."""
 
 
 @dataclass(frozen=True, slots=True)

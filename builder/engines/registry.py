@@ -44,13 +44,13 @@ PRESETS: Mapping[str, Preset] = {
 }
 
 LOCAL_SLOTS = 2
+# What the engines of ours take beyond the settings of every provider; others take any word.
 OPTIONS: Mapping[str, Mapping[str, Check]] = {
     "openai": {"api_version": params.word()},
     "anthropic": {},
     "local": dict.fromkeys(("slots", "n_ctx", "threads"), params.integer(1)),
     "fake": {"latency": params.number(0), "faults": params.table},
 }
-"""What the engines of ours take beyond the settings of every provider; others take any word."""
 
 
 def engine_class(protocol: str) -> type[Engine]:

@@ -41,19 +41,18 @@ PLAIN_KEYS = frozenset(["type", "description", "enum", "const", "format"])
 FORMATS = frozenset(
     ["date-time", "time", "date", "duration", "email", "hostname", "ipv4", "ipv6", "uuid"]
 )
+# Keywords that hold schemas.
 PARTS = ("anyOf", "oneOf", "allOf", "properties", "items", "additionalProperties")
-"""Keywords that hold schemas."""
+# Keywords without a meaning for the answer: left out and not described.
 SILENT = frozenset(
     ["title", "default", "examples", "discriminator", "$defs", "definitions", "deprecated"]
 )
-"""Keywords without a meaning for the answer: left out and not described."""
 LOOKAROUND = re.compile(r"\(\?[=!<]|\\[bB1-9]")
 
+# Characters of a text that the schema leaves unbounded: small models never stop by themselves.
 SMALL_TEXT = 300
-"""Characters of a text that the schema leaves unbounded: small models never stop by themselves."""
 SMALL_LIST = 6
-LONGEST = 1000
-"""Repetitions that the embedded engine's grammar takes."""
+LONGEST = 1000  # Repetitions that the embedded engine's grammar takes.
 
 
 def strict(schema: Mapping[str, Any]) -> Schema:

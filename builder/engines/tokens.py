@@ -7,10 +7,10 @@ from typing import Any
 
 from builder.records import Call, Request, canonical, message_bytes
 
+# About right for English (4 letters a token) and for Chinese (3 bytes a letter, most of a token).
 PER_BYTE = 1 / 3.6
-"""About right for English (4 letters a token) and for Chinese (3 bytes a letter, most of a token)."""
+# Tokens of an answer where neither held answers nor max_tokens say better.
 OUTPUT = 200
-"""Tokens of an answer where neither held answers nor max_tokens say better."""
 
 
 def most(params: Mapping[str, Any]) -> int:

@@ -23,13 +23,13 @@ from builder.engines.failures import Reply, excerpt, redactor
 from builder.engines.protocol import Endpoint, OnHeaders
 from builder.errors import EngineError, ProviderError, TransportError
 
+# Bytes of a reply, decompressed: far beyond what any model writes in one answer.
 BODY_LIMIT = 4 * 2**20
-"""Bytes of a reply, decompressed: far beyond what any model writes in one answer."""
 
+# How headers begin in which an SDK tells of this machine; nobody asked for them.
 ABOUT_US = b"x-stainless-"
-"""How headers begin in which an SDK tells of this machine; nobody asked for them."""
+# Headers of one request alone: where the SDK sends one, it makes every request.
 ONCE = frozenset(("idempotency-key", "transfer-encoding"))
-"""Headers of one request alone: where the SDK sends one, it makes every request."""
 
 NO_ADDRESS = (httpx2.UnsupportedProtocol, httpx2.InvalidURL, aiohttp.InvalidURL)
 
@@ -71,12 +71,12 @@ class Wire:
         self._base: type[Exception] = getattr(sdk, "OpenAIError", None) or sdk.AnthropicError
         self.host = host_of(endpoint)
         self._redact = redactor(endpoint)
+        # Whether the address ever answered: until then, base_url is worth a doubt.
         self._reached = False
-        """Whether the address ever answered: until then, base_url is worth a doubt."""
+        # The SDK's client, set by the engine that opens this wire.
         self.client: Any = None
-        """The SDK's client, set by the engine that opens this wire."""
+        # For each path, a request as the SDK made it, without its body.
         self._prepared: dict[str, httpx2.Request] = {}
-        """For each path, a request as the SDK made it, without its body."""
 
     def http_client(self) -> httpx2.AsyncClient:
         """The SDK's aiohttp-backed HTTP client with our limits."""

@@ -14,15 +14,15 @@ from builder.errors import RefusedError
 from builder.records import Reject, Row
 from builder.results.step import Standing
 
+# An endpoint whose first so many answers are all no JSON is not what the project means.
 PROSE = 20
-"""An endpoint whose first so many answers are all no JSON is not what the project means."""
+# The first answers of a scenario, all refused because the schema's own code failed.
 FAULTS = 5
-"""The first answers of a scenario, all refused because the schema's own code failed."""
+# The first answers of a scenario, all refused by its schema for the same reason.
 SAME = 40
-"""The first answers of a scenario, all refused by its schema for the same reason."""
+# Combinations of a scenario that must be among them, if it has so many: one that no answer can
+# please is no reason to stop.
 SPREAD = 5
-"""Combinations of a scenario that must be among them, if it has so many: one that no answer can
-please is no reason to stop."""
 _FREE = "run again then: the answers are kept, and judging them anew is free"
 
 

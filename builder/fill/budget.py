@@ -21,8 +21,7 @@ from builder.records import (
     message_bytes,
 )
 
-SEEN = 20
-"""Replies with usage before the bound of the input follows them."""
+SEEN = 20  # Replies with usage before the bound of the input follows them.
 MARGIN = 1.25
 
 

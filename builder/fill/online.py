@@ -13,11 +13,11 @@ from builder.fill.queue import Queue
 from builder.fill.stopping import StoppedError, StopSignal
 from builder.results.missing import Pending
 
+# Seconds that calls in flight get to end when their endpoint is found to be gone.
 GRACE = 2.0
-"""Seconds that calls in flight get to end when their endpoint is found to be gone."""
+# Workers for each call that may be in flight: one that waits out a Retry-After calls nobody, and
+# others take its place.
 WORKERS = 4
-"""Workers for each call that may be in flight: one that waits out a Retry-After calls nobody,
-and others take its place."""
 
 
 @dataclass(slots=True)

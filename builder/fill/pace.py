@@ -27,36 +27,29 @@ from contextlib import asynccontextmanager
 
 from builder.errors import TransportError
 
-FIRST = 8
-"""Calls in flight to begin with."""
-WINDOW = 0.25
-"""Seconds that a window lasts at least; a second while there is a rate."""
-SAMPLE = 20
-"""Calls that a window has at least, unless it lasts a second."""
+FIRST = 8  # Calls in flight to begin with.
+WINDOW = 0.25  # Seconds that a window lasts at least; a second while there is a rate.
+SAMPLE = 20  # Calls that a window has at least, unless it lasts a second.
+# Refusals that end a window at once: they come faster than answers, and each is a call.
 CROWD = 40
-"""Refusals that end a window at once: they come faster than answers, and each is a call."""
-REFUSED = 0.3
-"""Share of a window's calls answered 429 that shows a limit."""
-ABOVE = 0.1
-"""The same once a rate is kept: less tells that it is about right."""
+REFUSED = 0.3  # Share of a window's calls answered 429 that shows a limit.
+ABOVE = 0.1  # The same once a rate is kept: less tells that it is about right.
+# Share of a window's calls in other trouble that halves the calls in flight.
 FAILED = 0.5
-"""Share of a window's calls in other trouble that halves the calls in flight."""
-UNDER = 0.95
-"""The rate kept, as a share of what was let through."""
+UNDER = 0.95  # The rate kept, as a share of what was let through.
+# What a window without a limit adds to the rate, doubled with each further one.
 RISE = 0.08
-"""What a window without a limit adds to the rate, doubled with each further one."""
 STEEPEST = 1.0
+# Seconds after which calls in flight are doubled though none has ended, unless there was trouble:
+# an answer may take half a minute, and a refusal comes at once.
 GROWTH = 1.0
-"""Seconds after which calls in flight are doubled though none has ended, unless there was trouble:
-an answer may take half a minute, and a refusal comes at once."""
+# What is limited, and the headers that tell what is left of it, until when, and of how much.
 HEADERS = tuple(
     (kind, *(name.format(word) for word in ("remaining", "reset", "limit")))
     for kind in ("requests", "tokens")
     for name in (f"x-ratelimit-{{}}-{kind}", f"anthropic-ratelimit-{kind}-{{}}")
 )
-"""What is limited, and the headers that tell what is left of it, until when, and of how much."""
-LONGEST = 120.0
-"""Seconds of the longest pause that a server may ask of all calls."""
+LONGEST = 120.0  # Seconds of the longest pause that a server may ask of all calls.
 
 
 class Meter:
@@ -91,40 +84,35 @@ class Pace:
         self._ceiling = max(1, ceiling)
         self._window = float(min(FIRST, self._ceiling))
         self._growing = True
+        # When calls in flight were last doubled for the time that had passed.
         self._grown = clock()
-        """When calls in flight were last doubled for the time that had passed."""
         self._flying = 0
         self._rate: float | None = per_minute / 60 if per_minute else None
         self._set_rate = per_minute
         self._set_tokens_rate = tokens_per_minute
         self._meter = Meter(tokens_per_minute) if tokens_per_minute else None
-        self._next = 0.0
-        """When the rate lets the next call go."""
-        self._paused = 0.0
-        """Until when nobody goes."""
+        self._next = 0.0  # When the rate lets the next call go.
+        self._paused = 0.0  # Until when nobody goes.
         self._cuts = self._rises = 0
-        self._flights: dict[object, float] = {}
-        """When each call in flight began."""
+        self._flights: dict[object, float] = {}  # When each call in flight began.
+        # Who waits for a turn, and the tokens that each may need.
         self._waiting: deque[tuple[asyncio.Future[None], float]] = deque()
-        """Who waits for a turn, and the tokens that each may need."""
         self._timer: asyncio.TimerHandle | None = None
         self._stopped = False
         self._lowest: float | None = None
+        # The limits that headers name, of requests and of tokens.
         self._named: dict[str, int] = {}
-        """The limits that headers name, of requests and of tokens."""
         self.last_success = clock()
-        self.failures = 0
-        """Calls that failed since the last success."""
+        self.failures = 0  # Calls that failed since the last success.
         self._open(self.last_success)
 
     def _open(self, now: float) -> None:
         """Begins a window."""
         self._opened = now
         self._begun = self._replies = self._refused = self._failed = 0
+        # Until when the 429s of the window asked to wait, and how long the slowest took to come.
         self._asked = self._slowest = 0.0
-        """Until when the 429s of the window asked to wait, and how long the slowest took to come."""
-        self._held = False
-        """Whether the rate kept anybody waiting."""
+        self._held = False  # Whether the rate kept anybody waiting.
 
     @asynccontextmanager
     async def admitted(self, tokens: float = 0.0) -> AsyncIterator[None]:

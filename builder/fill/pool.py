@@ -20,15 +20,15 @@ from builder.plan.plans import Plan
 from builder.project.settings import Budget
 from builder.records import Call, Completion, Usage
 
+# Seconds without any success, calls failing all the while, after which a run stops.
 OUTAGE = 45.0
-"""Seconds without any success, calls failing all the while, after which a run stops."""
+# Calls that must have failed in a row besides; of calls that ran out of time, all in flight.
 FAILURES = 8
-"""Calls that must have failed in a row besides; of calls that ran out of time, all in flight."""
+# Seconds without any success at an address of this machine where nothing listens: nobody needs to
+# wait for what is to be started first. The fourth call comes 2 to 4 seconds after the first.
 ABSENT = 2.0
-"""Seconds without any success at an address of this machine where nothing listens: nobody needs
-to wait for what is to be started first. The fourth call comes 2 to 4 seconds after the first."""
+# Seconds that a run waits for an endpoint's first success, waits that it asks for included.
 END = 80.0
-"""Seconds that a run waits for an endpoint's first success, waits that it asks for included."""
 
 
 class OutageError(ProviderError):

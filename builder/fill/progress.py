@@ -9,8 +9,7 @@ from builder.errors import EngineError
 from builder.records import Completion, Key
 from builder.results.estimates import Estimate
 
-MESSAGES = 50
-"""Different messages of failed calls that are remembered."""
+MESSAGES = 50  # Different messages of failed calls that are remembered.
 
 
 @dataclass(slots=True)

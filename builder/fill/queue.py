@@ -29,16 +29,14 @@ class Queue:
         stop: Callable[[str], None],
     ) -> None:
         self.progress = progress
-        self.failure: BuilderError | None = None
-        """The first error that ends the run."""
+        self.failure: BuilderError | None = None  # The first error that ends the run.
         self._missing = missing
         self._writer = writer
         self._breaker = Breaker(progress.holding)
-        self.stop = stop
-        """Ends the run for a reason that is no error."""
+        self.stop = stop  # Ends the run for a reason that is no error.
         self._closed = False
+        # Set, and replaced by another, when those who found nothing should look again.
         self._changed = asyncio.Event()
-        """Set, and replaced by another, when those who found nothing should look again."""
 
     async def take(self) -> Pending | None:
         """The next call to be answered; None when the run is done."""

@@ -11,15 +11,14 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
 
 from builder.errors import TransportError
 
-ATTEMPTS = 8
-"""Calls that one request may cost before it is left for the next run."""
+ATTEMPTS = 8  # Calls that one request may cost before it is left for the next run.
+# Seconds of the first wait, doubled each time; half of each is left to chance. Seven waits take
+# 34 to 68 seconds: longer than a short outage, shorter than a person's patience.
 FIRST = 0.6
-"""Seconds of the first wait, doubled each time; half of each is left to chance. Seven waits take
-34 to 68 seconds: longer than a short outage, shorter than a person's patience."""
+# Seconds of the longest wait that is ours to choose; a provider may ask for more.
 LONGEST = 30.0
-"""Seconds of the longest wait that is ours to choose; a provider may ask for more."""
+# Seconds a provider may ask us to wait; beyond, the request is left for the next run.
 PATIENCE = 300.0
-"""Seconds a provider may ask us to wait; beyond, the request is left for the next run."""
 
 T = TypeVar("T")
 

@@ -7,10 +7,8 @@ import asyncio
 from builder.records import Completion
 from builder.store import Store
 
-GROUP = 256
-"""Replies that are committed together, at most."""
-SECONDS = 0.25
-"""How long a reply waits for others, at most."""
+GROUP = 256  # Replies that are committed together, at most.
+SECONDS = 0.25  # How long a reply waits for others, at most.
 
 
 class Writer:

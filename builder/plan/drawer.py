@@ -24,13 +24,10 @@ from builder.sampling.sampler import Arrays, Sampler
 from builder.table.kinds import Kind
 from builder.table.tables import Table
 
-SHOWN = 20
-"""Values of a column that an error lists."""
-FIT_VERSION = 2
-"""Raised when a sampler learns something else from the same table."""
+SHOWN = 20  # Values of a column that an error lists.
+FIT_VERSION = 2  # Raised when a sampler learns something else from the same table.
 
-WHOLE = "bootstrap"
-"""The sampler of groups too small for the one that was asked for."""
+WHOLE = "bootstrap"  # The sampler of groups too small for the one that was asked for.
 
 
 @dataclass(slots=True)

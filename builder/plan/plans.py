@@ -35,8 +35,7 @@ from builder.table.kinds import Kind
 
 CHUNK = 2048
 MAX_REDRAWS = 1000
-LEAST_KEPT = 0.01
-"""Share of all draws that `keep` must let pass."""
+LEAST_KEPT = 0.01  # Share of all draws that `keep` must let pass.
 
 
 class Asked(NamedTuple):

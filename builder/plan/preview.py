@@ -14,10 +14,8 @@ from builder.project import documents, draws
 from builder.sampling import fidelity, fit, samplers
 from builder.table import tables
 
-FEWEST = 20
-"""Rows of a table that can be halved for an honest comparison."""
-MOST = 100_000
-"""Rows drawn to be compared."""
+FEWEST = 20  # Rows of a table that can be halved for an honest comparison.
+MOST = 100_000  # Rows drawn to be compared.
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,8 +22,7 @@ from builder.project.words import Rows
 from builder.records import canonical
 
 CHUNK = 1 << 19
-MAX_ROWS = 10**7
-"""Rows of the largest plan of a scenario: 36 bytes each."""
+MAX_ROWS = 10**7  # Rows of the largest plan of a scenario: 36 bytes each.
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _OCCURRENCE = np.uint64(0xD1B54A32D192ED03)

@@ -23,6 +23,7 @@ from builder.table import reader, tables
 MAX_GRID = 10**7
 LEAST_WEIGHT, MOST_WEIGHT = 1e-9, 1e9
 _SCALAR = {"type": ["string", "number", "boolean"]}
+# One line of `vary`, as editors check it.
 JSON_SCHEMA: Mapping[str, Any] = {
     "oneOf": [
         {"type": "array", "items": _SCALAR, "minItems": 1},
@@ -40,7 +41,6 @@ JSON_SCHEMA: Mapping[str, Any] = {
     ],
     "description": "values; {value: weight}; {value: {attribute: …}}; {file: …}; {table: …}; {of: axis.attribute}",
 }
-"""One line of `vary`, as editors check it."""
 
 
 class Value(NamedTuple):

@@ -25,14 +25,11 @@ from builder.project import typos
 from builder.table.reader import read_text, siblings
 
 Data = Union["list[Data]", "dict[Any, Data]", str, int, float, bool, None]
-Step = str | int | float | None
-"""A key of a mapping or an index of a list."""
-KeyPath = tuple[Step, ...]
-"""The steps from the root to a value."""
+Step = str | int | float | None  # A key of a mapping or an index of a list.
+KeyPath = tuple[Step, ...]  # The steps from the root to a value.
 
 MAX_CHARACTERS = 2**19
-MAX_VALUES = 30_000
-"""Keys and values of one file: what can be read within a second."""
+MAX_VALUES = 30_000  # Keys and values of one file: what can be read within a second.
 MAX_DEPTH = 40
 _TAG = "tag:yaml.org,2002:"
 _ENDS = "\0\r\n\x85\u2028\u2029"

@@ -15,8 +15,8 @@ from builder.table.tables import Table
 EXAMPLES = "examples"
 _OURS = ("table", "columns", "by", "column")
 _OF_EXAMPLES = ("table", "columns", "by", "n", "as")
+# One line of `draw`, as editors check it.
 JSON_SCHEMA: Mapping[str, Any] = {"type": "object", "minProperties": 1, "maxProperties": 1}
-"""One line of `draw`, as editors check it."""
 
 
 class Options(Protocol):

@@ -14,10 +14,10 @@ from typing import Any, NamedTuple, Protocol
 from builder.errors import nearest
 from builder.plugins import PlugPoint
 
+# The one word that is no measure: `drift: {table: tables/orders.csv}` names the reference.
 TABLE = "table"
-"""The one word that is no measure: `drift: {table: tables/orders.csv}` names the reference."""
+# The gates of ours in the order of a report; others come behind them, sorted.
 ORDER = ("diversity", "coverage", "drift", "privacy", "labels")
-"""The gates of ours in the order of a report; others come behind them, sorted."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,10 +26,9 @@ _ALLOWED = (
 )  # fmt: skip
 _SIGNS = str.maketrans({"≤": "<=", "≥": ">=", "≠": "!=", "×": "*", "÷": "/"})
 _SPELT = {"none": "None", "null": "None", "true": "True", "false": "False"}
-SHOWN = 20
-"""Values of an axis that an error lists."""
+SHOWN = 20  # Values of an axis that an error lists.
+# Signs of other languages, and what is written here instead.
 _HABITS = {r"(?<![<>=!])=(?!=)": "compare with ==", r"&&|\|\|": "write and, or"}
-"""Signs of other languages, and what is written here instead."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,13 +27,12 @@ from builder.project.sandbox import Environment, Missing
 from builder.records import Message, Role
 from builder.table.reader import read_text
 
-LIMIT = 5.0
-"""Seconds that one rendering may take."""
+LIMIT = 5.0  # Seconds that one rendering may take.
 
 _ROLES = ("system", "user", "assistant")
+# What fences the message blocks in rendered text: new for each process, so that nothing a
+# variable holds can forge a turn.
 _MARK = secrets.token_hex(16)
-"""What fences the message blocks in rendered text: new for each process, so that nothing a
-variable holds can forge a turn."""
 _REMNANTS = tuple(_MARK[i : i + 8] for i in range(0, 32, 8))
 
 

@@ -23,12 +23,9 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from builder.errors import nearest
 from builder.project.carriers import Carrier
 
-MAX_TEXT = 2_000_000
-"""Characters of the longest text, rendered or on the way to it."""
-MAX_BITS = 4096
-"""Bits of the largest whole number that is multiplied."""
-WIDEST = 1000
-"""The most that a width, an indent or a batch may be."""
+MAX_TEXT = 2_000_000  # Characters of the longest text, rendered or on the way to it.
+MAX_BITS = 4096  # Bits of the largest whole number that is multiplied.
+WIDEST = 1000  # The most that a width, an indent or a batch may be.
 
 _DROPPED = ("filesizeformat", "pprint", "random", "striptags", "urlize", "xmlattr")
 _TEXT_METHODS = """
@@ -228,6 +225,7 @@ def _tojson(value: object, indent: int | None = None) -> str:
     return json.dumps(value, ensure_ascii=False, indent=indent)
 
 
+# What each filter's arguments must be; a check may hand back the value that it used up.
 _CHECKS: Mapping[str, Callable[..., Any]] = {
     "batch": lambda value, linecount, fill_with=None: _check_narrow(linecount),
     "center": lambda value, width=80: _check_narrow(width),
@@ -241,4 +239,3 @@ _CHECKS: Mapping[str, Callable[..., Any]] = {
         _check_narrow(wrapstring)
     ),
 }
-"""What each filter's arguments must be; a check may hand back the value that it used up."""

@@ -26,8 +26,7 @@ from builder.errors import InputError, Place, nearest
 from builder.records import digest_of
 from builder.table.reader import read_text
 
-LIMIT = 60.0
-"""Seconds that importing a module may take."""
+LIMIT = 60.0  # Seconds that importing a module may take.
 
 
 class Schema(NamedTuple):

@@ -16,8 +16,8 @@ from pydantic_core import ErrorDetails
 from builder.errors import InputError, Place, combine, nearest
 from builder.project import expect, typos
 
+# Names that become paths: letters of any script, digits, _ and -, at most 64.
 NAME = re.compile(r"(?!-)[\w-]{1,64}\Z")
-"""Names that become paths: letters of any script, digits, _ and -, at most 64."""
 
 
 def _money(value: object) -> str:

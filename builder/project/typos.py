@@ -12,6 +12,7 @@ from typing import NamedTuple
 _WIDE = {wide: wide - 0xFEE0 for wide in range(0xFF01, 0xFF5F)}
 _NARROW = _WIDE | {ord(w): n for w, n in zip("　“”‘’、。【】", " \"\"'',.[]", strict=True)}
 
+# Complaints about signs that mean something to YAML, each with the sign where it stands before.
 _BEGINNINGS = (
     ("that cannot start", ""),
     ("node content", ""),
@@ -22,7 +23,6 @@ _BEGINNINGS = (
     ("expected chomping", "|"),
     ("a comment or a line break", ">"),
 )
-"""Complaints about signs that mean something to YAML, each with the sign where it stands before."""
 
 
 class Typo(NamedTuple):
@@ -34,8 +34,7 @@ class Typo(NamedTuple):
     column: int
 
 
-Mark = tuple[int, int] | None
-"""Line and column where a parser stood, counted from 0."""
+Mark = tuple[int, int] | None  # Line and column where a parser stood, counted from 0.
 
 
 def narrow(text: str) -> str:

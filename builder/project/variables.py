@@ -12,8 +12,8 @@ from builder.project.axes import Axis
 
 _JINJA = "schema loop self super caller varargs kwargs range dict cycler joiner namespace"
 _SPELT = "true false none"
+# Names that mean something else in a template or an expression.
 RESERVED = frozenset([*_JINJA.split(), *_SPELT.split(), *keyword.kwlist])
-"""Names that mean something else in a template or an expression."""
 
 
 def names(

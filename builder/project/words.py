@@ -25,13 +25,13 @@ from builder.project import axes, draws, expect, typos
 from builder.project.documents import Document, describe
 from builder.project.settings import NAME, expected
 
+# Words that the format reserves and this version refuses.
 LATER = {
     "from": "rows of another scenario as background",
     "judge": "a model's verdict on each row",
     "drop": "valid answers that are no row",
     "reasoning": "the provider's reasoning text as a column",
 }
-"""Words that the format reserves and this version refuses."""
 
 
 @dataclass(frozen=True, slots=True)

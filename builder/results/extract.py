@@ -19,27 +19,25 @@ _TAGS = "think|thinking|thought|thoughts|reasoning|analysis|reflection|scratchpa
 _REASONING = re.compile(
     rf"<(?P<close>/)?(?:{_TAGS})>|\[(?P<close2>/)?THINK\]|◁(?P<close3>/)?think▷", re.IGNORECASE
 )
+# What a reply with reasoning before its text begins with.
 _LEADING = re.compile(
     r"^\s*(?:<(?:think|thinking|reasoning)>|\[THINK\]|◁think▷|<\|channel\|>)|^[^<]*</think>",
     re.IGNORECASE,
 )
-"""What a reply with reasoning before its text begins with."""
+# Where the last channel of the harmony format begins; those before it are reasoning.
 _FINAL = re.compile(r"<\|channel\|>final(?:\s*<\|[^|]*\|>[^<]*)?<\|message\|>")
-"""Where the last channel of the harmony format begins; those before it are reasoning."""
 _COMMENTS = re.compile(r'("(?:\\.|[^"\\])*")|//[^\n]*|/\*.*?\*/', re.DOTALL)
 _ESCAPES = re.compile(r"\\(u[0-9a-fA-F]{4}|.)", re.DOTALL)
 _PUNCTUATION = re.compile(r"""[\s{}\[\]:,"'`\\“”‘’：，]+""")
 _LITERALS = {"True": "true", "False": "false", "None": "null"}
 _BRACES = re.compile(r'"(?:\\.|[^"\\])*"|[{}]', re.DOTALL)
 _DECODER = json.JSONDecoder()
+# Takes line ends within strings: no reason to believe that an answer was cut off.
 _LENIENT = json.JSONDecoder(strict=False)
-"""Takes line ends within strings: no reason to believe that an answer was cut off."""
+# Opening braces that no whole object begins at and that are looked into, at most.
 STARTS = 16
-"""Opening braces that no whole object begins at and that are looked into, at most."""
-LONGEST = 100_000
-"""Characters of an object that is repaired, at most."""
-_KEY = re.compile(r"\{\s*[\"'“\w]")
-"""How an object begins, whatever its syntax."""
+LONGEST = 100_000  # Characters of an object that is repaired, at most.
+_KEY = re.compile(r"\{\s*[\"'“\w]")  # How an object begins, whatever its syntax.
 
 
 class NoJsonError(ValueError):

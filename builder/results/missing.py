@@ -62,17 +62,15 @@ class Missing:
         self._settled = settled or {}
         self._flush = flush
         self._end_round = end_round
+        # Scenario to the settlement of its dataset.
         self._settlements: dict[str, Settlement] = {}
-        """Scenario to the settlement of its dataset."""
         self._ready: deque[Pending] = deque()
         self._left: set[Key] = set()
         self._stream = self._open()
         self._barrier = False
         self._had_attempts = store.count("attempts") > 0
-        self.out = 0
-        """Cases that were handed out and are not back."""
-        self.ended = False
-        """Whether no case is left and none can come."""
+        self.out = 0  # Cases that were handed out and are not back.
+        self.ended = False  # Whether no case is left and none can come.
 
     def take(self) -> Pending | None:
         """The next case that wants an answer. None: nothing can be asked before another is back,

@@ -21,12 +21,12 @@ class Reserves:
         """`part` is the number of the scenario in its dataset."""
         self._dataset = dataset
         self._part = part
+        # Combination number to the levels that were called up: all below this one.
         self.called: dict[int, int] = {}
-        """Combination number to the levels that were called up: all below this one."""
+        # Combination number to the rows that it lacks and has no reserve for.
         self.short: dict[int, int] = {}
-        """Combination number to the rows that it lacks and has no reserve for."""
+        # For each level the order that sorts its combination numbers.
         self._sorted: list[NDArray[np.int64]] = []
-        """For each level the order that sorts its combination numbers."""
 
     def call_up(self, combination: int) -> Cases | None:
         """The reserve case that a spent case of this combination calls up; None: a row is short."""

@@ -22,20 +22,15 @@ from builder.results.tally import Tallies
 from builder.store import Store
 from builder.table.kinds import Kind
 
-BLOCK = 20_000
-"""Planned cases whose rows share a file."""
-REST = -1
-"""The block of rows that came from reserves."""
-BATCH = 1024
-"""Rows that are laid out together, at most."""
-BATCH_TEXT = 2**24
-"""The same as characters of their answers, for long rows."""
+BLOCK = 20_000  # Planned cases whose rows share a file.
+REST = -1  # The block of rows that came from reserves.
+BATCH = 1024  # Rows that are laid out together, at most.
+BATCH_TEXT = 2**24  # The same as characters of their answers, for long rows.
 
+# The type of a value that its column holds as it is: most of them, so that few are converted.
 EXACT = {"string": str, "number": float, "integer": int, "boolean": bool}
-"""The type of a value that its column holds as it is: most of them, so that few are converted."""
 
-Columns = Mapping[str, Sequence[Any]]
-"""Columns by name, all of one length."""
+Columns = Mapping[str, Sequence[Any]]  # Columns by name, all of one length.
 
 
 class Batch(NamedTuple):

@@ -33,8 +33,7 @@ from builder.store import Store
 
 T = TypeVar("T")
 
-Group = tuple[str, int]
-"""Scenario and combination number."""
+Group = tuple[str, int]  # Scenario and combination number.
 
 
 class OpenCases(NamedTuple):
@@ -54,12 +53,11 @@ class Settlement:
         self.tallies: Tallies = {
             part.name: Tally(wanted=len(part.cases)) for part in dataset.scenarios
         }
-        self.accepted = 0
-        """Rows that the walk has accepted so far."""
+        self.accepted = 0  # Rows that the walk has accepted so far.
+        # What further tries would go to; not where rows are compared.
         self.further = [FurtherTries(part) for part in dataset.scenarios]
-        """What further tries would go to; not where rows are compared."""
+        # Spent cases that further tries are held or allowed for, where rows are compared.
         self._spent: dict[Group, list[Standing]] = {}
-        """Spent cases that further tries are held or allowed for, where rows are compared."""
         self._store = store
         self._reviews = reviews
         self._distinct = dataset.distinct
@@ -239,8 +237,7 @@ class Settlement:
                 yield case, number + 1
 
 
-Settlements = dict[str, Settlement]
-"""Dataset to how its cases stand."""
+Settlements = dict[str, Settlement]  # Dataset to how its cases stand.
 
 
 def settle(dataset: DatasetPlan, store: Store, reviews: Reviews = NO_REVIEWS) -> Settlement:

@@ -79,5 +79,4 @@ class Tally:
         return [f"{key} ({self.similar[key]})" for key in sorted(before.rows & self.similar.keys())]
 
 
-Tallies = dict[str, Tally]
-"""Scenario to its counts."""
+Tallies = dict[str, Tally]  # Scenario to its counts.

@@ -24,8 +24,7 @@ from builder.records import (
 )
 from builder.results import extract
 
-LIMIT = 1.0
-"""Seconds that the validators of one row may take."""
+LIMIT = 1.0  # Seconds that the validators of one row may take.
 
 Alarm = Callable[[float], None]
 

@@ -17,12 +17,11 @@ from builder.table.column import Column
 from builder.table.tables import Table
 
 Floats = NDArray[np.float64]
+# What a fit learned; names to arrays without Python objects (text as `<U`), as .npz keeps them.
 Arrays = dict[str, NDArray[Any]]
-"""What a fit learned; names to arrays without Python objects (text as `<U`), as .npz keeps them."""
 
 
-Options = Mapping[str, Any]
-"""A sampler's options in full, by name."""
+Options = Mapping[str, Any]  # A sampler's options in full, by name.
 
 
 class Sampler(Protocol):

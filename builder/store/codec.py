@@ -22,6 +22,7 @@ class Column(NamedTuple):
     type: str
 
 
+# What every walk over the store reads; `checksum` covers the columns before it.
 JUDGED = (
     Column("digest", "BLOB NOT NULL"),
     Column("repeat", "INTEGER NOT NULL"),
@@ -41,9 +42,9 @@ JUDGED = (
     Column("usd", "REAL"),
     Column("checksum", "BLOB NOT NULL"),
 )
-"""What every walk over the store reads; `checksum` covers the columns before it."""
+# The messages that were sent, behind a checksum of their own: no verdict needs them.
 SENT = Column("sent", "BLOB NOT NULL")
-"""The messages that were sent, behind a checksum of their own: no verdict needs them."""
+# What else is known of a reply. The checksum of the others is null where all have their default.
 DETAILS = (
     Column("kind", "TEXT NOT NULL DEFAULT 'answer'"),
     Column("door", "TEXT NOT NULL DEFAULT 'online'"),
@@ -51,7 +52,6 @@ DETAILS = (
     Column("reasoning", "TEXT NOT NULL DEFAULT ''"),
     Column("details_checksum", "BLOB"),
 )
-"""What else is known of a reply. The checksum of the others is null where all have their default."""
 
 _PLAIN = ("answer", "online", "", "")
 _FIRST = ", ".join(f"{name} {type_}" for name, type_ in (*JUDGED, SENT))
@@ -60,6 +60,7 @@ _ADDED = "".join(
     for table in ("completions", "attempts")
     for name, type_ in DETAILS
 )
+# Entry n brings a store of version n to version n + 1; PRAGMA user_version counts them.
 MIGRATIONS: tuple[str, ...] = (
     f"""
     CREATE TABLE completions (id INTEGER PRIMARY KEY, {_FIRST});
@@ -69,7 +70,6 @@ MIGRATIONS: tuple[str, ...] = (
     """,
     _ADDED,
 )
-"""Entry n brings a store of version n to version n + 1; PRAGMA user_version counts them."""
 APPLICATION = 0x54445342  # "TDSB"
 
 

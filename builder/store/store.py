@@ -23,13 +23,12 @@ from builder.errors import StoreError
 from builder.records import Completion, Key
 from builder.store import codec, counter
 
-TOGETHER = 500
-"""Keys that are looked up in one query."""
+TOGETHER = 500  # Keys that are looked up in one query.
 
 _JUDGED = codec.names(codec.JUDGED)
 _ALL = codec.names((*codec.JUDGED, codec.SENT, *codec.DETAILS))
+# The same of a store of version 1 that is only read, and so not migrated.
 _ALL_OF_FIRST = f"{_JUDGED}, sent, 'answer', 'online', '', '', NULL"
-"""The same of a store of version 1 that is only read, and so not migrated."""
 _INSERT = f"({_ALL}) VALUES ({', '.join('?' * len((*codec.JUDGED, codec.SENT, *codec.DETAILS)))})"
 _KEY = "digest = ? AND repeat = ? AND try = ?"
 
@@ -45,8 +44,8 @@ class Store:
         self._repairs = repairs
         self._file = path.stat().st_ino if repairs else 0
         self._replies = self.count() + self.count("attempts") if repairs else 0
+        # Damaged answers that were dropped while this store was open for writing.
         self.dropped: list[Key] = []
-        """Damaged answers that were dropped while this store was open for writing."""
 
     def tries(self, keys: Sequence[Key]) -> dict[Key, list[Completion]]:
         """For the first-try keys of some cases, their answers in order of tries up to the first gap.

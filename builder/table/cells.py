@@ -9,13 +9,11 @@ from decimal import Decimal
 
 import numpy as np
 
-FEW = 10
-"""Numbers that a column must hold at least before a cell can stray among them."""
-SHARE = 0.9
-"""Share of its cells that must be numbers."""
+FEW = 10  # Numbers that a column must hold at least before a cell can stray among them.
+SHARE = 0.9  # Share of its cells that must be numbers.
 EPOCH = datetime.date(1970, 1, 1).toordinal()
+# Words that people write where a number is missing, in small letters.
 NOTHING = frozenset(("", "na", "n/a", "nan", "null", "none", "-"))
-"""Words that people write where a number is missing, in small letters."""
 
 NUMBERLIKE = (str, bytes, int, float, Decimal, np.integer, np.floating)
 

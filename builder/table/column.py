@@ -14,8 +14,7 @@ from builder.errors import InputError, Place, nearest
 from builder.table import cells
 from builder.table.kinds import CATEGORY, DATE, INTEGER, NUMBER, Kind
 
-Scalar = str | int | float | None
-"""A value as a row shows it; a date is its ISO text."""
+Scalar = str | int | float | None  # A value as a row shows it; a date is its ISO text.
 
 
 class Column(NamedTuple):

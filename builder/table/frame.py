@@ -23,24 +23,23 @@ from builder.table import cells, column, reader
 from builder.table.column import Column
 from builder.table.kinds import CATEGORY, ID, NUMBER, TEXT, Kind
 
-LIMIT = 2**30
-"""Bytes of the largest input, as stored, or as unpacked from Parquet."""
+LIMIT = 2**30  # Bytes of the largest input, as stored, or as unpacked from Parquet.
 ENDINGS = (".parquet", ".jsonl", ".ndjson", ".json", ".csv", ".tsv")
+# What lies in the folder of a dataset and is none of its data.
 NO_DATA = ("report.json", "manifest.json", "dataset_info.json", "dataset_infos.json")
-"""What lies in the folder of a dataset and is none of its data."""
 SCENARIO = "_scenario"
+# Numbers further from 0 count as this one: their fourth power is still a number.
 BIGGEST = 1e60
-"""Numbers further from 0 count as this one: their fourth power is still a number."""
-FEW = 20
-"""Rows up to which a run of whole numbers may be a measurement."""
+FEW = 20  # Rows up to which a run of whole numbers may be a measurement.
+# Names of columns that hold texts, however short.
 TEXTS = frozenset((
     "answer", "comment", "completion", "content", "input", "instruction", "message", "messages",
     "output", "prompt", "question", "query", "response", "review", "sentence", "text", "utterance",
     "内容", "句子", "回答", "文本", "正文", "评论", "问题",
 ))  # fmt: skip
-"""Names of columns that hold texts, however short."""
+# Mean characters from which strings are texts, and from which varied ones are, half for CJK; mean
+# words.
 _LONG, _SHORT, _WORDS = 40, 20, 6
-"""Mean characters from which strings are texts, and from which varied ones are, half for CJK; mean words."""
 
 
 @dataclass(frozen=True, slots=True)

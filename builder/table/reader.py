@@ -15,8 +15,7 @@ from typing import Any
 
 from builder.errors import InputError, Place, nearest
 
-BATCH = 4096
-"""Rows of a Parquet file that are in memory at a time."""
+BATCH = 4096  # Rows of a Parquet file that are in memory at a time.
 Row = dict[str, Any]
 
 

@@ -22,8 +22,7 @@ from builder.table import cells, column, reader
 from builder.table.column import Column, Scalar
 from builder.table.kinds import CATEGORY
 
-LIMIT = 64 * 2**20
-"""Bytes of the largest table that is read."""
+LIMIT = 64 * 2**20  # Bytes of the largest table that is read.
 ENDINGS = (".csv", ".tsv", ".jsonl", ".json", ".parquet")
 
 
