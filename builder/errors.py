@@ -15,8 +15,6 @@ An answer that a schema refuses is no error but a `Reject`; a reply that was cut
 refused is a `Completion` that is no answer.
 """
 
-from __future__ import annotations
-
 import difflib
 from collections.abc import Iterable
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Packages that come with an extra: where one is missing, one line says which to install."""
 
-from __future__ import annotations
-
 import shlex
 import sys
 from collections.abc import Iterator

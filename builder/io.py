@@ -1,7 +1,5 @@
 """Files written whole or not at all, and trouble with the disk as one line that names the path."""
 
-from __future__ import annotations
-
 import errno
 import os
 import threading

@@ -3,8 +3,6 @@
 A `part` is a schema within `root`, the whole schema that its references lead into.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 

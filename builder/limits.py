@@ -1,7 +1,5 @@
 """A limit on how long somebody else's Python or template may run."""
 
-from __future__ import annotations
-
 import signal
 import threading
 from collections.abc import Callable, Iterator

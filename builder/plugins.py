@@ -6,8 +6,6 @@ member at fault. A name of ours is ours: no other package can take it over, and 
 at whatever else is installed.
 """
 
-from __future__ import annotations
-
 import inspect
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping

@@ -4,8 +4,6 @@ A picture holds no script and loads nothing. Coordinates are user units, about o
 rounded so that the same figures give the same bytes everywhere.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from html import escape as _escape
 

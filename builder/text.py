@@ -3,8 +3,6 @@
 A column is one letter of a terminal or of a picture; Chinese, Japanese and Korean letters take two.
 """
 
-from __future__ import annotations
-
 import unicodedata
 
 

@@ -1,7 +1,5 @@
 """Anthropic's messages, and servers that speak them."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any, Self
 

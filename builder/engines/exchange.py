@@ -1,7 +1,5 @@
 """One exchange with a provider: mode, body, wire, reply, completion. What both formats share."""
 
-from __future__ import annotations
-
 import os
 import time
 from collections.abc import Callable, Mapping

@@ -4,8 +4,6 @@ Everything a server said passes through `excerpt`, which takes the key out of it
 can reach a message.
 """
 
-from __future__ import annotations
-
 import re
 import time
 from collections.abc import Callable, Mapping

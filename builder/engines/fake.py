@@ -8,8 +8,6 @@ Faults come from settings or from a script:
     latency = 0.05
 """
 
-from __future__ import annotations
-
 import asyncio
 import random
 import time

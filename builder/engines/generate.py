@@ -1,7 +1,5 @@
 """A value that obeys a JSON Schema, drawn from an rng: what the fake engine answers."""
 
-from __future__ import annotations
-
 import datetime
 import importlib
 import math

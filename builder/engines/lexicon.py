@@ -1,7 +1,5 @@
 """Readable made-up text, English or Chinese, varied enough that rows differ."""
 
-from __future__ import annotations
-
 import random
 
 

@@ -1,7 +1,5 @@
 """OpenAI's chat completions, and every server that speaks them."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any, Self
 

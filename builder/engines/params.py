@@ -5,8 +5,6 @@ settings of the answer; what shapes the exchange itself (messages, streaming, to
 engine's business and refused by name.
 """
 
-from __future__ import annotations
-
 import difflib
 import math
 from collections.abc import Callable, Mapping

@@ -4,8 +4,6 @@ The project's own `usd_per_million` comes first, then the price list that genai-
 carries (no network). An unknown price is None, never 0. Engines that run here are free.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from contextlib import suppress
 from decimal import Decimal

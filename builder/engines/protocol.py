@@ -1,7 +1,5 @@
 """What every engine looks like, and what the project tells one about its endpoint."""
 
-from __future__ import annotations
-
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field

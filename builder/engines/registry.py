@@ -1,8 +1,6 @@
 """Which engine speaks a protocol, and where a provider is: presets, the project's table,
 the environment, in that order of rising weight, except that what the project writes wins."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple

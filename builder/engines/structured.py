@@ -4,8 +4,6 @@ The original schema is the request's; what stands here never reaches a digest. E
 transform only removes what a provider refuses: what it accepts beyond that, Pydantic judges.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress

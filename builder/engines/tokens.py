@@ -1,7 +1,5 @@
 """How many tokens a call takes, as far as it can be told before it is answered."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -5,8 +5,6 @@ as it passes the limit, decompressed bytes counted, so that neither an endless a
 compression bomb fills memory. This module imports the HTTP stack: import it when opening.
 """
 
-from __future__ import annotations
-
 import asyncio
 import ssl
 import time

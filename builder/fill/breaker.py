@@ -5,8 +5,6 @@ whose own code fails, a prompt that asks for what the validator refuses. A perso
 minute; without this, they hear of it when every try is paid for.
 """
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass, field
 

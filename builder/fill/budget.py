@@ -5,8 +5,6 @@ has been seen, the input's bound shrinks to what was seen, with a margin. A repl
 usage, or with less than is possible, counts as the worst case: it never lowers the total.
 """
 
-from __future__ import annotations
-
 import asyncio
 from dataclasses import dataclass, field
 

@@ -4,8 +4,6 @@ Replies go to the store in groups; a kill repeats the calls in flight and the la
 else.
 """
 
-from __future__ import annotations
-
 import asyncio
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field

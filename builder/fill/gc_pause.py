@@ -1,7 +1,5 @@
 """Fewer garbage collections while a great many small values come and go."""
 
-from __future__ import annotations
-
 import gc
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """The online filler: concurrent calls, each as soon as it exists."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -16,8 +16,6 @@ Callers wait in one queue, first come, first served. One timer lets go whoever m
 call costs the same however many wait.
 """
 
-from __future__ import annotations
-
 import asyncio
 import re
 import time

@@ -1,7 +1,5 @@
 """The pool of backends: for each model the engine that answers, its pace and the shared budget."""
 
-from __future__ import annotations
-
 import asyncio
 import time
 from collections.abc import Callable

@@ -4,8 +4,6 @@ A filler takes a call, has it answered by whatever door it knows, and brings the
 queue keeps the reply, has it judged, counts it, and hands out what follows.
 """
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Callable
 

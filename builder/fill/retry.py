@@ -1,7 +1,5 @@
 """Waiting and trying again after transport trouble: the one place that does."""
 
-from __future__ import annotations
-
 import asyncio
 import random
 from collections.abc import Awaitable, Callable

@@ -1,7 +1,5 @@
 """Telling a run to stop, wherever it waits."""
 
-from __future__ import annotations
-
 import asyncio
 from contextlib import suppress
 

@@ -1,7 +1,5 @@
 """Replies on their way into the store, committed in groups."""
 
-from __future__ import annotations
-
 import asyncio
 
 from builder.records import Completion

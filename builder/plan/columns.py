@@ -1,7 +1,5 @@
 """The columns of a dataset: their names, order and kinds, known before anything is asked."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 

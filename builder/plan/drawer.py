@@ -1,7 +1,5 @@
 """Draws the lines of `draw`: fitted once, drawn for any cases in any chunks."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Mapping, Sequence

@@ -11,8 +11,6 @@ made when the first case spends its tries, and then whole, so that its keys too 
 the files alone.
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field

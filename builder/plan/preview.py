@@ -1,7 +1,5 @@
 """Draws without any model: the values that a scenario's rows would get, and how true they are."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any

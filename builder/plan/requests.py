@@ -1,7 +1,5 @@
 """From files to a plan with models in it: which endpoint answers, with which params in full."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace

@@ -5,8 +5,6 @@ a product of blocks: single axes, or an axis with its dependants enumerated toge
 combination is a number in mixed radix over the blocks; none is ever listed in memory.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path

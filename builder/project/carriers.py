@@ -1,7 +1,5 @@
 """Values of an axis that carry the attributes which the scenario gave them."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any

@@ -5,8 +5,6 @@ the typos worth catching are visible only in the nodes: a key given twice, a num
 would rewrite (4.10 becomes 4.1), a full-width comma that glues two list entries into one.
 """
 
-from __future__ import annotations
-
 import math
 import re
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """The lines of `draw`, read from a scenario."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path

@@ -4,8 +4,6 @@ A gate is known by its entry point of the group `builder.gates`. Its declaration
 beneath the code that measures, so that a limit in a scenario is checked before anything is asked.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass

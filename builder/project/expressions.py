@@ -5,8 +5,6 @@ what passes is compiled once; it can call nothing and reach no attribute but tho
 scenario gave its axis values.
 """
 
-from __future__ import annotations
-
 import ast
 import re
 import warnings

@@ -6,8 +6,6 @@ with an underscore, names that nothing defines, loops without end, text of any l
 refused with its file and line.
 """
 
-from __future__ import annotations
-
 import re
 import secrets
 import traceback

@@ -6,8 +6,6 @@ print the address of a method. Here every way to a longer text is bounded before
 call into C could not be cut short, and what is no value is refused where it would be printed.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping

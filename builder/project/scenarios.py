@@ -1,7 +1,5 @@
 """Scenario files: loaded whole, every name in them held against prompt, schema and tables."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence

@@ -4,8 +4,6 @@ A module is executed only when a scenario names one of its classes; the classes 
 read from its syntax tree, so that a plan can say beforehand which modules it will run.
 """
 
-from __future__ import annotations
-
 import ast
 import contextlib
 import sys

@@ -1,7 +1,5 @@
 """The project that `builder init` writes: the scenarios, prompts and schemas of this repository."""
 
-from __future__ import annotations
-
 import shutil
 import tomllib
 from pathlib import Path

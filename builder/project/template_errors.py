@@ -1,7 +1,5 @@
 """What is wrong with a template's text, and where."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

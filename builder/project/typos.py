@@ -4,8 +4,6 @@ A parser says where it gave up, which is often a line below the typo. What is kn
 the typos themselves: full-width signs, brackets and quotes left open, a text that wants quotes.
 """
 
-from __future__ import annotations
-
 import re
 from typing import NamedTuple
 

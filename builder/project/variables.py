@@ -1,7 +1,5 @@
 """The names of a scenario: each one thing, none in the way of another, every axis put to use."""
 
-from __future__ import annotations
-
 import ast
 import keyword
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """What a run would do: counts for each scenario, tokens and money, before anything is asked."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple

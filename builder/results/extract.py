@@ -6,8 +6,6 @@ is none, one object is repaired, for its syntax alone: a cut end is not complete
 or word may come or go on the way. The table of replies in docs/answers.md is what tests hold.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterator

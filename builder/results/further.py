@@ -4,8 +4,6 @@ They go one at a time, the lowest occurrence first, once no other case of the co
 open, so that here too the rows follow from the answers alone.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 
 from builder.plan.plans import ScenarioPlan

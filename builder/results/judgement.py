@@ -1,7 +1,5 @@
 """What judges the answers of a dataset: its schemas and, where rows are compared, the rows before."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace

@@ -6,8 +6,6 @@ in which they arrive. Where rows are compared with one another, whole rounds are
 one begins when every case of the last is back.
 """
 
-from __future__ import annotations
-
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass

@@ -5,8 +5,6 @@ spends its tries calls up the next occurrence, to at most n + max(3, n). So how 
 says which were called up, in whatever order the answers came.
 """
 
-from __future__ import annotations
-
 import numpy as np
 from numpy.typing import NDArray
 

@@ -1,7 +1,5 @@
 """Rows as the dataset holds them: in order, column by column, each with its split."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence

@@ -1,7 +1,5 @@
 """Rows held against one another: whether a row's text is too near to an accepted one."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from pathlib import Path
 

@@ -4,8 +4,6 @@ The first try, the re-ask that shows the model what was wrong, the fresh try aft
 call that follows from the answers so far. Whoever fills, fills by asking just these.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple

@@ -1,7 +1,5 @@
 """The schema's verdict: an answer and its case in, a row or a reject out. Pure, and never stored."""
 
-from __future__ import annotations
-
 import math
 import traceback
 from collections.abc import Callable, Iterable, Mapping

@@ -3,8 +3,6 @@
 The format of the store's tables stands here too, version by version.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Sequence

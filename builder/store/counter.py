@@ -1,7 +1,5 @@
 """How many replies a store was given, noted beside it: so that losing some is noticed."""
 
-from __future__ import annotations
-
 import zlib
 from pathlib import Path
 

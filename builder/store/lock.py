@@ -1,7 +1,5 @@
 """The lock on a project's outputs: one writer at a time."""
 
-from __future__ import annotations
-
 import os
 import shlex
 import sys

@@ -10,8 +10,6 @@ the store, in `store.count`, so that a log or a file that went missing is notice
 One process writes at a time (`lock.locked`); any number read.
 """
 
-from __future__ import annotations
-
 import os
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence

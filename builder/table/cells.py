@@ -1,7 +1,5 @@
 """Cells of a table: which are numbers, which are missing, which stray among numbers."""
 
-from __future__ import annotations
-
 import datetime
 import re
 from collections.abc import Collection, Mapping, Sequence

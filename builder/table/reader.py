@@ -4,8 +4,6 @@ A row is a mapping of plain values; what they mean is for `column` to say. Input
 file, line and column of what cannot be read.
 """
 
-from __future__ import annotations
-
 import contextlib
 import csv
 import json
