@@ -9,6 +9,7 @@ BuilderError                 a message, a hint, an exit code; never a traceback 
 ├── HubError                 the Hub cannot be reached, or somebody else moved (exit 75: run again)
 └── EngineError              a call brought no reply
     ├── TransportError       worth trying again: overload, timeouts, broken replies
+    ├── RequestError         this request alone is refused (its prompt is too long): its case is left
     └── ProviderError        final: wrong key, unknown model, quota; stops the run (exit 75)
 
 An answer that a schema refuses is no error but a `Reject`; a reply that was cut off or
@@ -97,7 +98,7 @@ class HubError(BuilderError):
 
 
 class EngineError(BuilderError):
-    """A call brought no reply. Engines raise one of the two kinds below."""
+    """A call brought no reply. Engines raise one of the three kinds below."""
 
     exit_code = 75
 
@@ -131,6 +132,19 @@ class TransportError(EngineError):
         self.late = late
         self.free = free
         self.absent = absent
+
+
+class RequestError(EngineError):
+    """The provider refuses this request and may take others: its case is left to a later run.
+
+    `tokens` are those of a prompt that is too long and those that the model takes, where it says so.
+    """
+
+    def __init__(
+        self, message: str, *, tokens: tuple[int, int] | None = None, hint: str = ""
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.tokens = tokens
 
 
 class ProviderError(EngineError):

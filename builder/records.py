@@ -20,7 +20,7 @@ import orjson
 from builder.errors import Place
 
 Role = Literal["system", "user", "assistant"]
-Stop = Literal["end", "length", "refusal", "filter"]
+Stop = Literal["end", "length", "refusal", "filter", "reasoning", "empty"]
 Stage = Literal["parse", "validate", "similar", "review"]  # Who refused an answer.
 
 
@@ -159,7 +159,7 @@ class Completion(NamedTuple):
 
     @property
     def is_answer(self) -> bool:
-        """False for a reply that was cut off, refused or filtered: an attempt, not an answer."""
+        """False for a reply that was cut off, refused, filtered, or thoughts alone: an attempt."""
         return self.stop == "end"
 
 

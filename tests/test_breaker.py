@@ -103,7 +103,7 @@ def test_refusals_for_the_same_reason_stop_the_run_with_an_example(tmp_path: Pat
     assert "the first 40 answers of 'letters' were all refused for one reason: " in ran.err
     assert "signs: begin with Dear" in ran.err
     assert 'the last of them: {"text":' in ran.err
-    assert "mend the prompt, or the validator" in ran.err
+    assert "change the prompt, or the validator" in ran.err
     assert projects.held(folder) <= 40 + 4 * 4
     mend(folder)
     assert projects.run(folder, "run").code == 0

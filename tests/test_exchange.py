@@ -8,15 +8,16 @@ from typing import Any
 import orjson
 import pytest
 
-from builder.engines import anthropic, exchange, failures, openai
+from builder.engines import anthropic, exchange, failures, meanings, openai
 from builder.engines.exchange import Exchange, Format
 from builder.engines.failures import Reply
 from builder.engines.protocol import Endpoint
-from builder.errors import ProviderError, TransportError
+from builder.errors import ProviderError, RequestError, TransportError
 from builder.project.settings import Prices
 from builder.records import Call, Completion, Key, Message, Request, Usage
 
 KEY = "sk-secret-0001"
+ASKED = meanings.Asked("m", "text", ("max_tokens",))
 HERE = Endpoint(
     "lab",
     base_url="http://lab.example.com/v1",
@@ -38,6 +39,10 @@ class Listed:
 
     async def post(self, path: str, payload: bytes) -> Reply:
         self.sent.append((path, orjson.loads(payload)))
+        return self.replies.pop(0)
+
+    async def get(self, path: str) -> Reply:
+        self.sent.append((path, None))
         return self.replies.pop(0)
 
 
@@ -93,11 +98,83 @@ def test_the_mode_that_a_server_refuses_is_left_and_the_answer_kept() -> None:
     assert formats == ["json_schema", "json_object", None]
 
 
-def test_another_refusal_leaves_the_mode_alone() -> None:
-    wire = Listed(reply({"error": {"message": "no such field"}}, 400))
-    with pytest.raises(ProviderError, match=r"refused the request for model 'm' \(400\): no such"):
-        ask(wire, schema=SCHEMA)
-    assert len(wire.sent) == 1
+def test_a_refusal_without_a_reason_is_tried_in_the_lower_modes_once() -> None:
+    refusal = reply({"error": {"message": "no such field"}}, 400)
+    wire = Listed(refusal, refusal, refusal, refusal)
+    there = Exchange(HERE, wire, openai.FORMAT)
+    call = Call(Request("lab:m", (Message("user", "hello"),), {}, SCHEMA), Key(b"k" * 16, 0, 0))
+    for sent in (3, 4):
+        with pytest.raises(
+            RequestError, match=r"refused the request for model 'm' \(400\): no such"
+        ):
+            asyncio.run(there.complete(call))
+        assert len(wire.sent) == sent
+    formats = [body.get("response_format", {}).get("type") for _, body in wire.sent]
+    assert formats == ["json_schema", "json_object", None, "json_schema"]
+    wire.replies = [answer("{}")]
+    assert asyncio.run(there.complete(call)).mode == "json_schema"
+
+
+def test_a_lower_mode_that_is_answered_is_kept() -> None:
+    wire = Listed(reply({"error": {"message": "no such field"}}, 400), answer("{}"), answer("{}"))
+    there = Exchange(HERE, wire, openai.FORMAT)
+    call = Call(Request("lab:m", (Message("user", "hello"),), {}, SCHEMA), Key(b"k" * 16, 0, 0))
+    assert [asyncio.run(there.complete(call)).mode for _ in range(2)] == ["json_object"] * 2
+
+
+def test_a_model_that_is_unknown_is_answered_by_the_names_that_are_served() -> None:
+    absent = reply({"error": {"message": "no", "code": "model_not_found"}}, 404)
+    listing = reply({"data": [{"id": "mm"}, {"id": "z"}]})
+    wire = Listed(absent, listing)
+    with pytest.raises(ProviderError) as caught:
+        ask(wire)
+    assert caught.value.hint == "It serves mm, z. Did you mean 'mm'?"
+    assert wire.sent[-1] == ("/models", None)
+    with pytest.raises(ProviderError) as caught:
+        ask(Listed(absent, reply("no list", 404)))
+    assert caught.value.hint.startswith("Check the model's name")
+
+
+def test_an_answer_is_taken_from_the_tool_that_was_called_or_from_the_thoughts() -> None:
+    def moved(**message: Any) -> Reply:
+        choice = {"message": {"content": None, **message}, "finish_reason": "stop"}
+        return reply({"choices": [choice], "usage": {"completion_tokens": 9}})
+
+    whole = '{"a": "b"}'
+    call = [{"function": {"name": "answer", "arguments": whole}}]
+    taken = ask(Listed(moved(tool_calls=call)), schema=SCHEMA)
+    assert (taken.text, taken.stop, taken.stop_reason) == (whole, "end", "stop in tool_calls")
+    taken = ask(Listed(moved(reasoning=whole)), schema=SCHEMA)
+    assert (taken.text, taken.stop, taken.stop_reason) == (whole, "end", "stop in reasoning")
+    needy = {**SCHEMA, "required": ["a", "c"]}
+    for thoughts, schema in (
+        ("hm, what now?", SCHEMA),
+        (whole, needy),
+        (whole, None),
+        ("[]", SCHEMA),
+    ):
+        alone = ask(Listed(moved(reasoning=thoughts)), schema=schema)
+        assert (alone.stop, alone.text, alone.reasoning) == ("reasoning", "", thoughts)
+        assert alone.usage.output == 9
+    assert ask(Listed(moved())).stop == "empty"
+
+
+def test_a_generation_that_the_server_refuses_is_an_answer_to_be_judged() -> None:
+    body = {
+        "error": {"message": "no", "code": "json_validate_failed", "failed_generation": "{half"}
+    }
+    refused = ask(Listed(reply(body, 400)), schema=SCHEMA)
+    assert (refused.text, refused.stop, refused.stop_reason) == (
+        "{half",
+        "end",
+        "json_validate_failed",
+    )
+
+
+def test_a_reply_of_any_good_status_is_read() -> None:
+    assert ask(Listed(answer()._replace(status=201))).text == "fine"
+    with pytest.raises(TransportError, match="answered 204 without whole JSON: 0 bytes"):
+        ask(Listed(reply(b"", 204)))
 
 
 @pytest.mark.parametrize(
@@ -110,7 +187,7 @@ def test_another_refusal_leaves_the_mode_alone() -> None:
         ({"error": {"message": "slow down", "type": "rate_limit_error"}}, TransportError, "with an error inside: slow down"),
         ({"type": "error", "error": {"message": "busy", "type": "overloaded_error"}}, TransportError, "with an error inside: busy"),
         ({"error": {"message": "who are you", "code": 401}}, ProviderError, "refused the API key in LAB_KEY (401)"),
-        ({"error": {"message": "pay", "code": "402"}}, ProviderError, "wants payment"),
+        ({"error": {"message": "pay", "code": "402"}}, ProviderError, "out of quota or balance"),
         ({"error": {"message": "insufficient_quota"}}, ProviderError, "out of quota or balance"),
         ({"error": {"message": f"bad key {KEY}"}}, TransportError, "bad key [key]"),
     ],
@@ -207,18 +284,23 @@ def test_a_key_too_short_to_tell_is_not_looked_for() -> None:
 @pytest.mark.parametrize(
     ("payload", "fault"),
     [
-        ({"error": {"message": "m", "code": 7, "type": "t"}}, ("m", "7", "t")),
-        ({"error": {"message": "m", "innererror": {"code": "inner"}}}, ("m", "inner", "")),
-        ({"detail": [{"loc": 1}]}, ('[{"loc":1}]', "", "")),
-        ({"msg": "m"}, ("m", "", "")),
-        ({"error": "plain"}, ("plain", "", "")),
-        ([1], ("[1]", "", "")),
+        ({"error": {"message": "m", "code": 7, "type": "T"}}, ("m", ("7", "t"), ())),
+        ({"error": {"message": "m", "innererror": {"code": "in"}}}, ("m", ("in",), ())),
+        (
+            {"detail": [{"loc": ["body", "top_k"]}]},
+            ('{"detail":[{"loc":["body","top_k"]}]}', (), ("top_k",)),
+        ),
+        ({"error": {"param": "a.B"}}, ('{"error":{"param":"a.B"}}', (), ("a", "b"))),
+        ({"msg": "m"}, ("m", (), ())),
+        ({"error": "plain"}, ("plain", (), ())),
+        ([{"error": {"message": "m", "status": "S"}}], ("m", ("s",), ())),
+        ([1], ("[1]", (), ())),
     ],
 )
 def test_an_error_is_read_in_each_of_the_usual_shapes(
-    payload: Any, fault: tuple[str, str, str]
+    payload: Any, fault: tuple[str, tuple[str, ...], tuple[str, ...]]
 ) -> None:
-    assert failures.fault(payload, str) == fault
+    assert failures.fault_in(payload, str)[:3] == fault
 
 
 @pytest.mark.parametrize(
@@ -247,7 +329,11 @@ def test_how_long_to_wait_is_read_in_each_form(
         (403, "", "forbids model 'm'"),
         (404, "", "has no model 'm' at base_url http://lab.example.com/v1"),
         (413, "", "The prompt is too long for model 'm' (413)"),
-        (400, "max_tokens: use max_completion_tokens", "Write max_completion_tokens"),
+        (
+            400,
+            "max_tokens is unsupported: use max_completion_tokens",
+            "Write max_completion_tokens",
+        ),
         (400, "context_length exceeded", "The prompt is too long"),
         (400, "json_schema is unknown", "structured output asked of model 'm'"),
         (429, "insufficient_quota", "out of quota"),
@@ -257,15 +343,15 @@ def test_how_long_to_wait_is_read_in_each_form(
 )
 def test_a_final_refusal_names_what_to_set(status: int, text: str, words: str) -> None:
     given = Reply(status, {"location": "https://else.example.com"}, text.encode(), 0.0)
-    error = failures.classify(HERE, "m", given, failures.fault_of(given, str), str)
-    assert isinstance(error, ProviderError)
+    error = meanings.error_of(HERE, ASKED, given, failures.fault_of(given, str), str)
+    assert isinstance(error, ProviderError | RequestError)
     assert words in str(error)
 
 
 @pytest.mark.parametrize("status", [408, 409, 425, 429, 500, 503, 529])
 def test_trouble_is_worth_another_try(status: int) -> None:
     given = Reply(status, {"retry-after": "3"}, b"busy", 0.0)
-    error = failures.classify(HERE, "m", given, failures.fault_of(given, str), str)
+    error = meanings.error_of(HERE, ASKED, given, failures.fault_of(given, str), str)
     assert isinstance(error, TransportError)
     assert (error.free, error.after, error.limited) == (True, 3.0, status in (429, 529))
     assert str(error) == f"lab answered {status}: busy"

@@ -11,9 +11,9 @@ import anthropic as anthropic_sdk
 import openai as openai_sdk
 import pytest
 
-from builder.engines import failures, wire
+from builder.engines import failures, meanings, wire
 from builder.engines.protocol import Endpoint
-from builder.errors import EngineError, ProviderError, TransportError
+from builder.errors import EngineError, ProviderError, RequestError, TransportError
 from tests.asking import SECRET, ask, both, failure
 from tests.provider import Provider
 from tests.provider_faults import FAULTS
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.slow
 
 # What each fault means: the kind of error, and words of its first line.
 MEANING: Mapping[str, tuple[type[EngineError] | str, str]] = {
-    "400": (ProviderError, "model"),
+    "400": ("end", ""),
     "401": (ProviderError, "_API_KEY"),
     "403": (ProviderError, "_API_KEY"),
     "404": (ProviderError, "base_url"),
@@ -34,7 +34,7 @@ MEANING: Mapping[str, tuple[type[EngineError] | str, str]] = {
     "503": (TransportError, "503"),
     "529": (TransportError, "529"),
     "quota": (ProviderError, "_API_KEY"),
-    "context": (ProviderError, "too long"),
+    "context": (RequestError, "too long"),
     "filter-400": ("filter", ""),
     "max-tokens": (ProviderError, "params.max_tokens"),
     "no-json_schema": ("end", ""),
@@ -166,6 +166,7 @@ def test_every_status_has_a_meaning(status: int) -> None:
     where = Endpoint("openai", base_url="http://x/v1", api_key_env="OPENAI_API_KEY")
     reply = failures.Reply(status, {}, b"", 0.0)
     found = failures.fault_of(reply, str)
-    error = failures.classify(where, "m", reply, found, str)
-    again = status in (408, 409, 425, 429) or status >= 500
-    assert isinstance(error, TransportError if again else ProviderError)
+    error = meanings.error_of(where, meanings.Asked("m"), reply, found, str)
+    again = status in (408, 409, 424, 425, 429, 499) or status >= 500
+    final = status < 400 or status in (401, 402, 403, 404, 405)
+    assert type(error) is (TransportError if again else ProviderError if final else RequestError)

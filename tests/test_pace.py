@@ -12,10 +12,11 @@ from typing import Any
 
 import pytest
 
+from builder.engines.failures import seconds
 from builder.errors import TransportError
 from builder.fill import retry
 from builder.fill.online import WORKERS
-from builder.fill.pace import Pace, seconds
+from builder.fill.pace import Pace
 from tests import clock
 from tests.clock import Clock
 from tests.provider import Provider

@@ -100,7 +100,7 @@ def test_a_reply_that_is_no_answer_is_asked_again_as_often_as_a_case_has_tries(
     progress = site.fill(lambda call: reply(call, "length"))
     assert [call.again for call in site.asked] == [0, 1, 2]
     assert len({call.key for call in site.asked}) == 1
-    assert (progress.calls, progress.non_answers, progress.unfilled) == (3, 3, 1)
+    assert (progress.calls, progress.non_answers, progress.unfilled) == (3, {"length": 3}, 1)
     assert (progress.accepted, progress.rejects, progress.unpriced) == (0, 0, 3)
     with store.reading(tmp_path / "outputs" / "store.sqlite") as answers:
         assert (answers.count(), answers.count("attempts")) == (0, 3)

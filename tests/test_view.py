@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -72,13 +73,14 @@ def test_progress_tells_counts_rate_and_what_is_left() -> None:
 def test_a_summary_tells_cost_failures_and_replies_without_an_answer() -> None:
     state = Progress(
         accepted=4, calls=5, input_tokens=1000, output_tokens=20, usd=2.0, unpriced=1,
-        non_answers=1, failures=1, trouble={"rare": 1, "often": 3}, limits={"m:x": "9 calls"},
+        non_answers=Counter(length=2, filter=1), cut_at=20, unfilled=1, failures=1, trouble={"rare": 1, "often": 3}, limits={"m:x": "9 calls"},
     )  # fmt: skip
     lines = view.summary(state, [])
     assert lines.split("\n") == [
         "asked: 5 replies · 1,000 + 20 tokens · 0.50 usd a row · 2.00 usd and 1 reply of unknown price",
-        "1 reply was no answer (cut off, refused or filtered): logged with their cost, asked again on"
-        " the next run",
+        "3 replies were no answers, logged with their cost: 2 cut off at max_tokens = 20, 1 stopped by"
+        " the provider's filter",
+        "1 row left to the next run",
         "1 call failed and was tried again; most often: often",
         "m:x allows 9 calls",
     ]

@@ -241,17 +241,43 @@ def summary(state: Progress, exports: Sequence[Export]) -> str:
             f"{money(state.usd)} usd" + f" and {unpriced} of unknown price" * bool(state.unpriced)
         )
         lines.append("asked: " + " · ".join(spent))
-    if state.non_answers:
-        lines.append(
-            f"{counted(state.non_answers, 'reply was no answer', 'replies were no answers')} (cut off, "
-            "refused or filtered): logged with their cost, asked again on the next run"
-        )
+    lines += _unanswered(state)
     if state.failures:
         worst = max(state.trouble.items(), key=lambda item: item[1], default=("", 0))
         failed = counted(state.failures, "call failed and was", "calls failed and were")
         lines.append(f"{failed} tried again; most often: {worst[0]}")
     lines += [f"{model} allows {limit}" for model, limit in state.limits.items()]
     return "\n".join([*lines, *(line for export in exports for line in _folder(export))])
+
+
+def _unanswered(state: Progress) -> Iterator[str]:
+    """What came in place of answers, by its kind."""
+    at = "max_tokens" + (f" = {state.cut_at}" if state.cut_at else "")
+    kinds = {
+        "length": f"cut off at {at}",
+        "reasoning": "all reasoning (raise max_tokens, or turn thinking off)",
+        "refusal": "refused by the model",
+        "filter": "stopped by the provider's filter",
+        "empty": "without any text",
+    }
+    if number := state.non_answers.total():
+        parts = [f"{n:,} {kinds[stop]}" for stop, n in state.non_answers.most_common()]
+        replies = counted(number, "reply was no answer", "replies were no answers")
+        yield f"{replies}, logged with {'its' if number == 1 else 'their'} cost: {', '.join(parts)}"
+    for where, number in (+state.elsewhere).items():
+        yield f"{counted(number, 'answer')} stood {where}, not in the reply's text, and was taken from there"
+    for name, aside in state.aside.items():
+        error, cases = aside.error, counted(aside.cases, "row")
+        of = " and ".join(
+            f"{axis} = {fit(repr(value), 40).rstrip()}" for axis, value in aside.values.items()
+        )
+        if error.tokens:
+            why = f"too long for the model: {error.tokens[0]:,} of {error.tokens[1]:,} tokens"
+        else:
+            why = f"refused by the provider: {error.message}"
+        yield f"{name}: {cases}{' of ' * bool(of)}{of} {'is' if aside.cases == 1 else 'are'} {why}"
+    if state.unfilled:
+        yield f"{counted(state.unfilled, 'row')} left to the next run"
 
 
 def exported(exports: Sequence[Export]) -> str:

@@ -3,8 +3,17 @@
 from collections.abc import Mapping
 from typing import Any, Self
 
+import orjson
+
 from builder.engines import params, structured
-from builder.engines.exchange import Content, Format, HttpEngine, custom_headers, tokens
+from builder.engines.exchange import (
+    Content,
+    Format,
+    HttpEngine,
+    custom_headers,
+    tokens,
+    without_text,
+)
 from builder.engines.protocol import Endpoint, Mode
 from builder.errors import TransportError
 from builder.records import Request, Stop, Usage
@@ -59,11 +68,9 @@ def read(payload: Mapping[str, Any]) -> Content:
     if not isinstance(blocks, list):
         raise TransportError("The reply holds no content")
     blocks = [block for block in blocks if isinstance(block, dict)]
-    if stop == "end" and not any("text" in block for block in blocks):
-        raise TransportError("The reply holds no text")
     usage = payload.get("usage")
     counted = usage if isinstance(usage, dict) else {}
-    return Content(
+    content = Content(
         text="".join(block["text"] for block in blocks if isinstance(block.get("text"), str)),
         stop=stop,
         stop_reason=reason,
@@ -74,6 +81,10 @@ def read(payload: Mapping[str, Any]) -> Content:
             block["thinking"] for block in blocks if isinstance(block.get("thinking"), str)
         ),
     )
+    if content.text or stop != "end" or any("text" in block for block in blocks):
+        return content
+    inputs = [block["input"] for block in blocks if isinstance(block.get("input"), dict)]
+    return without_text(content, orjson.dumps(inputs[0]).decode() if inputs else "")
 
 
 def _usage(counted: Mapping[str, Any]) -> Usage:

@@ -1,18 +1,22 @@
 """One exchange with a provider: mode, body, wire, reply, completion. What both formats share."""
 
+import asyncio
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import ModuleType
 from typing import Any, ClassVar, NamedTuple, Protocol, Self
 
 import orjson
 
-from builder.engines import failures, prices, structured
+from builder import jsonschema
+from builder.engines import failures, meanings, prices, structured
 from builder.engines.protocol import Endpoint, Engine, Mode
-from builder.errors import EngineError, TransportError
+from builder.errors import EngineError, ProviderError, TransportError, nearest
 from builder.records import Call, Completion, Request, Stop, Usage
 
+# What marks the stop reason of an answer that stood where none is expected.
+ELSEWHERE = ("in tool_calls", "in reasoning")
 MOST_TOKENS = 10**8  # A count above this is no count of one call's tokens.
 
 
@@ -48,6 +52,8 @@ class Post(Protocol):
 
     async def post(self, path: str, payload: bytes) -> failures.Reply: ...
 
+    async def get(self, path: str) -> failures.Reply: ...
+
 
 class Exchange:
     """Asks one endpoint in one format. Safe for many workers of one event loop."""
@@ -59,27 +65,53 @@ class Exchange:
         self._redact = failures.redactor(endpoint)
         self._fallbacks: dict[tuple[str, bytes], structured.ModeFallback] = {}
         self._prices: dict[str, prices.Price | None] = {}
+        self._served: asyncio.Future[failures.Reply] | None = None
 
     async def complete(self, call: Call) -> Completion:
         """The reply as a completion; see `Engine.complete`."""
         if call.request.schema is None:
-            return self._completion(call, "text", await self._ask(call, "text"))
+            return await self._completion(call, "text", await self._ask(call, "text"))
         fallback = self._fallback(call.request)
         mode = await fallback.mode()
         try:
             while True:
                 reply = await self._ask(call, mode)
-                if reply.status == 200:
+                meaning = self._meaning(call.request, mode, reply)
+                if meaning == "request" and (lower := fallback.guess()):
+                    mode, reply = await self._guessed(call, mode, reply, lower, fallback)
                     break
-                fault = failures.fault_of(reply, self._redact)
-                refused = failures.refuses_mode(reply, fault, mode)
-                lower = fallback.step_down(mode) if refused else None
-                if lower is None:
+                next_mode = fallback.step_down(mode) if meaning == "schema" else None
+                if next_mode is None:
                     break
-                mode = lower
+                mode = next_mode
         finally:
             fallback.settle()
-        return self._completion(call, mode, reply)
+        return await self._completion(call, mode, reply)
+
+    async def _guessed(
+        self,
+        call: Call,
+        mode: Mode,
+        refusal: failures.Reply,
+        lower: Sequence[Mode],
+        fallback: structured.ModeFallback,
+    ) -> tuple[Mode, failures.Reply]:
+        """The first lower way to ask that is answered, where a refusal tells no reason; else that."""
+        for other in lower:
+            reply = await self._ask(call, other)
+            if self._meaning(call.request, other, reply) is None:
+                fallback.keep(other)
+                return other, reply
+        return mode, refusal
+
+    def _meaning(
+        self, request: Request, mode: Mode, reply: failures.Reply
+    ) -> meanings.Meaning | None:
+        """What a reply's status means; None for a good one."""
+        if 200 <= reply.status < 300:
+            return None
+        fault = failures.fault_of(reply, self._redact)
+        return meanings.meaning_of(reply.status, fault, _asked(request, mode))
 
     def _fallback(self, request: Request) -> structured.ModeFallback:
         assert request.schema is not None
@@ -97,8 +129,12 @@ class Exchange:
         path = self._format.path(self._endpoint, call.request.model_name)
         return await self._wire.post(path, orjson.dumps(body, default=dict))
 
-    def _completion(self, call: Call, mode: Mode, reply: failures.Reply) -> Completion:
-        content = self._read(call.request, reply)
+    async def _completion(self, call: Call, mode: Mode, reply: failures.Reply) -> Completion:
+        content = self._content(reply)
+        if isinstance(content, failures.Fault):
+            content = await self._outcome(_asked(call.request, mode), reply, content)
+        if content.stop == "reasoning" and call.request.schema is not None:
+            content = _from_thoughts(content, call.request.schema)
         return Completion(
             key=call.key,
             text=self._redact(content.text),
@@ -116,41 +152,54 @@ class Exchange:
             reasoning=self._redact(content.reasoning),
         )
 
-    def _read(self, request: Request, reply: failures.Reply) -> Content:
-        """What the reply holds; raises the error that it means otherwise."""
-        if reply.status != 200:
-            fault = failures.fault_of(reply, self._redact)
-            if failures.is_filter(reply, fault):
-                reason = fault.code or "content_filter"
-                return Content("", "filter", reason, Usage(input=None, output=0), "")
-            raise failures.classify(self._endpoint, request.model_name, reply, fault, self._redact)
+    def _content(self, reply: failures.Reply) -> Content | failures.Fault:
+        """What the reply holds: an answer, or what it says about a failure."""
+        if not 200 <= reply.status < 300:
+            return failures.fault_of(reply, self._redact)
+        who = self._endpoint.provider
         try:
             payload = orjson.loads(reply.body.removeprefix(b"\xef\xbb\xbf"))
         except orjson.JSONDecodeError:
             text = failures.excerpt(reply.body[:400].decode("utf-8", "replace"), self._redact)
-            who, size = self._endpoint.provider, f"{len(reply.body)} bytes"
-            raise TransportError(f"{who} answered 200 without whole JSON: {text or size}") from None
+            text = text or f"{len(reply.body)} bytes"
+            raise TransportError(
+                f"{who} answered {reply.status} without whole JSON: {text}"
+            ) from None
+        if failures.is_fault(payload):
+            return failures.fault_of(reply, self._redact)
         if not isinstance(payload, dict):
-            raise TransportError(f"{self._endpoint.provider} answered 200 with no JSON object")
-        if payload.get("error") or payload.get("type") == "error":
-            raise self._error_inside(request, reply, payload)
+            raise TransportError(f"{who} answered {reply.status} with no JSON object")
         return self._format.read(payload)
 
-    def _error_inside(
-        self, request: Request, reply: failures.Reply, payload: Mapping[str, Any]
-    ) -> EngineError:
-        """An error told with status 200: trouble, unless its own code says that it is final."""
-        fault = failures.fault(payload, self._redact)
-        code = int(fault.code) if fault.code.isdigit() else 0
-        money = any(word in fault.words for word in failures.NO_MONEY)
-        if code in (401, 402, 403, 404, 429) or money:
-            inner = reply._replace(status=code or 429)
-            return failures.classify(self._endpoint, request.model_name, inner, fault, self._redact)
-        return TransportError(
-            f"{self._endpoint.provider} answered 200 with an error inside: {fault.message}",
-            after=failures.retry_after(reply.headers),
-            limited="rate_limit" in fault.kind or "overloaded" in fault.kind,
-        )
+    async def _outcome(
+        self, asked: meanings.Asked, reply: failures.Reply, fault: failures.Fault
+    ) -> Content:
+        """What a failure is worth: nothing of an answer, a refused answer, or the error it means."""
+        meaning = meanings.meaning_of(reply.status, fault, asked)
+        code = next(iter(fault.codes), meaning)
+        if meaning == "filter":
+            return Content("", "filter", code, Usage(input=None, output=0), "")
+        if meaning == "generation":
+            return Content(fault.written, "end", code, Usage(), "")
+        error = meanings.error_of(self._endpoint, asked, reply, fault, self._redact)
+        if meaning == "model":
+            names = await self._models()
+            if names and asked.model not in names:
+                hint = f"It serves {', '.join(names[:10])}.{nearest(asked.model, names)}"
+                raise ProviderError(error.message, hint=hint)
+        raise error
+
+    async def _models(self) -> list[str]:
+        """The models that the endpoint says it serves; asked once, none where it does not say."""
+        if self._served is None:
+            path = self._format.path(self._endpoint, "")
+            listing = path.removesuffix("/chat/completions").removesuffix("/messages") + "/models"
+            self._served = asyncio.ensure_future(self._wire.get(listing))
+        try:
+            payload = orjson.loads((await self._served).body)
+            return [self._redact(str(model["id"])) for model in payload["data"]]
+        except (EngineError, orjson.JSONDecodeError, KeyError, TypeError):
+            return []
 
     def _usd(self, request: Request, content: Content) -> float | None:
         if request.model not in self._prices:
@@ -182,6 +231,37 @@ class HttpEngine(Engine):
 
     async def complete(self, call: Call) -> Completion:
         return await self._exchange.complete(call)
+
+
+def _asked(request: Request, mode: Mode) -> meanings.Asked:
+    return meanings.Asked(request.model_name, mode, tuple(request.params))
+
+
+def without_text(content: Content, arguments: str) -> Content:
+    """What a reply without text holds: the arguments of a tool, thoughts alone, or nothing.
+
+    Raises TransportError where not even a token was counted.
+    """
+    if arguments:
+        return content._replace(text=arguments, stop_reason=f"{content.stop_reason} {ELSEWHERE[0]}")
+    if content.reasoning:
+        return content._replace(stop="reasoning")
+    if content.usage == Usage():
+        raise TransportError("The reply holds no text")
+    return content._replace(stop="empty")
+
+
+def _from_thoughts(content: Content, schema: Mapping[str, Any]) -> Content:
+    """The content with its thoughts as the answer, where they are one whole object of the schema."""
+    try:
+        thoughts = orjson.loads(content.reasoning)
+    except orjson.JSONDecodeError:
+        return content
+    required = jsonschema.unwrap(schema).get("required", ())
+    if not isinstance(thoughts, dict) or not thoughts.keys() >= set(required):
+        return content
+    reason = f"{content.stop_reason} {ELSEWHERE[1]}"
+    return content._replace(text=content.reasoning, stop="end", stop_reason=reason, reasoning="")
 
 
 def custom_headers(sdk: str) -> list[str]:

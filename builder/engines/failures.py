@@ -1,45 +1,52 @@
-"""What a reply that brought no answer means: worth another try, or final.
+"""What a server said about a failure, read from whatever shape it has: codes, names, words, waits.
 
 Everything a server said passes through `excerpt`, which takes the key out of it, before it
-can reach a message.
+can reach a message. What it all means is decided in `meanings`.
 """
 
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
 import orjson
 
-from builder.engines.protocol import Endpoint, Mode
-from builder.errors import EngineError, ProviderError, TransportError
+from builder.engines.protocol import Endpoint
 
 Redact = Callable[[str], str]
 
-TRY_AGAIN = frozenset((408, 409, 425, 429))
-NO_MONEY = (
-    "insufficient_quota",
-    "billing",
-    "insufficient balance",
-    "credit balance",
-    "exceeded_quota",
-)
-FORMAT_WORDS = (
-    "response_format",
-    "json_schema",
-    "json_object",
-    "structured output",
-    "structured_output",
-    "output_config",
-    "output_format",
-    "guided",
-    "grammar",
-    "extra inputs are not permitted",
-)
 LONGEST_QUOTE = 300
+LONGEST_BODY = 20_000  # Characters of a body that are looked through.
+# Where bodies keep their message, and what kind of failure it is.
+MESSAGES = ("message", "detail", "msg", "error_msg", "status_msg", "error", "errors")
+CODES = ("code", "type", "status", "reason", "error_type", "error_code", "status_code")
+# Parts of a body that hold the failure itself, or more about it.
+INNER = (
+    "error",
+    "innererror",
+    "inner_error",
+    "details",
+    "detail",
+    "metadata",
+    "base_resp",
+    "choices",
+)
+# Names around the field that a validator's `loc` is about.
+AROUND = frozenset(("body", "request", "__root__"))
+
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "秒": 1.0, "分钟": 60.0}
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|秒|分钟|s|m(?!s)|h|d)[a-z]*")
+_WAITS = re.compile(
+    r"(?:(?:retry|try again|resets?|available|wait)\s+(?:in|after|within|for)|wait|请在?)\s*"
+    r"((?:\d+(?:\.\d+)?\s*(?:ms|秒|分钟|s|m|h|d)[a-z]*\s*)+)"
+)
+_MOMENT = re.compile(r"resets?(?: at)?:? *(\d{4}-\d\d-\d\d[t ]\d\d:\d\d:\d\d(?:\.\d+)?z?)")
+_LOC = re.compile(r"['\"]?loc['\"]?: ?[\[(]([^\])]*)[\])]")
+_WORD = re.compile(r"['\"]([^'\"]+)['\"]")
 
 
 class Reply(NamedTuple):
@@ -55,12 +62,17 @@ class Fault(NamedTuple):
     """What a server said about a failure."""
 
     message: str
-    code: str = ""
-    kind: str = ""
-
-    @property
-    def words(self) -> str:
-        return f"{self.code} {self.kind} {self.message}".lower()
+    """One short line, without secrets."""
+    codes: tuple[str, ...] = ()
+    """Its codes, types and the like, in lower case."""
+    names: tuple[str, ...] = ()
+    """The fields of the request that it names as wrong."""
+    words: str = ""
+    """All the text of the body, in lower case."""
+    after: float | None = None
+    """Seconds that it asks to wait."""
+    written: str = ""
+    """What the model had written, where a refused answer is told."""
 
 
 def redactor(endpoint: Endpoint) -> Redact:
@@ -84,124 +96,138 @@ def excerpt(text: str, redact: Redact) -> str:
     return line if len(line) <= LONGEST_QUOTE else line[:LONGEST_QUOTE] + "…"
 
 
-def fault(payload: Any, redact: Redact) -> Fault:
-    """The error that a parsed body carries, whichever of the usual shapes it has."""
-    inner = payload.get("error", payload) if isinstance(payload, dict) else payload
-    if not isinstance(inner, dict):
-        return Fault(excerpt(str(inner), redact))
-    message = inner.get("message") or inner.get("detail") or inner.get("msg") or ""
-    if not isinstance(message, str):
-        message = orjson.dumps(message, default=str).decode()
-    metadata, code = inner.get("innererror"), inner.get("code")
-    if code is None and isinstance(metadata, dict):
-        code = metadata.get("code")
-    texts = message, "" if code is None else str(code), str(inner.get("type") or "")
-    return Fault(*(excerpt(text, redact) for text in texts))
-
-
 def fault_of(reply: Reply, redact: Redact) -> Fault:
-    """The error that a reply's body carries, JSON or not."""
+    """The failure that a reply tells of, in its headers and its body, JSON or not."""
     try:
-        return fault(orjson.loads(reply.body), redact)
+        fault = fault_in(orjson.loads(reply.body), redact)
     except orjson.JSONDecodeError:
-        return Fault(excerpt(reply.body[:4000].decode("utf-8", "replace"), redact))
+        text = reply.body[:LONGEST_BODY].decode("utf-8", "replace")
+        fault = Fault(
+            excerpt(text[:4000], redact), words=text.lower(), after=_wait_in(text.lower())
+        )
+    after = retry_after(reply.headers)
+    return fault if after is None else fault._replace(after=after)
 
 
-def refuses_mode(reply: Reply, found: Fault, mode: Mode) -> bool:
-    """Whether a reply refuses the way structure was asked for, so that another may do."""
-    shaped = mode in ("json_schema", "json_object")
-    refused = reply.status in (400, 404, 415, 422, 501)
-    return shaped and refused and any(word in found.words for word in FORMAT_WORDS)
-
-
-def is_filter(reply: Reply, found: Fault) -> bool:
-    """Whether a reply says that the provider's filter stopped this one prompt."""
-    return reply.status in (400, 403, 422) and any(
-        word in found.words
-        for word in ("content_filter", "responsibleaipolicy", "content_policy", "data_inspection")
+def fault_in(payload: Any, redact: Redact) -> Fault:
+    """The failure that a parsed body carries, whichever of the usual shapes it has."""
+    parts = list(_parts(payload))
+    messages = (_message(part) for part in reversed(parts))
+    message = next((text for text in messages if text), "")
+    # Gateways pass an upstream's body on as text: its quotes are escaped once or more.
+    words = re.sub(r'\\+"', '"', orjson.dumps(payload).decode()[:LONGEST_BODY]).lower()
+    written = next((part["failed_generation"] for part in parts if "failed_generation" in part), "")
+    return Fault(
+        excerpt(message or _plain(payload), redact),
+        tuple(dict.fromkeys(code for part in parts for code in _codes(part))),
+        tuple(dict.fromkeys((*(n for part in parts for n in _names(part)), *_locs(words)))),
+        words,
+        _delay(parts, words),
+        redact(written) if isinstance(written, str) else "",
     )
 
 
-def classify(
-    endpoint: Endpoint, model: str, reply: Reply, found: Fault, redact: Redact
-) -> EngineError:
-    """The error that a reply with a failing status (or an error inside a 200) means."""
-    status, who = reply.status, endpoint.provider
-    reason = f": {found.message}" if found.message else ""
-    if any(word in found.words for word in NO_MONEY) and status in (400, 402, 403, 429):
-        return ProviderError(
-            f"{who} says that the account behind {_key(endpoint)} is out of quota or balance{reason}",
-            hint="Top it up or raise its limit, then run again.",
-        )
-    if 300 <= status < 400:
-        target = excerpt(reply.headers.get("location", ""), redact)
-        return ProviderError(
-            f"base_url {endpoint.base_url} answers with a redirect to {target or 'nowhere'}",
-            hint="Redirects are not followed. Set base_url in [tool.builder.providers."
-            f"{who}] to the final address.",
-        )
-    if status in TRY_AGAIN or status >= 500:
-        return TransportError(
-            f"{who} answered {status}{reason}",
-            after=retry_after(reply.headers),
-            limited=status in (429, 529),
-            free=True,
-        )
-    message, hint = _final(endpoint, model, status, found)
-    return ProviderError(f"{message}{reason}", hint=hint)
+def is_fault(payload: Any) -> bool:
+    """Whether a parsed body that came with a good status tells of a failure all the same."""
+    if not isinstance(payload, dict):
+        return isinstance(payload, list) and any(map(is_fault, payload))
+    if payload.get("type") == "error" or any(part.get("error") for part in _parts(payload)):
+        return True
+    state = payload.get("base_resp")
+    if isinstance(state, dict) and state.get("status_code"):
+        return True
+    holds = not payload.keys().isdisjoint(("choices", "content"))
+    return not holds and any(map(_message, _parts(payload)))
 
 
-def _final(endpoint: Endpoint, model: str, status: int, found: Fault) -> tuple[str, str]:
-    who, words, key = endpoint.provider, found.words, _key(endpoint)
-    meanings = {
-        401: (
-            f"{who} refused the API key in {key} (401)",
-            f"Set {key} to a valid key for {endpoint.base_url}.",
-        ),
-        402: (f"{who} wants payment for the key in {key} (402)", "Top up its account."),
-        403: (
-            f"{who} forbids model {model!r} to the key in {key} (403)",
-            "Give the key access to the model, or set another model or key.",
-        ),
-        404: (
-            f"{who} has no model {model!r} at base_url {endpoint.base_url} (404)",
-            "Check the model's name, and that base_url ends where the API begins (often in /v1).",
-        ),
-    }
-    if status in meanings:
-        return meanings[status]
-    if "max_completion_tokens" in words and "max_tokens" in words:
-        return (
-            f"params.max_tokens is not taken by model {model!r}",
-            "Write max_completion_tokens instead of max_tokens in params.",
-        )
-    if status == 413 or re.search("context[_ ]length|too long", words):
-        return (
-            f"The prompt is too long for model {model!r} ({status})",
-            "Shorten the prompt or params.max_tokens, or set a model with a longer context.",
-        )
-    if any(word in words for word in FORMAT_WORDS):
-        return (
-            f"{who} does not take the structured output asked of model {model!r} ({status})",
-            f'Leave structured out of [tool.builder.providers.{who}], or set it to "prompt".',
-        )
-    return (
-        f"{who} refused the request for model {model!r} ({status})",
-        "Check the model, params and schema of the scenario.",
-    )
+def _plain(payload: Any) -> str:
+    return payload if isinstance(payload, str) else orjson.dumps(payload).decode()
 
 
-def _key(endpoint: Endpoint) -> str:
-    return endpoint.api_key_env or f"api_key_env of [tool.builder.providers.{endpoint.provider}]"
+def _parts(payload: Any, depth: int = 0) -> Iterator[Mapping[str, Any]]:
+    """The objects of a body that tell of the failure, the outermost first."""
+    if isinstance(payload, list):
+        for item in payload[:20]:
+            yield from _parts(item, depth)
+    elif isinstance(payload, dict) and depth < 5:
+        yield payload
+        for name in INNER:
+            yield from _parts(payload.get(name), depth + 1)
+
+
+def _message(part: Mapping[str, Any]) -> str:
+    """The first text of one object that is a message."""
+    texts = (part.get(name) for name in MESSAGES)
+    return next((text for text in texts if isinstance(text, str) and text.strip()), "")
+
+
+def _codes(part: Mapping[str, Any]) -> Iterator[str]:
+    for name in CODES:
+        value = part.get(name)
+        if isinstance(value, str | int) and not isinstance(value, bool) and value != "":
+            yield str(value).lower()
+
+
+def _names(part: Mapping[str, Any]) -> Iterator[str]:
+    if isinstance(part.get("param"), str):
+        yield from part["param"].lower().split(".")
+    if isinstance(part.get("loc"), list):
+        yield from (str(step).lower() for step in part["loc"] if step not in AROUND)
+
+
+def _locs(words: str) -> Iterator[str]:
+    """The fields that a validator's words name, where its own objects came as text."""
+    for steps in _LOC.findall(words):
+        yield from (step for step in _WORD.findall(steps) if step not in AROUND)
+
+
+def _delay(parts: list[Mapping[str, Any]], words: str) -> float | None:
+    for part in parts:
+        for name, unit in (("retryDelay", 1.0), ("retry_after", 1.0), ("retry_after_ms", 0.001)):
+            wait = seconds(str(part[name])) if name in part else None
+            if wait is not None:
+                return wait * unit
+    return _wait_in(words)
+
+
+def _wait_in(words: str) -> float | None:
+    """Seconds that a text asks to wait: `retry in 1.2s`, `try again in 1m3s`, `resets at: …`."""
+    if wait := _WAITS.search(words):
+        return _duration(wait[1])
+    if moment := _MOMENT.search(words):
+        return seconds(moment[1].upper().replace(" ", "T"))
+    return None
+
+
+def _duration(text: str) -> float:
+    return sum(float(amount) * _UNITS[unit] for amount, unit in _DURATION.findall(text))
+
+
+def seconds(text: str, now: datetime | None = None) -> float | None:
+    """Seconds from now of a wait: `1s`, `6m0s`, `120ms`, plain seconds, or an ISO time.
+
+    >>> seconds("1m30s"), seconds("120ms"), seconds("2.5"), seconds("soon")
+    (90.0, 0.12, 2.5, None)
+    """
+    text = text.strip()
+    if re.fullmatch(r"(\d+(\.\d+)?(ms|s|m|h|d))+", text):
+        return _duration(text)
+    if re.fullmatch(r"\d+(\.\d+)?", text):
+        return float(text)
+    with suppress(ValueError):
+        moment = datetime.fromisoformat(text)
+        moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        return max(0.0, (moment - (now or datetime.now(UTC))).total_seconds())
+    return None
 
 
 def retry_after(headers: Mapping[str, str], now: float | None = None) -> float | None:
-    """Seconds that the provider asked to wait: in milliseconds, seconds or as a date."""
+    """Seconds that the provider's headers ask to wait: in milliseconds, seconds or as a date."""
     for name, unit in (("retry-after-ms", 1000.0), ("retry-after", 1.0)):
         with suppress(ValueError):
-            seconds = float(headers.get(name, "")) / unit
-            if 0 <= seconds < 1e9:
-                return seconds
+            wait = float(headers.get(name, "")) / unit
+            if 0 <= wait < 1e9:
+                return wait
     with suppress(ValueError, TypeError):
         date = parsedate_to_datetime(headers.get("retry-after", ""))
         return max(0.0, date.timestamp() - (time.time() if now is None else now))

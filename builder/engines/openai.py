@@ -4,7 +4,14 @@ from collections.abc import Mapping
 from typing import Any, Self
 
 from builder.engines import params, structured
-from builder.engines.exchange import Content, Format, HttpEngine, custom_headers, tokens
+from builder.engines.exchange import (
+    Content,
+    Format,
+    HttpEngine,
+    custom_headers,
+    tokens,
+    without_text,
+)
 from builder.engines.protocol import Endpoint, Mode
 from builder.errors import TransportError
 from builder.records import Request, Stop, Usage
@@ -79,9 +86,7 @@ def read(payload: Mapping[str, Any]) -> Content:
     refusal = message.get("refusal")
     if isinstance(refusal, str) and refusal:
         stop, text = "refusal", refusal
-    if text is None and stop == "end":
-        raise TransportError("The reply holds no text")
-    return Content(
+    content = Content(
         text=text or "",
         stop=stop,
         stop_reason=reason,
@@ -89,6 +94,17 @@ def read(payload: Mapping[str, Any]) -> Content:
         answered_by=str(payload.get("model") or ""),
         reasoning=_text(message.get("reasoning_content") or message.get("reasoning")) or "",
     )
+    if text or stop != "end" or (text == "" and not content.reasoning):
+        return content
+    return without_text(content, _arguments(message))
+
+
+def _arguments(message: Mapping[str, Any]) -> str:
+    """The arguments of the one tool that the model called in place of answering."""
+    calls = message.get("tool_calls")
+    function = calls[0].get("function") if isinstance(calls, list) and calls else None
+    arguments = function.get("arguments") if isinstance(function, dict) else None
+    return arguments if isinstance(arguments, str) else ""
 
 
 def _text(content: object) -> str | None:

@@ -128,6 +128,7 @@ class ModeFallback:
         self._modes = modes
         self._found = asyncio.Event()
         self._scouted = len(modes) == 1
+        self._guessed = False
         if self._scouted:
             self._found.set()
 
@@ -150,6 +151,17 @@ class ModeFallback:
         if self._modes[0] == refused:
             self._modes = self._modes[1:]
         return self._modes[0]
+
+    def guess(self) -> tuple[Mode, ...]:
+        """The lower ways, for a refusal without a reason; once, and before any call was answered."""
+        lower = () if self._guessed else self._modes[1:]
+        self._guessed = True
+        return lower
+
+    def keep(self, mode: Mode) -> None:
+        """From now on this way is the first."""
+        if mode in self._modes:
+            self._modes = self._modes[self._modes.index(mode) :]
 
     def settle(self) -> None:
         """A call is over: nobody needs to wait any longer."""

@@ -9,7 +9,7 @@ import asyncio
 import ssl
 import time
 import zlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Iterator
 from types import ModuleType
 from typing import Any
 from urllib.parse import urlsplit
@@ -23,6 +23,8 @@ from builder.errors import EngineError, ProviderError, TransportError
 
 # Bytes of a reply, decompressed: far beyond what any model writes in one answer.
 BODY_LIMIT = 4 * 2**20
+
+LOOK = 10.0  # Seconds that a look at the list of models may take.
 
 # How headers begin in which an SDK tells of this machine; nobody asked for them.
 ABOUT_US = b"x-stainless-"
@@ -116,11 +118,24 @@ class Wire:
 
     async def post(self, path: str, payload: bytes) -> Reply:
         """The reply to one POST, whatever its status; TransportError when there is none."""
+        return await self._reply(self._send(path, payload), self._endpoint.timeout)
+
+    async def get(self, path: str) -> Reply:
+        """The reply to one GET, whatever its status; TransportError when there is none."""
+        return await self._reply(self._fetch(path), min(self._endpoint.timeout, LOOK))
+
+    async def _fetch(self, path: str) -> tuple[httpx2.Response, bytes]:
+        response: httpx2.Response = await self.client.get(path, cast_to=httpx2.Response)
+        return response, response.content
+
+    async def _reply(
+        self, sending: Awaitable[tuple[httpx2.Response, bytes]], timeout: float
+    ) -> Reply:
         started = time.perf_counter()
         failure: EngineError | None = None
         try:
-            async with asyncio.timeout(self._endpoint.timeout):
-                response, body = await self._send(path, payload)
+            async with asyncio.timeout(timeout):
+                response, body = await sending
         except self._sdk.APIStatusError as error:
             response, body = error.response, error.response.content
         except EngineError as error:

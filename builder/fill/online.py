@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from builder.errors import ProviderError, StoreError, TransportError
+from builder.errors import ProviderError, RequestError, StoreError, TransportError
 from builder.fill.budget import BudgetSpentError
 from builder.fill.pool import Backend, OutageError
 from builder.fill.queue import Queue
@@ -64,6 +64,8 @@ class Online:
             queue.stop(str(error))
         except TransportError:
             queue.progress.unfilled += 1
+        except RequestError as error:
+            queue.refuse(pending, error)
         except ProviderError as error:
             queue.fail(error)
             if isinstance(error, OutageError):

@@ -17,12 +17,12 @@ call costs the same however many wait.
 """
 
 import asyncio
-import re
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 
+from builder.engines.failures import seconds
 from builder.errors import TransportError
 
 FIRST = 8  # Calls in flight to begin with.
@@ -116,7 +116,7 @@ class Pace:
     async def admitted(self, tokens: float = 0.0) -> AsyncIterator[None]:
         """Waits for a turn, then counts what happens inside: a reply, or the error it raises.
 
-        `tokens` is what the call may need; `used` mends it once that is known.
+        `tokens` is what the call may need; `used` corrects it once that is known.
         """
         if self._waiting or self._wait(self.clock()) > 0:
             await self._queue(tokens)
@@ -322,29 +322,3 @@ class Pace:
             limits.append(f"about {self._lowest:.3g} calls a second, as its refusals show")
         limits += [f"{limit:,} {kind}, as its headers say" for kind, limit in self._named.items()]
         return "; ".join(limits)
-
-
-def seconds(text: str) -> float | None:
-    """Seconds from now of a reset: `1s`, `6m0s`, `120ms`, plain seconds, or an ISO time.
-
-    >>> seconds("1m30s"), seconds("120ms"), seconds("soon")
-    (90.0, 0.12, None)
-    """
-    text = text.strip()
-    parts = re.findall(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)", text)
-    if parts and "".join(a + b for a, b in parts) == text:
-        units = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-        return sum(float(amount) * units[unit] for amount, unit in parts)
-    if re.fullmatch(r"\d+(\.\d+)?", text):
-        return float(text)
-    if re.match(r"\d{4}-\d\d-\d\dT", text):
-        from datetime import UTC, datetime
-
-        try:
-            moment = datetime.fromisoformat(text)
-        except ValueError:
-            return None
-        if moment.tzinfo is None:
-            moment = moment.replace(tzinfo=UTC)
-        return max(0.0, (moment - datetime.now(UTC)).total_seconds())
-    return None

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from builder.engines import prices, registry, tokens
 from builder.engines.protocol import Endpoint, Engine
-from builder.errors import ProviderError, TransportError
+from builder.errors import ProviderError, RequestError, TransportError
 from builder.fill import budget, retry
 from builder.fill.budget import Ledger
 from builder.fill.pace import Pace
@@ -110,7 +110,7 @@ class Backend:
         except TransportError as error:
             free = error.free
             raise
-        except ProviderError:
+        except (ProviderError, RequestError):
             free = True
             raise
         finally:

@@ -3,13 +3,36 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from dataclasses import dataclass, field
 
-from builder.errors import EngineError
-from builder.records import Completion, Key
+from builder.engines import tokens
+from builder.engines.exchange import ELSEWHERE
+from builder.errors import EngineError, RequestError
+from builder.records import Completion, Key, Request
 from builder.results.estimates import Estimate
+from builder.results.step import Standing
 
 MESSAGES = 50  # Different messages of failed calls that are remembered.
+
+
+@dataclass(slots=True)
+class SetAside:
+    """Cases of one scenario that the provider refused for what their requests hold."""
+
+    error: RequestError
+    """The last of them."""
+    cases: int = 0
+    values: dict[str, object] = field(default_factory=dict)
+    """The axes on which all of them have one value."""
+
+    def add(self, case: Standing, error: RequestError) -> None:
+        combination = case.planned.case.combination
+        items = combination.items() if not self.cases else self.values.items()
+        self.values = {axis: value for axis, value in items if combination[axis] == value}
+        self.cases += 1
+        if error.tokens or not self.error.tokens:
+            self.error = max(self.error, error, key=lambda e: e.tokens or (0, 0))
 
 
 @dataclass(slots=True)
@@ -27,11 +50,18 @@ class Progress:
     calls: int = 0
     """Replies received."""
     rejects: int = 0
-    non_answers: int = 0
+    non_answers: Counter[str] = field(default_factory=Counter)
+    """Replies that were no answers, by why they stopped."""
+    cut_at: int | None = None
+    """The `max_tokens` of the last reply that was cut off, where it was set."""
+    elsewhere: Counter[str] = field(default_factory=Counter)
+    """Answers by where they stood when not in the text."""
+    aside: dict[str, SetAside] = field(default_factory=dict)
+    """Scenario to its cases that the provider refuses to answer."""
     failures: int = 0
     """Calls that brought no reply."""
     unfilled: int = 0
-    """Cases left without a row for reasons that a later run may mend."""
+    """Cases left without a row for reasons that may be over in a later run."""
     input_tokens: int = 0
     output_tokens: int = 0
     usd: float = 0.0
@@ -53,8 +83,8 @@ class Progress:
         holding = frozenset(line.scenario for line in estimate.lines if line.held)
         return cls(wanted=estimate.wanted, to_ask=estimate.to_ask, holding=holding)
 
-    def note(self, reply: Completion) -> None:
-        """Counts a reply."""
+    def note(self, reply: Completion, request: Request) -> None:
+        """Counts a reply to the request."""
         self.calls += 1
         self.input_tokens += reply.usage.input or 0
         self.output_tokens += reply.usage.output or 0
@@ -62,7 +92,17 @@ class Progress:
             self.unpriced += 1
         else:
             self.usd += reply.usd
-        self.non_answers += not reply.is_answer
+        if not reply.is_answer:
+            self.non_answers[reply.stop] += 1
+        if reply.stop == "length":
+            self.cut_at = tokens.most(request.params) or None
+        for where in ELSEWHERE:
+            self.elsewhere[where] += reply.stop_reason.endswith(where)
+
+    def set_aside(self, case: Standing, error: RequestError) -> None:
+        """Counts a case whose request is refused, and left to a later run."""
+        self.unfilled += 1
+        self.aside.setdefault(case.part.name, SetAside(error)).add(case, error)
 
     def note_failure(self, error: EngineError) -> None:
         """Counts a call that brought no reply."""

@@ -7,7 +7,7 @@ queue keeps the reply, has it judged, counts it, and hands out what follows.
 import asyncio
 from collections.abc import Callable
 
-from builder.errors import BuilderError
+from builder.errors import BuilderError, RequestError
 from builder.fill.breaker import Breaker
 from builder.fill.progress import Progress
 from builder.fill.writer import Writer
@@ -30,7 +30,7 @@ class Queue:
         self.failure: BuilderError | None = None  # The first error that ends the run.
         self._missing = missing
         self._writer = writer
-        self._breaker = Breaker(progress.holding)
+        self._breaker = Breaker(progress.holding, progress.to_ask)
         self.stop = stop  # Ends the run for a reason that is no error.
         self._closed = False
         # Set, and replaced by another, when those who found nothing should look again.
@@ -41,6 +41,7 @@ class Queue:
         while not self._closed:
             pending = self._missing.take()
             if pending is not None:
+                self._breaker.note_sent(pending.case)
                 return pending
             if self._missing.ended:
                 self.close()
@@ -50,13 +51,20 @@ class Queue:
 
     def answer(self, pending: Pending, reply: Completion) -> None:
         """Keeps a reply, judges it if it is an answer, and queues what follows. Raises StoreError."""
-        self.progress.note(reply)
+        self.progress.note(reply, pending.call.request)
         self._writer.add(reply._replace(sent=pending.call.messages))
         if reply.is_answer:
             self._judge(pending, reply)
-        elif not self._missing.ask_again(pending):
-            self.progress.unfilled += 1
+        else:
+            self._end(self._breaker.note_non_answer(reply, pending.case, pending.call.request))
+            if not self._missing.ask_again(pending):
+                self.progress.unfilled += 1
         self._wake()
+
+    def refuse(self, pending: Pending, error: RequestError) -> None:
+        """Sets a case aside whose request the provider refuses; ends the run where all are."""
+        self.progress.set_aside(pending.case, error)
+        self._end(self._breaker.note_refusal(pending.case, error))
 
     def leave(self, pending: Pending) -> None:
         """Takes a call back that is left to a later run."""
@@ -79,9 +87,11 @@ class Queue:
             self.progress.rejects += 1
         elif not pending.once:
             self.progress.accepted += 1
-        refused = self._breaker.note(verdict, pending.case, pending.call.request.provider)
-        if refused is not None:
-            self.fail(refused)
+        self._end(self._breaker.note(verdict, pending.case, pending.call.request.provider))
+
+    def _end(self, error: BuilderError | None) -> None:
+        if error is not None:
+            self.fail(error)
 
     def _wake(self) -> None:
         """What follows from a reply is taken by the worker that brought it; only the end of a round,
