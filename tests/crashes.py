@@ -4,9 +4,12 @@ in the size that it is given; tests run them short and `make soak` long."""
 from __future__ import annotations
 
 import os
+import pty
 import random
+import select
 import shutil
 import signal
+import statistics
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -51,6 +54,52 @@ def kills(folder: Path, *, kills: int, rows: int, flying: int = 16) -> Found:
         same and last.code == 0 and not lost and not doubled and done >= kills * 0.8
         and worst <= flying + GROUP and 0 <= again <= done * (flying + GROUP),
     )  # fmt: skip
+
+
+def repeats(folder: Path, *, kills: int, rate: float, flying: int, least: int) -> Found:
+    """SIGKILL in mid-run at a steady rate of replies: what each kill lets be asked again.
+
+    `least` replies beyond those in flight may wait for their commit, in the median.
+    """
+    rng, again, lost = random.Random(kills), [], 0
+    with Provider(latency=(0.5 * flying / rate, 1.5 * flying / rate)) as provider:
+        at = sites.site(folder, provider, rows=str(int(kills * rate)))
+        for _ in range(kills):
+            before = sites.held(at)
+            process = sites.Process(at, ("run", "--concurrency", str(flying)))
+            process.after(2 * flying)
+            time.sleep(rng.uniform(0.1, 0.6))
+            process.send(signal.SIGKILL)
+            ran = process.wait()
+            again.append(ran.calls - (sites.held(at) - before))
+            lost += sites.held(at) < before
+    median = statistics.median(again)
+    return Found(
+        f"{kills} kills at {rate:g} replies/s: {median:g} asked again in the median, {max(again)} at most "
+        f"({flying} in flight), {lost} runs lost answers",
+        median <= flying + least and not lost and max(again) <= flying + GROUP,
+    )
+
+
+def hangup(folder: Path) -> Found:
+    """The terminal of a run is closed: what was answered is kept."""
+    with Provider(latency=(0.3, 0.6)) as provider:
+        at = sites.site(folder, provider, rows="400")
+        child, terminal = pty.fork()
+        if not child:
+            os.environ |= at.environ
+            words = at.command("run", "--concurrency", "8")
+            os.execvp(words[0], words)
+        while provider.calls < 12:
+            select.select([terminal], [], [], 0.05)
+        os.close(terminal)
+        ended, status = os.waitpid(child, 0)
+        code = os.waitstatus_to_exitcode(status) if ended else None
+        held = sites.held(at)
+    return Found(
+        f"exit {code}, {held} of {provider.calls} answers kept",
+        held == provider.calls and code == 75,
+    )
 
 
 def idle(folder: Path, *, rows: int) -> Found:
@@ -103,7 +152,7 @@ def _touch(at: Site) -> None:
 def signals(folder: Path) -> Found:
     """The first signal of each kind, and a second one while calls hang."""
     slowest, kept, codes = 0.0, True, []
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         with Provider(latency=(0.3, 0.6)) as provider:
             at = sites.site(folder, provider, rows="400")
             process = sites.Process(at, ("run", "--concurrency", "8"))
@@ -131,9 +180,9 @@ def signals(folder: Path) -> Found:
         process.send(signal.SIGTERM)
         early = process.wait(60)
     return Found(
-        f"first: exit {codes[0]} and {codes[1]} within {slowest:.1f} s, "
-        f"{'every answer kept' if kept else 'ANSWERS LOST'}; second: exit {codes[2]} in {second:.1f} s",
-        codes == [75, 75, 130] and kept
+        f"first: exit {', '.join(map(str, codes[:-1]))} within {slowest:.1f} s, "
+        f"{'every answer kept' if kept else 'ANSWERS LOST'}; second: exit {codes[-1]} in {second:.1f} s",
+        codes == [75, 75, 75, 130] and kept
         and early.code in (0, 75, -signal.SIGTERM) and "Traceback" not in early.err,
         slowest < 5 and second < 2.5,
     )  # fmt: skip

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -9,7 +11,7 @@ import pytest
 from builder import store
 from builder.errors import StoreError
 from builder.records import Completion, Key
-from builder.store import counter
+from builder.store import codec, counter
 
 
 def test_the_number_is_read_as_it_was_noted(tmp_path: Path) -> None:
@@ -60,11 +62,13 @@ def test_a_store_notes_what_it_was_given_answers_and_others_alike(tmp_path: Path
     path = tmp_path / "store.sqlite"
     with store.writing(path) as answers:
         answers.add(replies(3))
-        assert counter.read(path) == 3
+        assert (answers.replies, counter.read(path)) == (3, 3)
         answers.add(replies(4) + replies(2, stop="length"))
-        assert counter.read(path) == 6
+        assert answers.replies == 6
+        assert 3 <= counter.read(path) <= 6
         answers.drop([replies(1)[0].key])
-        assert counter.read(path) == 5
+        assert answers.replies == 5
+    assert counter.read(path) == 5
 
 
 def test_a_store_that_lost_replies_is_not_opened_and_a_lost_note_is_made_anew(
@@ -100,17 +104,44 @@ def test_a_store_that_was_taken_away_while_it_was_written_to_is_an_error(tmp_pat
             answers.add(replies(2))
 
 
-def test_pages_that_do_not_fit_together_are_found_before_anything_is_written(
+def test_pages_that_do_not_fit_together_are_found_after_a_kill_and_by_an_audit(
     tmp_path: Path,
 ) -> None:
     path = tmp_path / "store.sqlite"
     with store.writing(path) as answers:
         answers.add(replies(200))
-        answers.check()
+        assert answers.audit() == []
     content = bytearray(path.read_bytes())
     content[5000:9000] = bytes(4000)
     path.write_bytes(content)
+    with store.reading(path) as answers, pytest.raises(StoreError, match="is damaged"):
+        answers.audit()
+    path.with_name("store.sqlite-wal").touch()
     with pytest.raises(StoreError, match="is damaged"), store.writing(path):
         pass
-    with pytest.raises(StoreError, match="is damaged"), store.reading(path, check=True):
-        pass
+
+
+def test_an_audit_names_every_damaged_answer_and_misses_none_that_is_gone(tmp_path: Path) -> None:
+    path = tmp_path / "store.sqlite"
+    with store.writing(path) as answers:
+        answers.add(replies(5))
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute("UPDATE completions SET text = 'y' WHERE id IN (2, 4)")
+    with store.reading(path) as answers:
+        assert answers.audit() == [replies(5)[1].key, replies(5)[3].key]
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute("DELETE FROM completions WHERE id = 1")
+    with store.reading(path) as answers, pytest.raises(StoreError, match="holds 4 of the 5"):
+        answers.audit()
+
+
+def test_a_store_of_an_earlier_version_counts_its_replies(tmp_path: Path) -> None:
+    path = tmp_path / "store.sqlite"
+    with closing(sqlite3.connect(path)) as db:
+        for version in range(2):
+            db.executescript(codec.script(version))
+    with store.reading(path) as answers:
+        assert answers.replies == 0
+    with store.writing(path) as answers:
+        answers.add(replies(2))
+        assert answers.replies == 2

@@ -18,6 +18,16 @@ def test_after_kills_at_random_points_the_rows_are_those_of_an_undisturbed_run(
     assert found.holds, found.figure
 
 
+def test_a_kill_repeats_the_calls_in_flight_and_hardly_any_other(tmp_path: Path) -> None:
+    found = crashes.repeats(tmp_path, kills=5, rate=50, flying=8, least=1)
+    assert found.holds, found.figure
+
+
+def test_a_terminal_that_is_closed_ends_a_run_in_order(tmp_path: Path) -> None:
+    found = crashes.hangup(tmp_path)
+    assert found.holds, found.figure
+
+
 def test_nothing_is_asked_or_written_where_nothing_changed(tmp_path: Path) -> None:
     found = crashes.idle(tmp_path, rows=200)
     assert found.holds, found.figure

@@ -1,5 +1,6 @@
 """The command line: the only package that prints. stdout carries results, stderr the rest."""
 
+import errno
 import gc
 import os
 import sys
@@ -46,10 +47,11 @@ def main() -> None:
     except signals.InterruptError:
         stderr.report("stopped. Run again to go on.")
         sys.exit(75)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
     except Exception as error:
+        if isinstance(error, OSError) and error.errno in (errno.EPIPE, errno.EIO):
+            # Whoever read stdout has enough, or its terminal was closed.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(0 if error.errno == errno.EPIPE else 75)
         if debug:
             raise
         stderr.report(

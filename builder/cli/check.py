@@ -21,6 +21,7 @@ from builder.cli import application, options, stderr, view
 @click.option(
     "--report", type=options.PATH, metavar="DIR", help="Where to put report.html and report.json."
 )
+@click.option("--store", is_flag=True, help="Read the whole store instead: is every answer sound?")
 @options.semantic_option
 @options.trial_options
 @options.project_options
@@ -33,12 +34,17 @@ def check(
     model: str | None,
     project: Path,
     *,
+    store: bool,
     semantic: bool,
     quiet: bool,
 ) -> None:
     """Prints the findings; exits with 1 when a gate fails."""
     from builder.verbs import check as verb  # its help is shown without it
 
+    if store:
+        audit = verb.audit(project)
+        print(view.audit(audit))
+        sys.exit(1 if audit.damaged else 0)
     result = verb.check(
         project, name, reference=reference, report=report, semantic=semantic, rows=rows, model=model
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 import sys
 import threading
 import time
@@ -76,7 +75,7 @@ async def _displayed(fill: Fill, *, quiet: bool) -> None:
             "\nstopping: calls in flight are finished and kept; once more to leave at once"
         )
 
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in signals.ending():
         with suppress(NotImplementedError):
             loop.add_signal_handler(number, interrupt)
     display = Display(fill.progress, quiet=quiet)
@@ -110,7 +109,7 @@ class Display:
         line = view.progress(self.progress)
         if sys.stderr.isatty():
             room = stderr.terminal_columns(100) - 1
-            print("\r" + fit(line, room), end="\n" * last, file=sys.stderr, flush=True)
+            stderr.report("\r" + fit(line, room), end="\n" * last)
             self.next = now + 0.2
         else:
             stderr.report(line)

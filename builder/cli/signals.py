@@ -1,10 +1,17 @@
-"""Ctrl-C and SIGTERM: the first signal stops in order, the second at once."""
+"""Ctrl-C, SIGTERM and a closed terminal: the first signal stops in order, the second at once."""
 
 import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+
+
+def ending() -> list[signal.Signals]:
+    """The signals that end a command; not those that whoever started it has silenced, as nohup does."""
+    names = ("SIGINT", "SIGTERM", "SIGHUP")
+    numbers = [signal.Signals[name] for name in names if name in signal.Signals.__members__]
+    return [number for number in numbers if signal.getsignal(number) != signal.SIG_IGN]
 
 
 class InterruptError(BaseException):
@@ -17,8 +24,8 @@ class SecondInterruptError(InterruptError):
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """SIGTERM ends a command as Ctrl-C does, until the end of the `with`."""
-    before = [(number, signal.getsignal(number)) for number in (signal.SIGINT, signal.SIGTERM)]
+    """SIGTERM and SIGHUP end a command as Ctrl-C does, until the end of the `with`."""
+    before = [(number, signal.getsignal(number)) for number in ending()]
     handle_signals(second=False)
     try:
         yield
@@ -38,5 +45,5 @@ def handle_signals(*, second: bool) -> None:
         raise InterruptError
 
     if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGINT, interrupt)
-        signal.signal(signal.SIGTERM, interrupt)
+        for number in ending():
+            signal.signal(number, interrupt)

@@ -7,14 +7,14 @@ from contextlib import suppress
 from pathlib import Path
 
 
-def report(text: str, *, quiet: bool = False) -> None:
+def report(text: str, *, quiet: bool = False, end: str = "\n") -> None:
     """Prints a line to stderr, unless it is empty or `quiet`."""
     if not text or quiet:
         return
     try:
-        print(text, file=sys.stderr, flush=True)
-    except BrokenPipeError:
-        # Nobody listens any more: that stops the reports and not the work.
+        print(text, end=end, file=sys.stderr, flush=True)
+    except OSError:
+        # Nobody listens any more, or the terminal is gone: that stops the reports and not the work.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
 
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from builder.results.estimates import ScenarioEstimate
     from builder.results.tally import Tally
     from builder.verbs import publish, topup
+    from builder.verbs.check import Audit
     from builder.verbs.plan import PlanResult
 
 SHARES = 12  # values of an axis that are printed
@@ -278,6 +279,16 @@ def _unanswered(state: Progress) -> Iterator[str]:
         yield f"{name}: {cases}{' of ' * bool(of)}{of} {'is' if aside.cases == 1 else 'are'} {why}"
     if state.unfilled:
         yield f"{counted(state.unfilled, 'row')} left to the next run"
+
+
+def audit(audit: Audit) -> str:
+    """What a store holds, and what of it is damaged."""
+    held = f"{counted(audit.answers, 'answer')} and {counted(audit.others, 'other reply', 'other replies')}"
+    if not audit.damaged:
+        return f"{held}, all sound"
+    lines = [f"  {key}" for key in audit.damaged[:10]]
+    count = counted(len(audit.damaged), "answer is", "answers are")
+    return "\n".join([f"{held}; {count} damaged: the next run drops and asks them again", *lines])
 
 
 def exported(exports: Sequence[Export]) -> str:

@@ -67,6 +67,10 @@ MIGRATIONS: tuple[str, ...] = (
     CREATE INDEX attempts_key ON attempts (digest, repeat, try);
     """,
     _ADDED,
+    """
+    CREATE TABLE state (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
+    INSERT INTO state SELECT 'replies', COUNT(*) FROM (SELECT 1 FROM completions UNION ALL SELECT 1 FROM attempts);
+    """,
 )
 APPLICATION = 0x54445342  # "TDSB"
 

@@ -4,14 +4,16 @@ SQLite in WAL mode with synchronous=FULL: what a commit acknowledged survives ki
 power cut. Completions (answers) occupy a key and never change; attempts (replies that were
 cut off, refused or filtered) are logged with their cost and occupy none. Every record
 carries a checksum, so that a flipped bit is found rather than trained on: whoever writes drops
-such a record by name, and it is asked again. How many replies were acknowledged stands beside
-the store, in `store.count`, so that a log or a file that went missing is noticed too.
+such a record by name, and it is asked again. How many replies were acknowledged stands in a row of
+the store's own, and beside it in `store.count`, so that a log or a file that went missing is
+noticed too.
 
 One process writes at a time (`lock.locked`); any number read.
 """
 
 import os
 import sqlite3
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from pathlib import Path
@@ -21,6 +23,7 @@ from builder.errors import StoreError
 from builder.records import Completion, Key
 from builder.store import codec, counter
 
+WITNESS = 0.25  # Seconds between two notes of the number of replies, beside the store.
 TOGETHER = 500  # Keys that are looked up in one query.
 
 _JUDGED = codec.names(codec.JUDGED)
@@ -28,6 +31,7 @@ _ALL = codec.names((*codec.JUDGED, codec.SENT, *codec.DETAILS))
 # The same of a store of version 1 that is only read, and so not migrated.
 _ALL_OF_FIRST = f"{_JUDGED}, sent, 'answer', 'online', '', '', NULL"
 _INSERT = f"({_ALL}) VALUES ({', '.join('?' * len((*codec.JUDGED, codec.SENT, *codec.DETAILS)))})"
+_COUNT_ON = "UPDATE state SET value = value + ? WHERE name = 'replies'"
 _KEY = "digest = ? AND repeat = ? AND try = ?"
 
 Table = Literal["completions", "attempts"]
@@ -41,7 +45,7 @@ class Store:
         self._db = db
         self._repairs = repairs
         self._file = path.stat().st_ino if repairs else 0
-        self._replies = self.count() + self.count("attempts") if repairs else 0
+        self._noted_at = 0.0
         # Damaged answers that were dropped while this store was open for writing.
         self.dropped: list[Key] = []
 
@@ -119,18 +123,47 @@ class Store:
             self._db.execute("BEGIN IMMEDIATE")
             self._db.executemany(f"INSERT OR IGNORE INTO completions {_INSERT}", answers)
             self._db.executemany(f"INSERT INTO attempts {_INSERT}", others)
+            self._db.execute(_COUNT_ON, [self._db.total_changes - before])
         self._check_file()
-        self._replies += self._db.total_changes - before
-        counter.write(self.path, self._replies)
+        if time.monotonic() - self._noted_at > WITNESS:
+            self._note()
 
     def drop(self, keys: Sequence[Key]) -> None:
         """Forgets damaged answers, which are asked again."""
         assert self._db is not None
         with self._guard(), self._db:
             self._db.execute("BEGIN IMMEDIATE")
+            before = self._db.total_changes
             self._db.executemany(f"DELETE FROM completions WHERE {_KEY}", keys)
-        self._replies = self.count() + self.count("attempts")
-        counter.write(self.path, self._replies)
+            self._db.execute(_COUNT_ON, [before - self._db.total_changes])
+        self._note()
+
+    @property
+    def replies(self) -> int:
+        """Replies that were acknowledged, answers and others; as the store's own row says."""
+        if self._db is None:
+            return 0
+        with self._guard():
+            version: int = self._db.execute("PRAGMA user_version").fetchone()[0]
+            if version < 3:
+                return self.count() + self.count("attempts")
+            number: int = self._db.execute("SELECT value FROM state").fetchone()[0]
+        return number
+
+    def audit(self) -> list[Key]:
+        """The keys of all damaged answers; reads the whole store.
+
+        Raises StoreError where pages of the file do not fit together, or replies are gone.
+        """
+        self.check()
+        counter.compare(self.path, self.replies, self.count() + self.count("attempts"))
+        damaged = []
+        for key in self.keys():
+            try:
+                self.whole(key)
+            except DamagedError as error:
+                damaged.append(error.key)
+        return damaged
 
     def check(self) -> None:
         """Raises StoreError where pages of the file do not fit together."""
@@ -143,10 +176,15 @@ class Store:
 
     def check_count(self, noted: int) -> None:
         """Raises StoreError where the store holds fewer replies than were noted beside it."""
-        replies = self._replies or self.count() + self.count("attempts")
+        replies = self.replies
         counter.compare(self.path, noted, replies)
         if self._repairs and noted < replies:
-            counter.write(self.path, replies)
+            self._note()
+
+    def _note(self) -> None:
+        """Writes beside the store how many replies it holds."""
+        counter.write(self.path, self.replies)
+        self._noted_at = time.monotonic()
 
     def _check_file(self) -> None:
         """SQLite goes on writing into a file that was deleted or moved; nobody would find it."""
@@ -211,9 +249,8 @@ class DamagedError(StoreError):
 
 
 @contextmanager
-def reading(path: Path, *, check: bool = False) -> Iterator[Store]:
-    """The store for looking only; one that never was is empty. `check` reads it whole first, for
-    those who would write down what they did not find."""
+def reading(path: Path) -> Iterator[Store]:
+    """The store for looking only; one that never was is empty."""
     noted = counter.read(path)  # before the count: a run may be adding to both
     if not path.is_file() or not path.stat().st_size:
         counter.compare(path, noted, 0)
@@ -223,8 +260,6 @@ def reading(path: Path, *, check: bool = False) -> Iterator[Store]:
         with _guarded(path):
             empty = not _has_tables(db, path)
         store = Store(path, None if empty else db)
-        if check:
-            store.check()
         if noted:
             store.check_count(noted)
         yield store
@@ -234,8 +269,9 @@ def reading(path: Path, *, check: bool = False) -> Iterator[Store]:
 def writing(path: Path) -> Iterator[Store]:
     """The store for adding to, made where it is missing. Hold the project's lock.
 
-    Damaged answers are dropped as they are met, see `Store.dropped`. Raises StoreError where
-    the file itself is damaged, or where replies that were kept are gone.
+    Damaged answers are dropped as they are met, see `Store.dropped`. A store whose last writer was
+    killed is checked. Raises StoreError where the file itself is damaged, or where replies that
+    were kept are gone.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -244,18 +280,27 @@ def writing(path: Path) -> Iterator[Store]:
     noted = counter.read(path)
     if not path.is_file() or not path.stat().st_size:
         counter.compare(path, noted, 0)
+    killed = _log(path).exists()  # an orderly end leaves no log
     with closing(_connect(path, write=True)) as db:
         store = Store(path, db, repairs=True)
-        store.check()
+        if killed:
+            store.check()
         store.check_count(noted)
-        yield store
+        try:
+            yield store
+        finally:
+            with suppress(StoreError):
+                store.check_count(counter.read(path))
+
+
+def _log(path: Path) -> Path:
+    return path.with_name(path.name + "-wal")
 
 
 def _connect(path: Path, *, write: bool) -> sqlite3.Connection:
     with _guarded(path):
         where = path.resolve().as_uri()
-        log = path.with_name(path.name + "-wal")
-        if not write and not os.access(path.parent, os.W_OK) and not log.exists():
+        if not write and not os.access(path.parent, os.W_OK) and not _log(path).exists():
             where += "?immutable=1"  # the log's index could not be made, and there is no log
         db = sqlite3.connect(
             where, uri=True, isolation_level=None, check_same_thread=False, timeout=10

@@ -21,7 +21,7 @@ from builder import io, store
 from builder.dataset import card, exports, files, manifests
 from builder.errors import InputError, Place, nearest
 from builder.plan.plans import DatasetPlan, Plan, ScenarioPlan
-from builder.project import scenarios
+from builder.project import scenarios, settings
 from builder.quality import contexts, drawn, gates, report_file, reports
 from builder.quality.findings import (
     Context,
@@ -89,6 +89,16 @@ class CheckResult(result.Result):
                 }
 
 
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """What a store holds, and the keys of the answers in it that are damaged."""
+
+    answers: int
+    others: int
+    """Replies that were no answers."""
+    damaged: tuple[str, ...]
+
+
 def check(
     folder: str | Path,
     name: str | Path | None = None,
@@ -125,6 +135,13 @@ def check(
     if report is not None:
         homes = [report] if len(chosen) == 1 else [report / d.name for d in chosen]
     return CheckResult([write(*pair) for pair in zip(homes, judged, strict=True)])
+
+
+def audit(folder: Path) -> Audit:
+    """What the store holds, read whole: every checksum, every page. Raises StoreError."""
+    with store.reading(settings.Project.find(folder).store) as answers:
+        damaged = answers.audit()
+        return Audit(answers.count(), answers.count("attempts"), tuple(map(str, damaged)))
 
 
 def judge_dataset(

@@ -55,6 +55,6 @@ def write(
     plan = scope.plan_of(folder, rows=rows, model=model)
     chosen = scope.datasets(plan, datasets)
     project = plan.project
-    with store.locked(project.outputs), store.reading(project.store, check=True) as answers:
+    with store.locked(project.outputs), store.reading(project.store) as answers:
         form = Form(format, shape, raw)
         return ExportResult([exports.write(plan, d, answers, form) for d in chosen])

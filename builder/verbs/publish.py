@@ -83,7 +83,7 @@ def publish(
         )
     with store.locked(project.outputs), ExitStack() as stack:
         hub = stack.enter_context(remote.opened(repository, token)) if token else None
-        with store.reading(project.store, check=True) as answers:
+        with store.reading(project.store) as answers:
             reasons, tallies = exports.stale_reasons(plan, dataset, answers)
         _refuse_stale(dataset.name, reasons, sum(tally.open for tally in tallies.values()))
         home = exports.folder(plan, dataset)

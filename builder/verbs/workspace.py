@@ -20,7 +20,7 @@ from builder.dataset import files, shapes
 from builder.engines.protocol import Engine
 from builder.project import settings, starter
 from builder.verbs import check, diff, draw, export, monitor, plan, publish, run, show, topup
-from builder.verbs.check import CheckResult
+from builder.verbs.check import Audit, CheckResult
 from builder.verbs.diff import DiffResult
 from builder.verbs.draw import DrawResult
 from builder.verbs.export import ExportResult
@@ -113,6 +113,10 @@ class Workspace:
             self.root, dataset, reference=reference, report=Path(report) if report else None,
             semantic=semantic, rows=rows, model=model,
         )  # fmt: skip
+
+    def audit(self) -> Audit:
+        """What the store holds, read whole: every checksum and every page."""
+        return check.audit(self.root)
 
     def topup(
         self,
