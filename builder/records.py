@@ -83,8 +83,7 @@ class Key(NamedTuple):
     def seed(self, again: int = 0) -> int:
         """A number in [0, 2**31) for engines whose sampling takes one, another for each `again`."""
         text = f"{self}-again-{again}" if again else str(self)
-        digest = hashlib.blake2b(text.encode(), digest_size=4).digest()
-        return int.from_bytes(digest, "big") >> 1
+        return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=4).digest(), "big") >> 1
 
 
 class Call(NamedTuple):

@@ -39,8 +39,7 @@ def plan(result: PlanResult, drift: Sequence[str] = (), terminal_columns: int = 
     ]
     prices = [line.usd if line.to_ask else 0.0 for line in result.lines]
     if len(rows) > 1:
-        totals = map(sum, zip(*map(_counts, result.lines), strict=True))
-        rows.append(["in all", "", *totals])
+        rows.append(["in all", "", *map(sum, zip(*map(_counts, result.lines), strict=True))])
         prices.append(result.usd)
     small = any(0 < usd < 0.1 for usd in prices if usd is not None)
     texts = ["unknown" if usd is None else f"{usd:,.{4 if small else 2}f}" for usd in prices]
@@ -268,8 +267,7 @@ def _folder(export: Export) -> list[str]:
     ]
     if export.empty_splits:
         lines.append(f"  left out, for no row fell into it: split {', '.join(export.empty_splits)}")
-    refused = sum(tally.rejects for tally in export.tallies.values())
-    if refused:
+    if refused := sum(tally.rejects for tally in export.tallies.values()):
         lines.append(
             f"  {counted(refused, 'answer')} rejected, all in {export.folder.name}/rejects.jsonl; "
             "most often:"

@@ -163,9 +163,7 @@ def plain(value: object) -> object:
     """
     if isinstance(value, list | dict):
         return json.dumps(value, ensure_ascii=False)
-    if isinstance(value, bool):
-        return str(value).lower()
-    return value
+    return str(value).lower() if isinstance(value, bool) else value
 
 
 def cell(value: object) -> object:

@@ -159,8 +159,7 @@ def _cost(usd: float, unpriced: int, calls: int) -> str:
 
 def _gates(facts: Facts) -> Iterator[str]:
     """What the gates found: a line a gate, then all figures."""
-    report = facts.report
-    if report is None:
+    if (report := facts.report) is None:
         yield "Nobody has run the gates over these rows."
         return
     failed = sum(finding.verdict == "fail" for finding in report.findings)
@@ -171,10 +170,9 @@ def _gates(facts: Facts) -> Iterator[str]:
     summaries = report_file.by_measure(report)
     if not summaries:
         return
-    gates = dict.fromkeys(summary.worst.gate.partition(".")[0] for summary in summaries)
     questions = [
         f"- {markdown.text(name)}: {markdown.text(report.gates[name].asks)}"
-        for name in gates
+        for name in dict.fromkeys(summary.worst.gate.partition(".")[0] for summary in summaries)
         if name in report.gates
     ]
     if questions:
@@ -187,12 +185,10 @@ def _gates(facts: Facts) -> Iterator[str]:
     worst = [summary.worst for summary in summaries]
     if any(figure.strain > 1 and figure.verdict == "pass" for figure in worst):
         yield "A figure beyond its limit passes where chance alone explains it."
-    figures = report_file.figures(report)
-    if len(figures) > len(summaries):
+    if len(figures := report_file.figures(report)) > len(summaries):
         every = markdown.table(heads, [_figure(figure) for figure in figures])
         yield markdown.folded(f"All {len(figures)} figures", every)
-    few = dict.fromkeys(f.gate for f in report.findings if f.verdict == "too-few-rows")
-    if few:
+    if few := dict.fromkeys(f.gate for f in report.findings if f.verdict == "too-few-rows"):
         yield f"Too few rows to tell: {markdown.text(', '.join(few))}."
 
 

@@ -302,8 +302,7 @@ def _present(row: Record, name: str) -> Any:
 
 def _content(row: Record, turn: Mapping[str, str | None], name: str) -> str:
     """The text of a turn. InputError where it has none."""
-    content = turn[name]
-    if content is None:
+    if (content := turn[name]) is None:
         raise InputError(
             f"a turn of row {row['_case']} has no {name!r}, which a trainer reads",
             hint="a schema that requires it refuses such answers",

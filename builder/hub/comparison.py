@@ -135,8 +135,7 @@ def datasets_in(entries: Iterable[str]) -> list[str]:
 def between(before: Side, after: Side) -> Difference:
     """What differs between two releases. Rows that stand on both sides in files of the same content are not read."""
     left, right = _unmatched(before, after)
-    endings = {Path(shard.name).suffix for shard in (*left, *right)}
-    if len(endings) > 1:
+    if len(endings := {Path(shard.name).suffix for shard in (*left, *right)}) > 1:
         raise InputError(
             f"one release is {' and the other '.join(sorted(endings))}; rows of two formats are not compared"
         )

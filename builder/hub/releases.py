@@ -64,8 +64,7 @@ class Published:
 
 def refuse_failures(name: str, findings: Iterable[Finding]) -> None:
     """Raises GateError where a gate failed: nothing is published then."""
-    failed = [_failure(finding) for finding in findings if finding.verdict == "fail"]
-    if failed:
+    if failed := [_failure(finding) for finding in findings if finding.verdict == "fail"]:
         more = f"; and {len(failed) - SHOWN} more" if len(failed) > SHOWN else ""
         raise GateError(
             f"{len(failed)} gate{'s' * (len(failed) > 1)} of {name} failed: "
@@ -146,8 +145,7 @@ def send(repository: remote.Remote, planned: Publication) -> Published:
 
     Raises HubError where somebody else was faster.
     """
-    commit = planned.parent
-    if commit is None:
+    if (commit := planned.parent) is None:
         repository.create(private=planned.private)
         head = repository.head()
         if head is None or head.private != planned.private:

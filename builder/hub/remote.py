@@ -82,12 +82,11 @@ class Remote:
         from huggingface_hub.hf_api import RepoFile
 
         with self._wrap_errors():
-            tree = self._api().list_repo_tree(
-                self.name, repo_type="dataset", revision=revision, recursive=True
-            )
             return {
                 file.path: Entry(file.size, file.lfs.sha256 if file.lfs else "", file.blob_id)
-                for file in tree
+                for file in self._api().list_repo_tree(
+                    self.name, repo_type="dataset", revision=revision, recursive=True
+                )
                 if isinstance(file, RepoFile)
             }
 

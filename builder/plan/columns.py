@@ -83,8 +83,7 @@ def _merge(
     name: str, other: Kind | None, kind: Kind, place: Place, first: Mapping[str, tuple[str, Place]]
 ) -> Kind:
     """The kind of a column that two scenarios share. InputError where they disagree."""
-    kinds = _widened({other or kind, kind})
-    if len(kinds) == 1:
+    if len(kinds := _widened({other or kind, kind})) == 1:
         return kinds.pop()
     scenario, spot = first[name]
     raise InputError(

@@ -199,8 +199,7 @@ def _smallest(source: Source, total: int, mask: Mask | None, *, first: int) -> S
         return _no_cases()
     slack = 6.0 * np.sqrt(min(total, combinations)) + 6.0
     while True:
-        limit = (total + slack) / weight_sum
-        priority, words, index, occurrence = _below(source, mask, limit)
+        priority, words, index, occurrence = _below(source, mask, (total + slack) / weight_sum)
         if len(priority) > total:
             break
         slack *= 2.0

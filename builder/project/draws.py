@@ -122,8 +122,7 @@ class _Line(NamedTuple):
         if key == EXAMPLES:
             return self.examples(spec)
         if key in known:
-            sampler = self.sampler(key)
-            if sampler.fitted:
+            if (sampler := self.sampler(key)).fitted:
                 return self.fitted(key, sampler, spec)
             raise self.error(
                 f"{key!r} is a distribution; a line begins with the column it fills",
@@ -254,8 +253,7 @@ class _Line(NamedTuple):
         self, words: Mapping[str, Data], table: Table, others: Sequence[str]
     ) -> tuple[str, ...]:
         """The columns that a line names; all but those others where it names none."""
-        listed = words.get("columns")
-        if listed is None:
+        if (listed := words.get("columns")) is None:
             columns = [name for name in table.columns if name not in others]
         else:
             entries = listed if isinstance(listed, list) else []

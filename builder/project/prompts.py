@@ -297,8 +297,7 @@ def _check_messages_apart(
     file: Path, tree: nodes.Template, trees: Mapping[str, nodes.Template]
 ) -> None:
     """Passes where message blocks stand where their text goes straight into the prompt."""
-    redirecting = (nodes.FilterBlock, nodes.AssignBlock, nodes.Macro, nodes.CallBlock)
-    for node in tree.find_all(redirecting):
+    for node in tree.find_all((nodes.FilterBlock, nodes.AssignBlock, nodes.Macro, nodes.CallBlock)):
         included = (include.template for include in node.find_all(nodes.Include))
         names = [name.value for name in included if isinstance(name, nodes.Const)]
         inside = [node, *(trees[name] for name in names if name in trees)]

@@ -209,8 +209,7 @@ class Words(BaseModel):
 
 def json_schema() -> dict[str, Any]:
     """The JSON Schema of a scenario file, as editors use it."""
-    draft = "https://json-schema.org/draft/2020-12/schema"
-    return {"$schema": draft, **Words.model_json_schema()}
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Words.model_json_schema()}
 
 
 def _problem(document: Document, problem: ErrorDetails) -> InputError:

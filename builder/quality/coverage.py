@@ -121,14 +121,13 @@ class Coverage:
             reach.coverage / ceiling if ceiling else 1.0,
             "regions of the reference have no row: `builder topup` writes a scenario for them",
         )
-        figures = {
+        for figure, value in {
             "precision": reach.precision,
             "recall": reach.recall,
             "density": reach.density,
             "coverage": reach.coverage,
             "ceiling": ceiling,
-        }
-        for figure, value in figures.items():
+        }.items():
             yield Finding(f"coverage.{figure}", what, value, None, "pass")
 
 

@@ -65,16 +65,14 @@ def plane(
     low, high = np.quantile(both, 0.005, axis=0), np.quantile(both, 0.995, axis=0)
     scale = np.where(high > low, high - low, 1)
     parts = []
-    sides = (
+    for points, name, radius in (
         (theirs[covered], "dot-reference", 3.0),
         (ours, "dot-ours", 2.2),
         (theirs[~covered], "dot-missing", 4.0),
-    )
-    for points, name, radius in sides:
-        places = np.clip((points - low) / scale, -0.02, 1.02)
+    ):
         dots = [
             svg.element("circle", cx=24 + 712 * x, cy=396 - 372 * y, r=radius)
-            for x, y in places.tolist()
+            for x, y in np.clip((points - low) / scale, -0.02, 1.02).tolist()
         ]
         parts.append(svg.element("g", *dots, class_=name))
     return _picture(760, 420, "dataset and reference on two principal axes", parts, "wide")

@@ -39,8 +39,7 @@ class Leak(NamedTuple):
 
 def shares(values: Sequence[object]) -> dict[str, float]:
     """The share of each value, the most frequent first."""
-    counts = Counter(map(str, values)).most_common()
-    return {value: many / len(values) for value, many in counts}
+    return {value: many / len(values) for value, many in Counter(map(str, values)).most_common()}
 
 
 def off_plan(values: Sequence[object], weights: Mapping[str, float]) -> tuple[float, float]:
@@ -139,10 +138,9 @@ class Labels:
             advice = "values are not spread as planned: some are rejected more than others"
             yield limits.judge("labels.shares", axis, effect, advice, significant=p < drift.ALPHA)
         for column in evidence.rows.of(CATEGORY) if evidence.texts else ():
-            leaked = leaks(
+            if leaked := leaks(
                 column.values.tolist(), evidence.texts, evidence.rng(f"length {column.name}")
-            )
-            if leaked:
+            ):
                 yield limits.judge(
                     "labels.length",
                     column.name,

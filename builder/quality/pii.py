@@ -81,8 +81,7 @@ def _matches(recogniser: Recogniser, text: str) -> Iterable[Hit]:
     at = 0
     while match := recogniser.pattern.search(text, at):
         start, end = match.span(1)
-        value = match.group(1)
-        if recogniser.holds(value):
+        if recogniser.holds(value := match.group(1)):
             yield Hit(recogniser.kind, start, end, value, recogniser.placeholder(value))
             at = end
         else:

@@ -87,8 +87,7 @@ def copied_rows(
     for ours, theirs in zip(zip(*rows, strict=True), zip(*reference, strict=True), strict=True):
         mine, known = Counter(ours), Counter(theirs)
         alone *= sum(many * known[cell] for cell, many in mine.items()) / len(ours) / len(theirs)
-    met = 1 - (1 - alone) ** len(reference)
-    return copied, len(rows) * max(twins / len(reference), met)
+    return copied, len(rows) * max(twins / len(reference), 1 - (1 - alone) ** len(reference))
 
 
 def runs(
@@ -136,8 +135,7 @@ def too_close(
     far as they are more than among the reference. Used where nothing was held out.
     """
     among, nearest = neighbours.nearest(reference), neighbours.nearest(vectors, reference)
-    bound = float(np.quantile(among, quantile))
-    if bound > 0:
+    if (bound := float(np.quantile(among, quantile))) > 0:
         share = float((nearest < bound).mean())
         return Closeness(share, quantile, _above(share, quantile, len(vectors)))
     twins, share = float((among <= 0).mean()), float((nearest <= 0).mean())
@@ -196,8 +194,7 @@ def _rolled(texts: list[str], size: int) -> NDArray[np.uint64]:
     codes ^= codes >> np.uint64(32)
     codes *= np.uint64(0xC2B2AE3D27D4EB4F)
     sums = np.concatenate(([np.uint64(0)], np.cumsum(codes * _powers(_BASE, len(codes)))))
-    inverse = _powers(pow(_BASE, -1, 2**64), len(codes) - size + 1)
-    rolled = (sums[size:] - sums[:-size]) * inverse
+    rolled = (sums[size:] - sums[:-size]) * _powers(pow(_BASE, -1, 2**64), len(codes) - size + 1)
     if len(texts) > 1:
         ends = np.cumsum([len(text) for text in texts])
         starts = np.arange(len(rolled))

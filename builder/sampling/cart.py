@@ -160,8 +160,7 @@ def _grow(
     if j == 0:
         order = np.argsort(codes[:, 0], kind="stable")
         single = {"roots": 0, "feature": -1, "threshold": 0, "first": 0, "count": n}
-        arrays = {f"{name}{j}": np.array([value], np.int32) for name, value in single.items()}
-        return arrays | {
+        return {f"{name}{j}": np.array([value], np.int32) for name, value in single.items()} | {
             f"children{j}": np.zeros((1, 2), np.int32),
             f"donors{j}": order.astype(np.int32),
         }
@@ -178,10 +177,9 @@ def _grow(
         )
         tree, at = model.fit(seen[bag], target[bag]).tree_, model.apply(seen)
         count = np.bincount(at, minlength=tree.node_count)
-        inner = tree.children_left >= 0
         parts: dict[str, NDArray[Any]] = {
             "roots": np.array([nodes]),
-            "feature": np.where(inner, tree.feature, -1),
+            "feature": np.where(tree.children_left >= 0, tree.feature, -1),
             # Features are whole numbers: left is x <= floor(threshold).
             "threshold": np.floor(tree.threshold),
             "children": np.column_stack([tree.children_left, tree.children_right]) + nodes,

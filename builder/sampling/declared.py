@@ -30,8 +30,7 @@ def parse(line: Mapping[str, Any], sampler: str) -> object:
     given, bounds = line[sampler], {key: line[key] for key in line if key != sampler}
     if not bounds:
         return given
-    positions = POSITIONS.get(sampler)
-    if positions is None:
+    if (positions := POSITIONS.get(sampler)) is None:
         raise ValueError(f"{sampler} takes nothing beside it, not {', '.join(map(repr, bounds))}")
     # A mapping is judged by the sampler's own options, with what stands beside it.
     inside = (

@@ -119,8 +119,7 @@ def _fit(table: Table, space: str, components: int | None, rng: np.random.Genera
     for j in np.flatnonzero(raw):
         x, pitch = columns[dimensions[j].column].values, margins.grid(dimensions[j].levels).pitch
         centre[j], scale[j] = np.nanmean(x), np.nanstd(x) or 1.0
-        gaps = np.isnan(x)
-        z[:, j] = np.where(gaps, z[:, j], (x - centre[j]) / scale[j])
+        z[:, j] = np.where(np.isnan(x), z[:, j], (x - centre[j]) / scale[j])
         # Half a step beyond: a value at the bound has as wide a cell as any other.
         bounds[j] = (np.nanmin(x) - pitch / 2, np.nanmax(x) + pitch / 2)
         bounds[j] = (bounds[j] - centre[j]) / scale[j]

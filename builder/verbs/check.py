@@ -251,8 +251,7 @@ def _limits(dataset: DatasetPlan, expected: Mapping[str, Any]) -> Limits:
     loosest: dict[str, float] = {}
     for scenario in dataset.scenarios:
         for name, bound in limits_of(scenario.scenario.words.expect).chosen.items():
-            measure = limits.measures[name]
-            if measure.strict:
+            if (measure := limits.measures[name]).strict:
                 loosen = max if measure.upper else min
                 loosest[name] = loosen(bound, loosest.get(name, measure.bound))
     return replace(limits, chosen={**loosest, **limits.chosen})

@@ -102,8 +102,7 @@ def publish(
 def _findings(
     plan: Plan, dataset: DatasetPlan, folder: Path, measuring: Callable[[], None]
 ) -> list[Finding]:
-    findings = check.current(plan, dataset, folder)
-    if findings is not None:
+    if (findings := check.current(plan, dataset, folder)) is not None:
         return findings
     measuring()
     with store.reading(plan.project.store) as answers:
