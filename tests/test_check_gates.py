@@ -17,7 +17,7 @@ from builder.quality import (
     reports,
 )
 from builder.table import frame
-from builder.table.kinds import CATEGORY, ID, TEXT
+from builder.table.tables import CATEGORY, ID, TEXT
 
 pytestmark = pytest.mark.slow
 

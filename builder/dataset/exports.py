@@ -15,7 +15,7 @@ from builder.plan.plans import DatasetPlan, Plan
 from builder.results import rows, settle, tally
 from builder.results.rows import Batch, ContentDigest, Reading
 from builder.store import Store
-from builder.table.kinds import JSON
+from builder.table.tables import JSON
 
 _ANSWER = re.compile(
     r"(?<=no JSON object in the answer): .*|(?<=^not JSON): (?!finding).*", re.DOTALL

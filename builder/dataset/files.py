@@ -26,7 +26,7 @@ import orjson
 from builder import io
 from builder.dataset import shapes
 from builder.results.rows import REST, Batch, Columns, records
-from builder.table.kinds import Kind
+from builder.table.tables import Kind
 
 if TYPE_CHECKING:
     import pyarrow

@@ -18,7 +18,7 @@ from builder.plan.columns import OWN
 from builder.plan.plans import DatasetPlan
 from builder.project.settings import Project, ShapeSettings
 from builder.results.rows import Columns, records
-from builder.table.kinds import INTEGER, STRING, Kind
+from builder.table.tables import INTEGER, STRING, Kind
 
 Name = Literal["columns", "messages", "prompt-completion", "text-label"]
 Record = dict[str, Any]

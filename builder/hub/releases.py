@@ -11,8 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from builder.dataset import card, files, history, manifests
-from builder.dataset.sections import Facts
+from builder.dataset import card, files, history, manifests, sections
 from builder.errors import GateError, HubError, InputError
 from builder.hub import comparison, remote
 from builder.quality import report_file
@@ -178,7 +177,9 @@ def _contents(
 ) -> dict[str, Content]:
     """All that is to stand in the repository because of this dataset, by path."""
     name, repository = manifest.dataset, state.repository.name
-    facts = Facts(manifest, manifests.report_of(folder, manifest), releases, f"{name}/", repository)
+    facts = sections.Facts(
+        manifest, manifests.report_of(folder, manifest), releases, f"{name}/", repository
+    )
     others = [other for other in comparison.datasets_in(state.entries) if other != name]
     datasets = {name: facts, **{other: _other(state, other) for other in others}}
     contents: dict[str, Content] = {f"{name}/{path}": folder / path for path in manifest.files}
@@ -192,12 +193,12 @@ def _contents(
     return contents
 
 
-def _other(state: _State, name: str) -> Facts:
+def _other(state: _State, name: str) -> sections.Facts:
     """Another dataset of the repository, for the card over all of them."""
     report = state.read(f"{name}/{report_file.NAME}")
     releases = state.read(f"{name}/{history.NAME}")
     try:
-        facts = Facts(
+        facts = sections.Facts(
             manifests.parse(state.read(f"{name}/{manifests.NAME}") or b""),
             report_file.parse(report) if report else None,
             history.parse(releases) if releases else (),

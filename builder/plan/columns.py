@@ -6,7 +6,7 @@ from typing import Any
 from builder import jsonschema
 from builder.errors import InputError, Place
 from builder.plan.plans import ScenarioPlan
-from builder.table.kinds import BOOLEAN, INTEGER, JSON, NUMBER, STRING, Kind
+from builder.table.tables import BOOLEAN, INTEGER, JSON, NUMBER, STRING, Kind
 
 OWN = ("_scenario", "_model", "_case", "_key")
 SIMPLE = {kind.name: kind for kind in (STRING, INTEGER, NUMBER, BOOLEAN)}

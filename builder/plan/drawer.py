@@ -19,8 +19,7 @@ from builder.project.documents import describe
 from builder.project.draws import EXAMPLES, Draw
 from builder.sampling import packed, samplers
 from builder.sampling.sampler import Arrays, Sampler
-from builder.table.kinds import Kind
-from builder.table.tables import Table
+from builder.table.tables import Kind, Table
 
 SHOWN = 20  # Values of a column that an error lists.
 FIT_VERSION = 2  # Raised when a sampler learns something else from the same table.

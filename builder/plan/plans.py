@@ -24,12 +24,10 @@ from builder.errors import InputError, nearest
 from builder.plan import spread
 from builder.plan.cases import Cases, number_repeats
 from builder.plan.drawer import Drawer
-from builder.project import expressions, prompts, scenarios
+from builder.project import expressions, prompts, scenarios, settings, words
 from builder.project.scenarios import Scenario
-from builder.project.settings import Project
-from builder.project.words import Rows
 from builder.records import Case, Message, Request, message_bytes, request_digest, request_head
-from builder.table.kinds import Kind
+from builder.table.tables import Kind
 
 CHUNK = 2048
 MAX_REDRAWS = 1000
@@ -234,7 +232,7 @@ class DatasetPlan:
 class Plan(NamedTuple):
     """What the files of a project ask for."""
 
-    project: Project
+    project: settings.Project
     datasets: tuple[DatasetPlan, ...]
     wanted: frozenset[str]
     """The scenarios that a command named; the others are here for their datasets' sake."""
@@ -251,13 +249,13 @@ class Plan(NamedTuple):
 class Overrides(NamedTuple):
     """What flags say in place of the files."""
 
-    rows: Rows | None = None
+    rows: words.Rows | None = None
     model: str | None = None
     tries: int | None = None
 
 
 def make(
-    project: Project,
+    project: settings.Project,
     loaded: Sequence[Scenario],
     ask: Mapping[str, tuple[Asked, ...]],
     wanted: Sequence[str] = (),
@@ -284,7 +282,9 @@ def make(
     return Plan(project, tuple(datasets), names, trial)
 
 
-def _text(project: Project, name: str, parts: Sequence[ScenarioPlan]) -> tuple[str, ...] | None:
+def _text(
+    project: settings.Project, name: str, parts: Sequence[ScenarioPlan]
+) -> tuple[str, ...] | None:
     if (fields := project.dataset_settings(name).text) is None:
         return None
     known = {column for part in parts for column in part.scenario.schema.columns}
@@ -305,7 +305,7 @@ def asked(model: str, params: Mapping[str, Any], scenario: Scenario, *, written:
 
 
 def _scenario(
-    project: Project, scenario: Scenario, ask: tuple[Asked, ...], changed: Overrides
+    project: settings.Project, scenario: Scenario, ask: tuple[Asked, ...], changed: Overrides
 ) -> ScenarioPlan:
     source = spread.source(scenario.grid, scenario.words.seed)
     shared = _shared(scenario, source, changed.rows or scenario.words.rows)
@@ -333,7 +333,7 @@ def _scenario(
     return planned
 
 
-def _shared(scenario: Scenario, source: spread.Source, rows: Rows) -> spread.Shared:
+def _shared(scenario: Scenario, source: spread.Source, rows: words.Rows) -> spread.Shared:
     mask = spread.mask(scenario.grid, scenario.keep_axes, scenario.given)
     combinations = spread.kept(source, mask)
     place = scenario.document.place(("rows",))

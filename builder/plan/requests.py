@@ -6,19 +6,16 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
-from builder.engines import registry
-from builder.engines.protocol import Endpoint
+from builder.engines import protocol, registry
 from builder.errors import InputError, Place
 from builder.plan import plans
-from builder.project import scenarios, typos
-from builder.project.scenarios import Scenario
-from builder.project.settings import Project
+from builder.project import scenarios, settings, typos
 from builder.records import Message, Request
 from builder.sampling import samplers
 
 
 def plan(
-    project: Project, wanted: Sequence[str] = (), overrides: plans.Overrides | None = None
+    project: settings.Project, wanted: Sequence[str] = (), overrides: plans.Overrides | None = None
 ) -> plans.Plan:
     """The plan of the wanted scenarios and of those that share their datasets.
 
@@ -38,13 +35,13 @@ def plan(
 
 
 def endpoint(
-    project: Project,
+    project: settings.Project,
     provider: str,
     *,
     require_key: bool = False,
     concurrency: int | None = None,
     written: str = "",
-) -> Endpoint:
+) -> protocol.Endpoint:
     """Where a provider of this project is; `written` is the model's name where it has another.
 
     InputError for a provider that is not known.
@@ -62,13 +59,13 @@ def endpoint(
     )
 
 
-def host(where: Endpoint) -> str:
+def host(where: protocol.Endpoint) -> str:
     """Host and port of an endpoint as completions record it; its protocol where it has no address."""
     return urlsplit(where.base_url).netloc if where.base_url else where.protocol
 
 
 def _asked_models(
-    project: Project, scenario: Scenario, changed: plans.Overrides
+    project: settings.Project, scenario: scenarios.Scenario, changed: plans.Overrides
 ) -> tuple[plans.Asked, ...]:
     models: list[tuple[str, Place | None]]
     if changed.model:
@@ -88,7 +85,7 @@ def _asked_models(
 
 
 def _asked_model(
-    project: Project, scenario: Scenario, model: str, place: Place | None
+    project: settings.Project, scenario: scenarios.Scenario, model: str, place: Place | None
 ) -> plans.Asked:
     provider, colon, name = model.partition(":")
     if not colon or not provider or not name:
@@ -114,7 +111,9 @@ def _asked_model(
     return asked
 
 
-def _placed(project: Project, provider: str, error: InputError, place: Place | None) -> InputError:
+def _placed(
+    project: settings.Project, provider: str, error: InputError, place: Place | None
+) -> InputError:
     """The error at the setting that it begins with, else at `place`."""
     setting = re.match(r"\[tool\.builder\.providers\.[\w-]+\] (\w+)", error.message)
     if setting and not error.place:
@@ -122,7 +121,9 @@ def _placed(project: Project, provider: str, error: InputError, place: Place | N
     return InputError(error.message, place=error.place or place, hint=error.hint)
 
 
-def _spot(project: Project, scenario: Scenario, provider: str, problem: str) -> Place | None:
+def _spot(
+    project: settings.Project, scenario: scenarios.Scenario, provider: str, problem: str
+) -> Place | None:
     """Where the param or setting stands that an engine's complaint begins with."""
     if (setting := re.match(r"(\w+)\.(\w+):", problem)) is None:
         return None
@@ -137,7 +138,10 @@ def _spot(project: Project, scenario: Scenario, provider: str, problem: str) -> 
 
 
 def _params(
-    project: Project, scenario: Scenario, provider: str, defaults: Mapping[str, Any]
+    project: settings.Project,
+    scenario: scenarios.Scenario,
+    provider: str,
+    defaults: Mapping[str, Any],
 ) -> dict[str, Any]:
     """The scenario's over the provider's over the project's, what the provider needs beneath."""
     params = {

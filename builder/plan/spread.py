@@ -16,8 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from builder.project.axes import Grid
-from builder.project.expressions import Expression
+from builder.project import axes, expressions
 from builder.project.words import Rows
 from builder.records import canonical
 
@@ -61,7 +60,7 @@ def unit(x: NDArray[np.uint64]) -> NDArray[np.float64]:
 class Source(NamedTuple):
     """The uniform numbers of one scenario: its seed and the words of its axis values."""
 
-    grid: Grid
+    grid: axes.Grid
     seed_word: np.uint64
     block_words: tuple[NDArray[np.uint64], ...]
 
@@ -88,7 +87,7 @@ class Source(NamedTuple):
         return unit(mix(base[:, None] + steps[None, :]))
 
 
-def source(grid: Grid, seed: int) -> Source:
+def source(grid: axes.Grid, seed: int) -> Source:
     """The numbers that follow from a seed over a grid."""
     words = []
     for block in grid.blocks:
@@ -125,7 +124,7 @@ def share(source: Source, rows: Rows, mask: Mask | None = None) -> Shared:
 class Mask(NamedTuple):
     """Which combinations `keep` leaves: a truth table over the blocks that it reads."""
 
-    grid: Grid
+    grid: axes.Grid
     tables: tuple[tuple[tuple[int, ...], NDArray[np.bool_]], ...]
     """Pairs of block numbers and an array with one dimension for each of them."""
 
@@ -137,7 +136,9 @@ class Mask(NamedTuple):
         return is_kept
 
 
-def mask(grid: Grid, rules: Sequence[Expression], given: Mapping[str, Any]) -> Mask | None:
+def mask(
+    grid: axes.Grid, rules: Sequence[expressions.Expression], given: Mapping[str, Any]
+) -> Mask | None:
     """The truth tables of rules over axes (and what is given) alone; None where there is no rule."""
     tables = []
     for rule in rules:

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple, Protocol
 from builder.errors import InputError, Place, nearest
 from builder.project.documents import Data, Document, KeyPath, Step, describe, file_inside
 from builder.table import tables
-from builder.table.tables import Table
 
 EXAMPLES = "examples"
 _OURS = ("table", "columns", "by", "column")
@@ -55,7 +54,7 @@ class Draw(NamedTuple):
     """Variables of the template: the columns, or the one name of the examples."""
     options: Mapping[str, Any]
     place: Place
-    table: Table | None = None
+    table: tables.Table | None = None
     by: tuple[str, str] | None = None
     """Axis and column of the table that must agree."""
     in_dataset: bool = True
@@ -220,7 +219,7 @@ class _Line(NamedTuple):
 
     def table(
         self, name: str, spec: Data
-    ) -> tuple[Mapping[str, Data], Table, tuple[str, str] | None]:
+    ) -> tuple[Mapping[str, Data], tables.Table, tuple[str, str] | None]:
         """The words of a line that names a table, the table, and axis and column of its `by`."""
         hint = f"- {name}: {{table: tables/orders.csv, columns: [amount, waited_days]}}"
         if not isinstance(spec, dict):
@@ -235,7 +234,7 @@ class _Line(NamedTuple):
         table = tables.load(file, place=self.document.place(path))
         return spec, table, self.by(spec, table)
 
-    def by(self, words: Mapping[str, Data], table: Table) -> tuple[str, str] | None:
+    def by(self, words: Mapping[str, Data], table: tables.Table) -> tuple[str, str] | None:
         """Axis and column of the table that must agree; None where `by` is not there."""
         if (by := words.get("by")) is None:
             return None
@@ -250,7 +249,7 @@ class _Line(NamedTuple):
         return str(axis), str(column)
 
     def listed(
-        self, words: Mapping[str, Data], table: Table, others: Sequence[str]
+        self, words: Mapping[str, Data], table: tables.Table, others: Sequence[str]
     ) -> tuple[str, ...]:
         """The columns that a line names; all but those others where it names none."""
         if (listed := words.get("columns")) is None:

@@ -20,8 +20,7 @@ from jinja2.parser import Parser
 
 from builder import limits
 from builder.errors import InputError, Place, nearest
-from builder.project import template_errors
-from builder.project.sandbox import Environment, Missing
+from builder.project import sandbox, template_errors
 from builder.records import Message, Role
 from builder.table.reader import read_text
 
@@ -95,7 +94,7 @@ class Prompt(NamedTuple):
         try:
             # What Template.render does, less its copying of the variables.
             context = self.template.new_context({**self.globals, **variables}, shared=True)
-            text = Environment.concat(self.template.root_render_func(context))
+            text = sandbox.Environment.concat(self.template.root_render_func(context))
             text.encode()
         except limits.TooLongError:
             raise self._error(f"rendering took over {LIMIT:g} s") from None
@@ -192,10 +191,10 @@ class Prompts:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.loader = _Folder(folder)
-        self.environment = Environment(
+        self.environment = sandbox.Environment(
             loader=self.loader,
             extensions=[_Turns, "jinja2.ext.do", "jinja2.ext.loopcontrols"],
-            undefined=Missing,
+            undefined=sandbox.Missing,
             autoescape=False,
             trim_blocks=True,
             lstrip_blocks=True,

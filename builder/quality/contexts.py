@@ -13,7 +13,7 @@ from builder.project.draws import EXAMPLES, Draw
 from builder.quality.findings import Context
 from builder.stats import features
 from builder.table import frame
-from builder.table.kinds import (
+from builder.table.tables import (
     BOOLEAN,
     CATEGORY,
     DATE,
@@ -23,8 +23,8 @@ from builder.table.kinds import (
     STRING,
     TEXT,
     Kind,
+    Table,
 )
-from builder.table.tables import Table
 
 
 def of_dataset(

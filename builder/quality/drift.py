@@ -14,8 +14,8 @@ import numpy as np
 from builder.project.expect import Measure
 from builder.quality.findings import LEAST_POINTS, Evidence, Finding, Limits, names_of
 from builder.stats import association, distances, two_sample
-from builder.table.column import Column
 from builder.table.frame import Frame
+from builder.table.tables import Column
 
 ALPHA = 0.05
 LEAST = 30  # present values that a column needs on each side

@@ -8,10 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from builder.project.expect import Measure
-from builder.quality import drift
-from builder.quality.findings import Evidence, Finding, Limits
+from builder.quality import drift, findings
 from builder.stats import distances, two_sample
-from builder.table.kinds import CATEGORY
+from builder.table.tables import CATEGORY
 
 BINS = 20
 LEAST = 20  # rows of a label, and of all others, below which nothing is reported
@@ -128,7 +127,9 @@ class Labels:
         Measure("shares", 0.1, upper=True, strict=False, meaning="an axis is not spread as planned"),
     )  # fmt: skip
 
-    def __call__(self, evidence: Evidence, limits: Limits) -> Iterator[Finding]:
+    def __call__(
+        self, evidence: findings.Evidence, limits: findings.Limits
+    ) -> Iterator[findings.Finding]:
         context = evidence.context
         for at, axis in enumerate(context.axes if context.planned and evidence.rows.rows else ()):
             weights = Counter[str]()

@@ -26,8 +26,7 @@ from builder.quality import (
 )
 from builder.quality.findings import WORST_FIRST, Evidence, Finding, Verdict
 from builder.stats import features
-from builder.table.column import Column
-from builder.table.kinds import CATEGORY, NUMBER
+from builder.table.tables import CATEGORY, NUMBER, Column
 from builder.text import counted, cut, number
 
 POINTS = 700  # points a side on the map of coverage

@@ -17,8 +17,7 @@ from builder import extras
 from builder.sampling import arguments, normal, packed
 from builder.sampling.sampler import Arrays, Floats, Options
 from builder.stats import threads
-from builder.table.column import Column
-from builder.table.tables import Table
+from builder.table.tables import Column, Table
 
 LEAF = 5  # the fewest rows in a leaf, as synthpop has it
 DEEPEST = 40

@@ -13,9 +13,7 @@ from numpy.typing import NDArray
 
 from builder.sampling import arguments, normal
 from builder.sampling.sampler import Arrays, Floats, Options
-from builder.table.column import Column
-from builder.table.kinds import CATEGORY, DATE, INTEGER, NUMBER, OF_CODE, Kind
-from builder.table.tables import Table
+from builder.table.tables import CATEGORY, DATE, INTEGER, NUMBER, OF_CODE, Column, Kind, Table
 
 BOUNDS = ("min", "max", "round")
 # The largest mean of a Poisson draw: beyond it, a normal one with `round: 0` is the same.

@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 
 from builder.sampling.sampler import Floats, Sampler
 from builder.stats import association, distances, neighbours, two_sample
-from builder.table.column import Column
-from builder.table.tables import Table
+from builder.table.tables import Column, Table
 
 Way = tuple[type[Sampler], Mapping[str, Any]]  # a sampler and its options in full
 ENOUGH = 2000  # rows from which one halving says enough

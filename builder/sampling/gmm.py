@@ -25,8 +25,7 @@ from builder.sampling import (
 )
 from builder.sampling.sampler import Arrays, Floats, Options
 from builder.stats import distances, threads
-from builder.table.column import Column
-from builder.table.tables import Table
+from builder.table.tables import Column, Table
 
 FEWEST = 20  # rows below which a mixture is noise
 RIDGE = 1e-5  # added to every variance (of columns with variance 1), so that none collapses

@@ -18,8 +18,7 @@ from numpy.typing import NDArray
 from builder.sampling import normal, packed
 from builder.sampling.sampler import Arrays, Floats
 from builder.stats import distances, threads
-from builder.table.column import Column
-from builder.table.tables import Table
+from builder.table.tables import Column, Table
 
 RIDGE = 1e-6  # the smallest eigenvalue that a correlation matrix keeps
 SWEEPS = 20  # rounds of Gibbs sampling; the second half is averaged

@@ -6,9 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from builder.sampling.sampler import Arrays
-from builder.table import kinds
-from builder.table.column import Column
-from builder.table.tables import Table
+from builder.table.tables import OF_CODE, Column, Kind, Table
 
 Codes = NDArray[np.int64]
 
@@ -44,10 +42,10 @@ def header(table: Table) -> Arrays:
     }
 
 
-def headed(arrays: Arrays) -> list[tuple[str, kinds.Kind]]:
+def headed(arrays: Arrays) -> list[tuple[str, Kind]]:
     """Names and kinds of the columns."""
     codes = zip(arrays["names"].tolist(), arrays["kinds"].tolist(), strict=True)
-    return [(name, kinds.OF_CODE[code]) for name, code in codes]
+    return [(name, OF_CODE[code]) for name, code in codes]
 
 
 def pack(table: Table) -> Arrays:

@@ -12,9 +12,7 @@ import numpy as np
 from builder import svg
 from builder.sampling import fidelity
 from builder.stats.distances import Floats
-from builder.table.column import Column
-from builder.table.kinds import DATE, INTEGER, NUMBER
-from builder.table.tables import Table
+from builder.table.tables import DATE, INTEGER, NUMBER, Column, Table
 from builder.text import cut
 
 INK, SOFT, RULE, PAPER = (svg.PALETTE[name] for name in ("ink", "soft", "line", "card"))

@@ -35,9 +35,7 @@ from builder.results import rows as results_rows
 from builder.results import settle
 from builder.stats import features, minilm
 from builder.store import Store
-from builder.table import frame, kinds
-from builder.table.frame import Frame
-from builder.table.tables import Table
+from builder.table import frame, tables
 from builder.verbs import result, scope
 
 
@@ -132,7 +130,7 @@ def judge_dataset(
     dataset: DatasetPlan,
     answers: Store,
     *,
-    reference: Frame | None = None,
+    reference: frame.Frame | None = None,
     semantic: features.Embed | None = None,
 ) -> Checked:
     """The verdicts over the rows that plan and store make now; no export is needed.
@@ -185,7 +183,7 @@ def _judged_by(plan: Plan, dataset: DatasetPlan) -> str:
 def gather(
     dataset: DatasetPlan,
     answers: Store,
-    reference: Frame | None = None,
+    reference: frame.Frame | None = None,
     semantic: features.Embed | None = None,
 ) -> Evidence:
     """The rows that plan and store make now, and a reference to compare them with."""
@@ -193,7 +191,10 @@ def gather(
 
 
 def _gathered(
-    dataset: DatasetPlan, answers: Store, reference: Frame | None, semantic: features.Embed | None
+    dataset: DatasetPlan,
+    answers: Store,
+    reference: frame.Frame | None,
+    semantic: features.Embed | None,
 ) -> tuple[Evidence, str]:
     """The evidence, and the digest of the rows in it."""
     refused: Counter[str] = Counter()
@@ -213,12 +214,12 @@ def _gathered(
     return Evidence(rows, reference, context), content.rows()
 
 
-def comparable(rows: Frame, reference: Frame | None) -> None:
+def comparable(rows: frame.Frame, reference: frame.Frame | None) -> None:
     """Raises InputError where rows and a reference have nothing to be compared by."""
     if reference is None:
         return
     shared = [name for name in rows.columns if name in reference.columns]
-    if shared or (rows.of(kinds.TEXT) and reference.of(kinds.TEXT)):
+    if shared or (rows.of(tables.TEXT) and reference.of(tables.TEXT)):
         return
     near = next((n for c in reference.columns if (n := nearest(c, rows.columns))), "")
     raise InputError(
@@ -228,7 +229,7 @@ def comparable(rows: Frame, reference: Frame | None) -> None:
     )
 
 
-def _named(plan: Plan, dataset: DatasetPlan) -> Frame | None:
+def _named(plan: Plan, dataset: DatasetPlan) -> frame.Frame | None:
     """The reference that project or, for a dataset of one scenario, the scenario names."""
     table = _reference(plan, dataset)
     if table is None and len(dataset.scenarios) == 1:
@@ -236,7 +237,7 @@ def _named(plan: Plan, dataset: DatasetPlan) -> Frame | None:
     return None if table is None else contexts.beside(table)
 
 
-def _reference(plan: Plan, dataset: DatasetPlan) -> Table | None:
+def _reference(plan: Plan, dataset: DatasetPlan) -> tables.Table | None:
     """The table that the project names."""
     loaded = [scenario.scenario for scenario in dataset.scenarios]
     return scenarios.dataset_reference(plan.project, dataset.name, loaded)
@@ -258,7 +259,7 @@ def _limits(dataset: DatasetPlan, expected: Mapping[str, Any]) -> Limits:
 
 
 def _scenario(
-    dataset: DatasetPlan, scenario: ScenarioPlan, whole: Evidence, reference: Frame | None
+    dataset: DatasetPlan, scenario: ScenarioPlan, whole: Evidence, reference: frame.Frame | None
 ) -> list[Finding]:
     """The findings of what one scenario of several expects, over its own rows."""
     expected = scenario.scenario.words.expect
@@ -284,7 +285,7 @@ def _draws(scenario: ScenarioPlan, whole: Evidence, expected: Mapping[str, Any])
     return _under(scenario, findings) if whole.scenarios else findings
 
 
-def _rows_of(scenario: ScenarioPlan, rows: Frame) -> Frame:
+def _rows_of(scenario: ScenarioPlan, rows: frame.Frame) -> frame.Frame:
     return rows.take([at for at, name in enumerate(rows.scenarios) if name == scenario.name])
 
 
@@ -304,7 +305,7 @@ def _judged(
     return gates.judge(evidence, limits, list(chosen.values()))
 
 
-def _release(name: str, reference: Frame | None) -> Frame | None:
+def _release(name: str, reference: frame.Frame | None) -> frame.Frame | None:
     """The reference, marked where it is an earlier release of the dataset of that name."""
     if reference is None or not name or _released(reference.source) != name:
         return reference
