@@ -275,7 +275,6 @@ class Folder:
             self._waiting = 0
 
     def _shard(self, shards: dict[Key, Writer], key: Key) -> Writer:
-        """The writer of a shard, begun where it is none of `shards` yet."""
         if key not in shards:
             name = shard_name(key, self._ending)
             self._names.append(name)

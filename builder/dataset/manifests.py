@@ -313,7 +313,6 @@ def _comment(file: Path) -> str:
 
 
 def _origins(dataset: DatasetPlan, shape: shapes.Shape) -> dict[str, str]:
-    """Where the columns come from that are no part of an answer."""
     origins: dict[str, str] = {}
     for scenario in dataset.scenarios:
         for axis in scenario.scenario.axes:

@@ -126,7 +126,6 @@ def _axis(name: str, axis: manifests.AxisShares) -> list[Any]:
 
 
 def _making(manifest: manifests.Manifest) -> Iterator[str]:
-    """Who was asked, when, for how much, why answers were rejected, and the prompts."""
     calls = sum(counts.answers for counts in manifest.scenarios.values())
     rejects = sum(counts.rejects for counts in manifest.scenarios.values())
     days = sorted({time[:10] for time in (manifest.first_answer, manifest.last_answer) if time})
@@ -158,7 +157,6 @@ def _cost(usd: float, unpriced: int, calls: int) -> str:
 
 
 def _gates(facts: Facts) -> Iterator[str]:
-    """What the gates found: a line a gate, then all figures."""
     if (report := facts.report) is None:
         yield "Nobody has run the gates over these rows."
         return
@@ -197,7 +195,6 @@ def _figure(figure: report_file.Judged) -> list[Any]:
 
 
 def _release(release: history.Release) -> list[Any]:
-    """The row of a release: its size, and what changed since the one before."""
     head = [release.tag, release.date or "–", release.rows]
     changes = release.changes
     if not changes:
@@ -218,7 +215,6 @@ def _release(release: history.Release) -> list[Any]:
 
 
 def _limits(facts: Facts) -> Iterator[str]:
-    """What somebody who trains on it should know."""
     manifest = facts.manifest
     yield "The text is synthetic: it reflects the models that wrote it and the prompts that asked, not a population."
     scenarios = manifest.scenarios.values()

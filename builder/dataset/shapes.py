@@ -291,7 +291,6 @@ class _Reader:
 
 
 def _present(row: Record, name: str) -> Any:
-    """The value of a field. InputError where the row has none."""
     if row[name] is None or row[name] == []:
         raise InputError(
             f"row {row['_case']} of scenario {row['_scenario']!r} has no {name!r}, which the shape needs",
@@ -301,7 +300,6 @@ def _present(row: Record, name: str) -> Any:
 
 
 def _content(row: Record, turn: Mapping[str, str | None], name: str) -> str:
-    """The text of a turn. InputError where it has none."""
     if (content := turn[name]) is None:
         raise InputError(
             f"a turn of row {row['_case']} has no {name!r}, which a trainer reads",

@@ -242,7 +242,6 @@ def _equal(left: Shard, right: Shard) -> bool:
 def _join(
     before: Mapping[K, V] | None, after: Mapping[K, V] | None
 ) -> dict[K, tuple[V | None, V | None]]:
-    """Both sides of every key, those of the first side first."""
     left, right = before or {}, after or {}
     return {key: (left.get(key), right.get(key)) for key in {**left, **right}}
 
@@ -255,7 +254,6 @@ def _axes(manifest: manifests.Manifest | None) -> dict[str, dict[str, float]]:
 
 
 def _gates(report: report_file.Report | None) -> dict[tuple[str, str], float | None]:
-    """The figures of a report; none where somebody else wrote it."""
     return {(entry.gate, entry.what): entry.value for entry in report.findings} if report else {}
 
 

@@ -175,7 +175,6 @@ class _State:
 def _contents(
     state: _State, folder: Path, manifest: manifests.Manifest, releases: Sequence[history.Release]
 ) -> dict[str, Content]:
-    """All that is to stand in the repository because of this dataset, by path."""
     name, repository = manifest.dataset, state.repository.name
     facts = sections.Facts(
         manifest, manifests.report_of(folder, manifest), releases, f"{name}/", repository
@@ -217,7 +216,6 @@ def _other(state: _State, name: str) -> sections.Facts:
 def _release(
     state: _State, folder: Path, manifest: manifests.Manifest, tag: str
 ) -> tuple[history.Release | None, list[history.Release]]:
-    """The release that is being made, and all of them, oldest first."""
     name = manifest.dataset
     path = f"{name}/{history.NAME}"
     try:

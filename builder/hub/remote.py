@@ -157,7 +157,6 @@ class Remote:
             self._api().create_tag(self.name, tag=name, revision=commit, repo_type="dataset")
 
     def _moved(self, parent: str) -> HubError:
-        """The error that says who moved the branch, and with what."""
         commits = self._api().list_repo_commits(self.name, repo_type="dataset", revision=BRANCH)
         last = commits[0] if commits else None
         by = ""

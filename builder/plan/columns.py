@@ -82,7 +82,6 @@ def of_json_schema(part: jsonschema.Schema, root: jsonschema.Schema, depth: int 
 def _merge(
     name: str, other: Kind | None, kind: Kind, place: Place, first: Mapping[str, tuple[str, Place]]
 ) -> Kind:
-    """The kind of a column that two scenarios share. InputError where they disagree."""
     if len(kinds := _widened({other or kind, kind})) == 1:
         return kinds.pop()
     scenario, spot = first[name]

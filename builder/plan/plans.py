@@ -80,7 +80,6 @@ class ScenarioPlan:
     limit: int
     """The same for a run that was told to try harder where a combination stays short."""
     kept: int
-    """Combinations that `keep` left of the grid."""
     cases: Cases
     source: spread.Source
     drawer: Drawer
@@ -165,7 +164,6 @@ class ScenarioPlan:
     def _refusal(
         self, combination: Mapping[str, Any], values: Mapping[str, Any]
     ) -> expressions.Expression | None:
-        """The first rule of `keep` that these values break."""
         names = {**self.given, **combination, **values}
         return next((rule for rule in self.scenario.keep_rows if not rule.holds(names)), None)
 

@@ -161,7 +161,6 @@ def load(document: Document, vary: Mapping[str, Data], root: Path) -> list[Axis]
 
 
 def _origin(spec: Mapping[str, Data]) -> tuple[str, str]:
-    """The axis and the attribute that `of` names, the attribute empty where it names none."""
     parent, _, attribute = str(spec["of"]).partition(".")
     return parent, attribute
 

@@ -172,7 +172,6 @@ class Prompt(NamedTuple):
             )
 
     def _block(self, role: str, *, last: bool = False) -> Place:
-        """Where a block of this role begins, in whichever of the files."""
         return self._places(rf"\{{%[-+]?\s*{role}\b")[-1 if last else 0]
 
     def _places(self, pattern: str) -> list[Place]:

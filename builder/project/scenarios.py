@@ -42,9 +42,7 @@ class Scenario(NamedTuple):
     keep_rows: tuple[expressions.Expression, ...]
     """The others: they redraw."""
     unlike: tuple[Path, ...] = ()
-    """Files whose texts no row may be near to."""
     reference: tables.Table | None = None
-    """The table that `expect` compares with."""
 
     @property
     def place(self) -> Place:
@@ -225,7 +223,6 @@ def _keep(
     drawn: Sequence[draws.Draw],
     available: Collection[str],
 ) -> list[expressions.Expression]:
-    """The rules of `keep`, each name in them held against what the scenario has."""
     if not words.keep:
         return []
     names = expressions.Names(

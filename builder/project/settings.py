@@ -106,7 +106,6 @@ class DatasetSettings(_Table):
     text: list[str] | None = None
     title: str | None = None
     about: str | None = None
-    """What the dataset is, for the card."""
     languages: list[str] = Field(default_factory=list)
     license: str | None = None
     tasks: list[str] = Field(default_factory=list)
@@ -119,7 +118,6 @@ class DatasetSettings(_Table):
         default_factory=lambda: {"train": 1.0}
     )
     expect: dict[str, Any] = Field(default_factory=dict)
-    """Gates over all its scenarios."""
 
 
 class Settings(_Table):

@@ -132,7 +132,6 @@ class Coverage:
 
 
 def _combinations(evidence: Evidence, limits: Limits) -> Finding:
-    """A finding about the share of planned rows that are there, the shortest combinations named."""
     context = evidence.context
     columns = [evidence.rows.column(axis).values for axis in context.axes]
     keys = zip(*columns, strict=True) if columns else iter([()] * evidence.rows.rows)

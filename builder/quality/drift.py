@@ -109,7 +109,6 @@ def drifted(
 
 
 def _binned(x: distances.Floats, y: distances.Floats, bins: int) -> list[distances.Floats]:
-    """Counts of both sides between quantiles of the reference y."""
     edges = distances.quantile_edges(y, bins)
     return [distances.histogram(side, edges) for side in (x, y)]
 

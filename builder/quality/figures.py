@@ -162,7 +162,6 @@ def _shares(values: Floats, edges: Floats) -> Floats:
 def _cell(
     x: float, y: float, width: float, height: float, count: float, wanted: float | None, peak: float
 ) -> list[str]:
-    """A count shaded by its part of what is wanted, or of the largest where nothing is."""
     part = count / (wanted or peak or 1.0)
     step = min(8, round(8 * part)) if count or wanted else 0
     parts = [svg.rect(x, y, width, height, class_=f"heat-{step}", rx=2)]

@@ -108,7 +108,6 @@ class Context:
     drawn: Mapping[str, Column] = field(default_factory=dict)
     """Columns of the tables that were drawn from, to be shown beside the dataset's."""
     rejects: Mapping[str, int] = field(default_factory=dict)
-    """How often each reason refused an answer."""
     semantic: features.Embed | None = None
     similarity: float = 0.8
     seed: int = 0

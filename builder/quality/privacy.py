@@ -216,7 +216,6 @@ def findings(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
 
 
 def _copied_texts(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
-    """Findings about texts that the reference or a few-shot example holds, whole or in part."""
     reference = evidence.reference
     theirs = [] if reference is None or reference.released else evidence.reference_texts
     known = [*theirs, *evidence.context.examples]
@@ -242,7 +241,6 @@ def _copied_texts(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
 
 
 def _copied_rows(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
-    """Findings about rows that equal reference rows, or lie too near to them."""
     reference, names = evidence.reference, evidence.shared
     if reference is None or reference.released:
         return
@@ -265,7 +263,6 @@ def _copied_rows(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
 
 
 def _too_near(evidence: Evidence, limits: Limits, reference: frame.Frame) -> Iterator[Finding]:
-    """A finding about distances to the reference: against rows held out, where there are any."""
     rng, held_out = evidence.rng("closest"), evidence.context.held_out
     ours, theirs = evidence.columns(held_out)
     ours, used = (_sample(side, rng) for side in (ours, theirs[: reference.rows]))

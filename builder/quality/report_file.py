@@ -180,7 +180,6 @@ class Judged:
     limit: float
     verdict: Verdict
     upper: bool
-    """Whether the figure must stay at or under the limit."""
 
     @property
     def bound(self) -> str:

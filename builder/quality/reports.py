@@ -92,7 +92,6 @@ def _summary(evidence: Evidence) -> str:
 
 
 def _outcome(findings: Sequence[Finding]) -> str:
-    """Whether the dataset may be published, in one line."""
     verdicts = Counter(finding.verdict for finding in findings)
     failed, few = verdicts["fail"], verdicts["too-few-rows"]
     outcome = "No gate failed" if few else "Every gate holds"
@@ -104,7 +103,6 @@ def _outcome(findings: Sequence[Finding]) -> str:
 
 
 def _families(findings: Sequence[Finding]) -> Iterator[str]:
-    """A card for each gate, with the worst verdict among its measures."""
     verdicts: dict[str, Counter[Verdict]] = {}
     for finding in findings:
         if finding.limit is not None or finding.verdict != "pass":
@@ -287,7 +285,6 @@ def _pairs(evidence: Evidence) -> str:
 
 
 def _marked(a: str, b: str) -> tuple[str, str]:
-    """Both texts escaped, the stretches in which they differ marked."""
     left: list[str] = []
     right: list[str] = []
     for kind, i, ii, j, jj in difflib.SequenceMatcher(None, a, b, autojunk=False).get_opcodes():

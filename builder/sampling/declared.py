@@ -244,7 +244,6 @@ def _between(sampler: str, given: object, extra: tuple[str, ...] = ()) -> dict[s
 
 
 def _numbers(sampler: str, options: Mapping[str, Any]) -> dict[str, Any]:
-    """The same options, each a number; bounds in order, round a whole number of decimals."""
     numbers: dict[str, Any] = {
         word: arguments.whole(sampler, word, value)
         if word == "round"
@@ -269,7 +268,6 @@ def _grid(sampler: str, options: Mapping[str, Any], low: float, high: float) -> 
 
 
 def _inside(decimals: int, low: float, high: float) -> tuple[float, float]:
-    """The first and last number of so many decimals within the bounds."""
     scale = 10.0**decimals
     first = math.ceil(low * scale - 1e-9) / scale if math.isfinite(low) else low
     last = math.floor(high * scale + 1e-9) / scale if math.isfinite(high) else high

@@ -230,7 +230,6 @@ def comparable(rows: frame.Frame, reference: frame.Frame | None) -> None:
 
 
 def _named(plan: Plan, dataset: DatasetPlan) -> frame.Frame | None:
-    """The reference that project or, for a dataset of one scenario, the scenario names."""
     table = _reference(plan, dataset)
     if table is None and len(dataset.scenarios) == 1:
         table = dataset.scenarios[0].scenario.reference
@@ -290,7 +289,6 @@ def _rows_of(scenario: ScenarioPlan, rows: frame.Frame) -> frame.Frame:
 
 
 def _under(scenario: ScenarioPlan, findings: Iterable[Finding]) -> list[Finding]:
-    """The findings with the scenario's name before what they measured."""
     return [
         replace(f, what=f"{scenario.name}: {f.what}" if f.what else scenario.name) for f in findings
     ]

@@ -245,7 +245,6 @@ def _written(
     standing: Mapping[str, Export],
     progress: Progress,
 ) -> list[Export]:
-    """The datasets' folders, each written where it does not hold just that already."""
     from builder.dataset import exports  # as above
 
     folders = []

@@ -203,7 +203,6 @@ def _weights(file: Path) -> dict[str, int]:
 
 
 def _base(scenario: scenarios.Scenario, model: str | None) -> dict[str, Any]:
-    """The words of the scenario, those left out that a top-up has for itself."""
     data = scenario.document.data
     assert isinstance(data, dict)  # or it was no scenario
     taken = ("rows", "expect", "prompt")
@@ -214,7 +213,6 @@ def _base(scenario: scenarios.Scenario, model: str | None) -> dict[str, Any]:
 def _measure(
     site: _Site, answers: Store, history: Sequence[Round], rounds: int, rows: int | None
 ) -> Round:
-    """Where the dataset stands now against the reference, and whether a round follows."""
     evidence = check.gather(site.plan(site.name).datasets[0], answers, site.reference, site.embed)
     rng = evidence.rng(f"topup {len(history)}")
     try:
