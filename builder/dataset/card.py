@@ -102,8 +102,11 @@ def metadata(datasets: Sequence[sections.Facts]) -> dict[str, Any]:
 
 def _config(facts: sections.Facts, *, default: bool) -> dict[str, Any]:
     paths = [{"split": split, "path": f"{facts.prefix}data/{split}-*"} for split in facts.manifest.splits]  # fmt: skip
-    first = {"default": True} if default else {}
-    return {"config_name": facts.name, **first, "data_files": paths}
+    return {
+        "config_name": facts.name,
+        **({"default": True} if default else {}),
+        "data_files": paths,
+    }
 
 
 def _info(facts: sections.Facts) -> dict[str, Any]:

@@ -106,12 +106,13 @@ class _Reader:
         }
 
         def convert(row: Record) -> Record:
-            turns = [
-                {"role": role, "content": _present(row, name)}
-                for role, name in fields.items()
-                if role != "system" or row[name] is not None
-            ]
-            return {"messages": turns}
+            return {
+                "messages": [
+                    {"role": role, "content": _present(row, name)}
+                    for role, name in fields.items()
+                    if role != "system" or row[name] is not None
+                ]
+            }
 
         return self.shape({"messages": TURNS}, convert, {"messages": [*fields.values()]})
 
@@ -140,11 +141,12 @@ class _Reader:
         roles = {**{role: role for role in ROLES}, **settings.roles}
 
         def convert(row: Record) -> Record:
-            turns = [
-                {"role": self.role(turn[role], roles, row), "content": _content(row, turn, content)}
-                for turn in _present(row, source)
-            ]
-            return {"messages": turns}
+            return {
+                "messages": [
+                    {"role": self.role(turn[role], roles, row), "content": _content(row, turn, content)}
+                    for turn in _present(row, source)
+                ]
+            }  # fmt: skip
 
         return self.shape({"messages": TURNS}, convert, {"messages": [source]})
 
@@ -206,14 +208,11 @@ class _Reader:
         classes: dict[str, dict[str, None]] = {}
         for scenario in self.dataset.scenarios:
             for axis in scenario.scenario.axes:
-                every = axis.values or tuple(
-                    v for vs in (axis.by_parent or {}).values() for v in vs
-                )
-                classes.setdefault(axis.name, {}).update({class_name(v.value): None for v in every})
+                labels = [class_name(value.value) for value in axis.every]
+                classes.setdefault(axis.name, {}).update(dict.fromkeys(labels))
             row = scenario.scenario.schema.row
             for name, part in row.get("properties", {}).items():
-                values = jsonschema.resolve(part, row).get("enum", ())
-                if values:
+                if values := jsonschema.resolve(part, row).get("enum", ()):
                     labels = [class_name(value) for value in values if value is not None]
                     classes.setdefault(name, {}).update(dict.fromkeys(labels))
         return {name: tuple(values) for name, values in classes.items() if len(values) > 1}
@@ -346,17 +345,11 @@ def _metadata(kind: Kind) -> dict[str, Any]:
 
 def _card(kind: Kind) -> dict[str, Any]:
     if kind.name == "list" and kind.of is not None:
-        return {"list": _item(kind.of)}
+        item = _card(kind.of)  # a type, the fields of a struct, or a list again
+        return {"list": item.get("dtype") or item.get("struct") or item}
     if kind.name == "struct":
         return {"struct": [{"name": name, **_card(inner)} for name, inner in kind.fields]}
     return {"dtype": _TYPES.get(kind.name, "string")}
-
-
-def _item(kind: Kind) -> str | list[dict[str, Any]] | dict[str, Any]:
-    """What the items of a list are: a type, the fields of a struct, or lists again."""
-    feature: dict[str, Any] = _card(kind)
-    item: str | list[dict[str, Any]] = feature.get("dtype") or feature.get("struct") or []
-    return item or feature
 
 
 def _numbered(labels: tuple[str, ...]) -> dict[str, str]:

@@ -108,8 +108,7 @@ def prepare(
     release, releases = _release(state, folder, manifest, tag)
     contents = _contents(state, folder, manifest, releases)
     changed = {path: c for path, c in contents.items() if not _holds(entries.get(path), c)}
-    prefix = f"{manifest.dataset}/"
-    ours = (f"{prefix}data/", f"{prefix}plots/")
+    ours = (f"{manifest.dataset}/data/", f"{manifest.dataset}/plots/")
     deleted = sorted(path for path in entries if path.startswith(ours) and path not in contents)
     shards = [path for path in contents if path.startswith(ours[0])]
     tags = repository.tags() if head and tag else {}

@@ -4,8 +4,6 @@ The token comes from the caller, who has it from the environment, and appears in
 Every wait has a limit; all that the client raises is one line here, once.
 """
 
-from __future__ import annotations
-
 import hashlib
 import logging
 import re
@@ -169,7 +167,7 @@ class Remote:
             hint="look at what was changed, then publish again: what was uploaded is not sent twice",
         )
 
-    def _api(self) -> HfApi:
+    def _api(self) -> "HfApi":
         from huggingface_hub import HfApi
 
         return HfApi(token=self.token or False)
@@ -261,7 +259,7 @@ def _wrapped(name: str, token: str, error: BaseException) -> BuilderError:
     )
 
 
-def _refused(name: str, token: str, error: HfHubHTTPError) -> BuilderError:
+def _refused(name: str, token: str, error: "HfHubHTTPError") -> BuilderError:
     status = error.response.status_code
     message = _line(error.server_message or "", token)
     why = f" ({message})" if message else ""

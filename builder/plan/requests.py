@@ -1,9 +1,8 @@
 """From files to a plan with models in it: which endpoint answers, with which params in full."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 from urllib.parse import urlsplit
 
 from builder.engines import protocol, registry
@@ -100,7 +99,14 @@ def _asked_model(
         engine = registry.engine_class(where.protocol)
     except InputError as error:
         raise _placed(project, provider, error, place) from None
-    params = _params(project, scenario, provider, engine.defaults(where, name))
+    # The scenario's over the provider's over the project's, what the provider needs beneath.
+    written_params = {
+        **engine.defaults(where, name),
+        **project.settings.params,
+        **project.provider_settings(provider).params,
+        **scenario.words.params,
+    }
+    params = {word: value for word, value in written_params.items() if value is not None}
     canonical = engine.canonical_name(name)
     written = "" if canonical == name else name
     asked = plans.asked(f"{provider}:{canonical}", params, scenario, written=written)
@@ -135,19 +141,3 @@ def _spot(
     if word in project.provider_settings(provider).params:
         return project.place(("providers", provider, "params", word))
     return project.place(("params", word)) if word in project.settings.params else None
-
-
-def _params(
-    project: settings.Project,
-    scenario: scenarios.Scenario,
-    provider: str,
-    defaults: Mapping[str, Any],
-) -> dict[str, Any]:
-    """The scenario's over the provider's over the project's, what the provider needs beneath."""
-    params = {
-        **defaults,
-        **project.settings.params,
-        **project.provider_settings(provider).params,
-        **scenario.words.params,
-    }
-    return {name: value for name, value in params.items() if value is not None}

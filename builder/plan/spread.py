@@ -6,8 +6,6 @@ seed and axis values are BLAKE2b digests; they are added, so that the order of a
 matter, and finished by the SplitMix64 mixer (Steele, Lea & Flood 2014).
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -100,6 +98,21 @@ def source(grid: axes.Grid, seed: int) -> Source:
     return Source(grid, word("seed", seed), tuple(words))
 
 
+class Mask(NamedTuple):
+    """Which combinations `keep` leaves: a truth table over the blocks that it reads."""
+
+    grid: axes.Grid
+    tables: tuple[tuple[tuple[int, ...], NDArray[np.bool_]], ...]
+    """Pairs of block numbers and an array with one dimension for each of them."""
+
+    def __call__(self, index: NDArray[np.int64]) -> NDArray[np.bool_]:
+        digits = self.grid.digits(index)
+        is_kept = np.ones(index.shape, dtype=bool)
+        for blocks, table in self.tables:
+            is_kept &= table[tuple(digits[block] for block in blocks)]
+        return is_kept
+
+
 def share(source: Source, rows: Rows, mask: Mask | None = None) -> Shared:
     """The cases of a scenario: occurrence k of combination c has priority (k + u(c)) / w(c),
     and the plan is the N smallest, so every share is fair on average and one axis may be
@@ -119,21 +132,6 @@ def share(source: Source, rows: Rows, mask: Mask | None = None) -> Shared:
         np.concatenate([floor.occurrence, others.occurrence]),
         floor.kept,
     )
-
-
-class Mask(NamedTuple):
-    """Which combinations `keep` leaves: a truth table over the blocks that it reads."""
-
-    grid: axes.Grid
-    tables: tuple[tuple[tuple[int, ...], NDArray[np.bool_]], ...]
-    """Pairs of block numbers and an array with one dimension for each of them."""
-
-    def __call__(self, index: NDArray[np.int64]) -> NDArray[np.bool_]:
-        digits = self.grid.digits(index)
-        is_kept = np.ones(index.shape, dtype=bool)
-        for blocks, table in self.tables:
-            is_kept &= table[tuple(digits[block] for block in blocks)]
-        return is_kept
 
 
 def mask(

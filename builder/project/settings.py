@@ -1,14 +1,12 @@
 """A project: one folder with `[tool.builder]` in its pyproject.toml, and what stands there."""
 
-from __future__ import annotations
-
 import os
 import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
@@ -36,7 +34,7 @@ class Budget(NamedTuple):
     tokens: int | None = None
 
     @classmethod
-    def parse(cls, text: str) -> Budget:
+    def parse(cls, text: str) -> Self:
         """The cap that `5usd` or `200000tok` names; InputError for anything else.
 
         >>> Budget.parse("5usd").usd
@@ -140,7 +138,7 @@ class Project:
     settings: Settings = field(default_factory=Settings)
 
     @classmethod
-    def find(cls, start: str | Path = ".") -> Project:
+    def find(cls, start: str | Path = ".") -> Self:
         """The project that holds `start`: the nearest folder upwards with `[tool.builder]`.
 
         Raises InputError where there is none, or where a setting is wrong.

@@ -110,7 +110,7 @@ def check(
         content = frame.read(path)
         comparable(content, compared)
         evidence = Evidence(content, compared, Context(semantic=embed))
-        checked = Checked(path.name, evidence, _judged(evidence, limits_of()))
+        checked = Checked(path.name, evidence, gates.judge(evidence, limits_of()))
         return CheckResult([checked if report is None else write(report, checked)])
     plan = scope.plan_of(folder, rows=rows, model=model)
     chosen = scope.datasets(plan, [str(name)] if name else [])
@@ -139,7 +139,7 @@ def judge_dataset(
     """
     evidence, digest = _gathered(dataset, answers, reference or _named(plan, dataset), semantic)
     expected = plan.project.dataset_settings(dataset.name).expect
-    findings = _judged(evidence, _limits(dataset, expected))
+    findings = gates.judge(evidence, _limits(dataset, expected))
     limits = {s.name: limits_of(s.scenario.words.expect).chosen for s in dataset.scenarios}
     if len(dataset.scenarios) > 1:
         findings = [f for f in findings if f.gate not in limits.get(f.what, {})]
@@ -269,7 +269,7 @@ def _scenario(
     rows = _rows_of(scenario, whole.rows)
     evidence = Evidence(rows, compared, contexts.of_scenario(dataset, scenario, whole.context))
     limits = limits_of(expected)
-    findings = _judged(evidence, limits, list(expected))
+    findings = gates.judge(evidence, limits, [gates.GATES.load(name) for name in expected])
     wanted = [f for f in findings if f.gate in limits.chosen or f.verdict == "too-few-rows"]
     return _under(scenario, wanted)
 
@@ -292,15 +292,6 @@ def _under(scenario: ScenarioPlan, findings: Iterable[Finding]) -> list[Finding]
     return [
         replace(f, what=f"{scenario.name}: {f.what}" if f.what else scenario.name) for f in findings
     ]
-
-
-def _judged(
-    evidence: Evidence, limits: Limits, names: Sequence[str] | None = None
-) -> list[Finding]:
-    """The findings of the gate families with these names, of all by default."""
-    known = gates.installed()
-    chosen = known if names is None else {name: known[name] for name in names}
-    return gates.judge(evidence, limits, list(chosen.values()))
 
 
 def _release(name: str, reference: frame.Frame | None) -> frame.Frame | None:

@@ -11,8 +11,6 @@
 0
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,20 +27,6 @@ from builder.verbs.publish import PublishResult
 from builder.verbs.run import RunResult
 from builder.verbs.show import Rows
 from builder.verbs.topup import TopUpResult
-
-
-def open_folder(folder: str | Path = ".") -> Workspace:
-    """The workspace of the project that holds this folder. InputError where there is none."""
-    return Workspace(settings.Project.find(folder).root)
-
-
-def init_folder(folder: str | Path) -> Workspace:
-    """The workspace of a new project, its files written into `folder`.
-
-    Raises InputError where one of them stands there already.
-    """
-    starter.write(Path(folder))
-    return open_folder(folder)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,3 +155,17 @@ class Workspace:
     def diff(self, before: str | Path, after: str | Path, *, dataset: str = "") -> DiffResult:
         """What lies between two releases: each a folder, a dataset, REPO@TAG or REPO."""
         return diff.diff(self.root, before, after, dataset=dataset)
+
+
+def open_folder(folder: str | Path = ".") -> Workspace:
+    """The workspace of the project that holds this folder. InputError where there is none."""
+    return Workspace(settings.Project.find(folder).root)
+
+
+def init_folder(folder: str | Path) -> Workspace:
+    """The workspace of a new project, its files written into `folder`.
+
+    Raises InputError where one of them stands there already.
+    """
+    starter.write(Path(folder))
+    return open_folder(folder)
