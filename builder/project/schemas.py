@@ -19,9 +19,8 @@ from pydantic import BaseModel, PydanticInvalidForJsonSchema, PydanticUserError,
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
-from builder import jsonschema, limits
+from builder import jsonschema, limits, records
 from builder.errors import InputError, Place, nearest
-from builder.records import digest_of
 from builder.table.reader import read_text
 
 LIMIT = 60.0  # Seconds that importing a module may take.
@@ -226,7 +225,7 @@ class _Source(machinery.SourceFileLoader):
 
 
 def _module(folder: Path, file: Path) -> ModuleType:
-    package = "builder_schemas_" + digest_of(str(folder.resolve())).hex()[:12]
+    package = "builder_schemas_" + records.digest_of(str(folder.resolve())).hex()[:12]
     if package not in sys.modules:
         holder = ModuleType(package)
         holder.__path__ = [str(folder)]

@@ -14,8 +14,7 @@ import numpy as np
 from builder.project.expect import Measure
 from builder.quality.findings import LEAST_POINTS, Evidence, Finding, Limits, names_of
 from builder.stats import association, distances, two_sample
-from builder.table.frame import Frame
-from builder.table.tables import Column
+from builder.table import frame, tables
 
 ALPHA = 0.05
 LEAST = 30  # present values that a column needs on each side
@@ -166,7 +165,9 @@ class Drift:
         if evidence.texts and evidence.reference_texts:
             yield _texts(evidence, limits)
 
-    def _columns(self, evidence: Evidence, reference: Frame, limits: Limits) -> Iterator[Finding]:
+    def _columns(
+        self, evidence: Evidence, reference: frame.Frame, limits: Limits
+    ) -> Iterator[Finding]:
         """Findings about each shared column; one fails only beyond its limit and beyond chance."""
         shifts = [
             _shift(evidence.rows.columns[name], reference.columns[name]) for name in evidence.shared
@@ -211,7 +212,7 @@ def _texts(evidence: Evidence, limits: Limits) -> Finding:
     )
 
 
-def _shift(ours: Column, theirs: Column) -> Shift:
+def _shift(ours: tables.Column, theirs: tables.Column) -> Shift:
     """The effects of one column; numbers of few distinct values are categories with a mean."""
     if not (ours.numeric and theirs.numeric):
         return categories(ours.name, names_of(ours), names_of(theirs))
