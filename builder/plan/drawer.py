@@ -34,8 +34,7 @@ class Drawer:
     draws: Sequence[Draw]
     source: Source
     fits: Path
-    notes: list[str] = field(default_factory=list)
-    """What was done otherwise than written, and why."""
+    notes: list[str] = field(default_factory=list)  # what was done otherwise than written, and why
     _learned: dict[tuple[tuple[str, ...], object], tuple[type[Sampler], Arrays]] = field(
         default_factory=dict
     )

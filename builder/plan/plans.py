@@ -41,8 +41,8 @@ class Asked(NamedTuple):
     params: Mapping[str, Any]
     schema: Mapping[str, Any] | None
     head: hashlib.blake2b
+    # The model's name as written, where its canonical name says less: never in a key.
     written: str = ""
-    """The model's name as written, where its canonical name says less: never in a key."""
 
     def request(self, messages: tuple[Message, ...]) -> Request:
         return Request(self.model, messages, self.params, self.schema)
@@ -75,17 +75,14 @@ class ScenarioPlan:
 
     scenario: Scenario
     asked: tuple[Asked, ...]
-    tries: int
-    """Refused answers after which a case is given up and the next occurrence called up."""
-    limit: int
-    """The same for a run that was told to try harder where a combination stays short."""
+    tries: int  # refused answers after which a case is given up and the next occurrence called up
+    limit: int  # the same for a run that was told to try harder where a combination stays short
     kept: int
     cases: Cases
     source: spread.Source
     drawer: Drawer
     given: Mapping[str, Any]
-    redrawn: int = 0
-    """Draws that `keep` refused while the plan was made."""
+    redrawn: int = 0  # draws that `keep` refused while the plan was made
 
     @property
     def name(self) -> str:
@@ -183,8 +180,8 @@ class DatasetPlan:
 
     name: str
     scenarios: list[ScenarioPlan]
+    # The fields that are measured, where the project names them.
     text: tuple[str, ...] | None = None
-    """The fields that are measured, where the project names them."""
     _reserves: list[list[Cases]] = field(default_factory=list)
 
     def __len__(self) -> int:
@@ -232,10 +229,10 @@ class Plan(NamedTuple):
 
     project: settings.Project
     datasets: tuple[DatasetPlan, ...]
+    # The scenarios that a command named; the others are here for their datasets' sake.
     wanted: frozenset[str]
-    """The scenarios that a command named; the others are here for their datasets' sake."""
+    # Whether flags changed what the files say, so that the dataset goes to outputs/trial.
     trial: bool = False
-    """Whether flags changed what the files say, so that the dataset goes to outputs/trial."""
 
     def scenarios(self) -> Iterator[ScenarioPlan]:
         for dataset in self.datasets:

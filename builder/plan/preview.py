@@ -23,8 +23,8 @@ class Comparison:
     reference: tables.Table
     drawn: tables.Table
     found: fidelity.Fidelity
+    # What `fit` chose among, with scores, the chosen one first, for each value of `by`.
     tried: dict[str, list[tuple[str, float]]]
-    """What `fit` chose among, with scores, the chosen one first, for each value of `by`."""
 
 
 def rows(scenario: plans.ScenarioPlan) -> list[dict[str, Any]]:

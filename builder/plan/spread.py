@@ -30,12 +30,9 @@ _REDRAW = np.uint64(0x8CB92BA72F3D8DD7)
 class Shared:
     """The planned cases in plan order."""
 
-    index: NDArray[np.int64]
-    """(n,) combination numbers of the grid."""
-    occurrence: NDArray[np.int32]
-    """(n,) which case of its combination."""
-    kept: int
-    """Combinations that `keep` left of the grid."""
+    index: NDArray[np.int64]  # (n,) combination numbers of the grid
+    occurrence: NDArray[np.int32]  # (n,) which case of its combination
+    kept: int  # combinations that `keep` left of the grid
 
 
 def word(*parts: object) -> np.uint64:
@@ -102,8 +99,8 @@ class Mask(NamedTuple):
     """Which combinations `keep` leaves: a truth table over the blocks that it reads."""
 
     grid: axes.Grid
+    # Pairs of block numbers and an array with one dimension for each of them.
     tables: tuple[tuple[tuple[int, ...], NDArray[np.bool_]], ...]
-    """Pairs of block numbers and an array with one dimension for each of them."""
 
     def __call__(self, index: NDArray[np.int64]) -> NDArray[np.bool_]:
         digits = self.grid.digits(index)

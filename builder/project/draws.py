@@ -50,13 +50,12 @@ class Draw(NamedTuple):
     """A line of `draw`: the sampler, its options, and the variables that it fills."""
 
     sampler: str
+    # Variables of the template: the columns, or the one name of the examples.
     names: tuple[str, ...]
-    """Variables of the template: the columns, or the one name of the examples."""
     options: Mapping[str, Any]
     place: Place
     table: tables.Table | None = None
-    by: tuple[str, str] | None = None
-    """Axis and column of the table that must agree."""
+    by: tuple[str, str] | None = None  # axis and column of the table that must agree
     in_dataset: bool = True
 
     @property

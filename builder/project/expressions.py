@@ -62,10 +62,9 @@ class Names:
 
     known: Collection[str]
     values: Mapping[str, Sequence[Any]] = field(default_factory=dict)
-    fields: Collection[str] = ()
-    """Fields of the answer, which is not there yet."""
+    fields: Collection[str] = ()  # fields of the answer, which is not there yet
+    # Names that look like numbers and are texts, each with the reason.
     texts: Mapping[str, str] = field(default_factory=dict)
-    """Names that look like numbers and are texts, each with the reason."""
 
     def holding(self, value: str) -> str:
         """The axis that has this value; empty where none has."""

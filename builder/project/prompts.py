@@ -82,12 +82,9 @@ class Prompt(NamedTuple):
 
     file: Path
     template: Template
-    names: frozenset[str]
-    """Every name that it or what it includes looks up."""
-    files: tuple[Path, ...]
-    """Itself and all that it extends, includes or imports."""
-    globals: Mapping[str, Any]
-    """Jinja's own names (range, dict, …)."""
+    names: frozenset[str]  # every name that it or what it includes looks up
+    files: tuple[Path, ...]  # itself and all that it extends, includes or imports
+    globals: Mapping[str, Any]  # Jinja's own names (range, dict, …)
 
     def render(self, variables: Mapping[str, Any]) -> tuple[Message, ...]:
         """The messages for these variables. InputError names file and line."""

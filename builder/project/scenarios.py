@@ -37,10 +37,8 @@ class Scenario(NamedTuple):
     axes: tuple[axes.Axis, ...]
     grid: axes.Grid
     draws: tuple[draws.Draw, ...]
-    keep_axes: tuple[expressions.Expression, ...]
-    """Those over axes alone: they remove combinations."""
-    keep_rows: tuple[expressions.Expression, ...]
-    """The others: they redraw."""
+    keep_axes: tuple[expressions.Expression, ...]  # those over axes alone: they remove combinations
+    keep_rows: tuple[expressions.Expression, ...]  # the others: they redraw
     unlike: tuple[Path, ...] = ()
     reference: tables.Table | None = None
 

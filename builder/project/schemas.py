@@ -31,17 +31,14 @@ class Schema(NamedTuple):
 
     name: str
     model: type[BaseModel]
+    # The validation-mode JSON Schema, fields in declared order, no generated titles.
     asked: Mapping[str, Any]
-    """The validation-mode JSON Schema, fields in declared order, no generated titles."""
-    row: Mapping[str, Any]
-    """The serialisation-mode JSON Schema: what the dataset's columns hold."""
+    row: Mapping[str, Any]  # the serialisation-mode JSON Schema: what the dataset's columns hold
     file: Path
     line: int
-    places: Mapping[str, Place]
-    """Where each field is declared, if that is in this file."""
+    places: Mapping[str, Place]  # where each field is declared, if that is in this file
     source: str
-    by_alias: bool = False
-    """Whether its rows name fields by their aliases."""
+    by_alias: bool = False  # whether its rows name fields by their aliases
 
     @property
     def columns(self) -> tuple[str, ...]:

@@ -84,18 +84,16 @@ class ShapeSettings(_Table):
     system: str | None = None
     user: str | None = None
     assistant: str | None = None
-    turns: str | None = None
-    """A field that holds a list of turns, in place of the three above."""
+    turns: str | None = None  # a field that holds a list of turns, in place of the three above
     role: str = "role"
     content: str = "content"
+    # What the speakers of the turns are to a trainer.
     roles: dict[str, Literal["system", "user", "assistant", "tool"]] = Field(default_factory=dict)
-    """What the speakers of the turns are to a trainer."""
     prompt: str | None = None
     completion: str | None = None
     text: str | None = None
     label: str | None = None
-    keep: list[str] | None = None
-    """The other columns that stay; all of them when left out."""
+    keep: list[str] | None = None  # the other columns that stay; all of them when left out
 
 
 class DatasetSettings(_Table):
@@ -106,10 +104,9 @@ class DatasetSettings(_Table):
     about: str | None = None
     languages: list[str] = Field(default_factory=list)
     license: str | None = None
+    # Task categories of the Hub; they follow from the shape when left out.
     tasks: list[str] = Field(default_factory=list)
-    """Task categories of the Hub; they follow from the shape when left out."""
-    prompts: bool = False
-    """Whether the card quotes the templates."""
+    prompts: bool = False  # whether the card quotes the templates
     format: Literal["parquet", "jsonl", "csv"] = "parquet"
     shape: ShapeSettings = ShapeSettings()
     splits: dict[str, Annotated[float, Field(gt=0, le=1)]] = Field(

@@ -29,8 +29,8 @@ class Reach:
     recall: float
     density: float
     coverage: float
+    # (m,) which reference points have a dataset point within their radius.
     covered: NDArray[np.bool_]
-    """(m,) which reference points have a dataset point within their radius."""
 
 
 def reach(vectors: NDArray[np.floating], reference: NDArray[np.floating], k: int = K) -> Reach:

@@ -26,15 +26,12 @@ class Shift:
     """How far one column has moved from its reference."""
 
     column: str
-    n: int
-    """Present values compared."""
-    reference: int
-    """Present values of the reference."""
+    n: int  # present values compared
+    reference: int  # present values of the reference
+    # mean_shift (sd of the reference), ks, wasserstein (in sd), kl and js (nats), psi; for a
+    # category js, psi and cramer.
     effects: Mapping[str, float]
-    """mean_shift (sd of the reference), ks, wasserstein (in sd), kl and js (nats), psi; for a
-    category js, psi and cramer."""
-    p: Mapping[str, float]
-    """Uncorrected p-values by effect, of those that are tested."""
+    p: Mapping[str, float]  # uncorrected p-values by effect, of those that are tested
 
 
 def numbers(column: str, values: distances.Floats, reference: distances.Floats) -> Shift:

@@ -30,10 +30,8 @@ class Leak(NamedTuple):
     """How well length alone tells one label from the others, on held-out rows."""
 
     label: str
-    auc: float
-    """0.5 tells nothing, 1 everything."""
-    p: float
-    """Corrected over the labels (Holm 1979)."""
+    auc: float  # 0.5 tells nothing, 1 everything
+    p: float  # corrected over the labels (Holm 1979)
 
 
 def shares(values: Sequence[object]) -> dict[str, float]:

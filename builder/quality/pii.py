@@ -27,8 +27,7 @@ class Hit:
     start: int
     end: int
     text: str
-    placeholder: bool = False
-    """Reserved for documentation or private networks: names nobody."""
+    placeholder: bool = False  # reserved for documentation or private networks: names nobody
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +37,8 @@ class Recogniser:
     kind: str
     pattern: re.Pattern[str]
     holds: Callable[[str], bool]
+    # 2 for a checksum with further structure, 1 for a checksum or a distinctive shape.
     strength: int
-    """2 for a checksum with further structure, 1 for a checksum or a distinctive shape."""
     placeholder: Callable[[str], bool] = lambda _: False
 
 

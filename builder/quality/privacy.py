@@ -27,8 +27,7 @@ class Copy(NamedTuple):
 
     row: int
     reference: int
-    similarity: float
-    """1 for equal after normalisation."""
+    similarity: float  # 1 for equal after normalisation
 
 
 class Run(NamedTuple):
@@ -37,8 +36,7 @@ class Run(NamedTuple):
     row: int
     start: int
     length: int
-    text: str
-    """The stretch, normalised."""
+    text: str  # the stretch, normalised
 
 
 class Closeness(NamedTuple):
@@ -46,8 +44,7 @@ class Closeness(NamedTuple):
 
     share: float
     expected: float
-    p: float
-    """One-sided: rows are no closer than expected."""
+    p: float  # one-sided: rows are no closer than expected
 
 
 def copies(texts: Sequence[str], reference: Sequence[str], threshold: float = 0.8) -> list[Copy]:

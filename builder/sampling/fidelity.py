@@ -28,13 +28,13 @@ class Likeness:
 
     name: str
     kind: str
+    # 1 minus the largest difference of the distribution functions; for categories (and the
+    # share of missing values) 1 minus the total variation. 1 is best.
     ks: float
-    """1 minus the largest difference of the distribution functions; for categories (and the
-    share of missing values) 1 minus the total variation. 1 is best."""
+    # Difference of the means in standard deviations of the reference; NaN for categories.
     shift: float
-    """Difference of the means in standard deviations of the reference; NaN for categories."""
+    # Share of the drawn values beyond the reference's smallest and largest, or unknown to it.
     outside: float
-    """Share of the drawn values beyond the reference's smallest and largest, or unknown to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,15 +42,14 @@ class Fidelity:
     """How like its reference a whole draw is."""
 
     columns: tuple[Likeness, ...]
+    # Mean absolute difference of the associations of pairs of columns (see `associations`).
     correlation: float
-    """Mean absolute difference of the associations of pairs of columns (see `associations`)."""
+    # The classifier two-sample AUC against the held-out rows, 0.5 best; None without any.
     auc: float | None
-    """The classifier two-sample AUC against the held-out rows, 0.5 best; None without any."""
+    # Share of the drawn rows nearer to a row of the reference than to any of the held-out
+    # rows, as many of both; 0.5 is best, 1 means copies. None without held-out rows.
     closest: float | None
-    """Share of the drawn rows nearer to a row of the reference than to any of the held-out rows,
-    as many of both; 0.5 is best, 1 means copies. None without held-out rows."""
-    copies: float
-    """Share of the drawn rows that equal a row of the reference in every column."""
+    copies: float  # share of the drawn rows that equal a row of the reference in every column
 
     @property
     def ks(self) -> float:

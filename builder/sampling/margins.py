@@ -49,14 +49,12 @@ class Grid:
 class Margin:
     """One latent dimension of a column."""
 
-    column: int
-    """Place of the column in the table."""
+    column: int  # place of the column in the table
     role: Role
     stepped: bool
-    levels: Floats
-    """(m,), growing: distinct values where stepped, else order statistics."""
+    levels: Floats  # (m,), growing: distinct values where stepped, else order statistics
+    # (m,), growing: a level's latent value; where stepped, the upper edge of its interval.
     knots: Floats
-    """(m,), growing: a level's latent value; where stepped, the upper edge of its interval."""
     grid: Grid
 
     def invert(self, z: Floats) -> Floats:

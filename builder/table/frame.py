@@ -47,12 +47,11 @@ class Frame:
 
     columns: Mapping[str, Column]
     rows: int
-    scenarios: tuple[str, ...] = ()
-    """(n,) each row's scenario, or nothing."""
+    scenarios: tuple[str, ...] = ()  # (n,) each row's scenario, or nothing
     source: Path | None = None
+    # Whether these are an earlier release of the rows that they are held against: being equal
+    # to it gives nobody away.
     released: bool = False
-    """Whether these are an earlier release of the rows that they are held against: being equal to
-    it gives nobody away."""
 
     def of(self, kind: Kind) -> list[Column]:
         """The columns of one kind, in their order."""

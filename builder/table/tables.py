@@ -67,9 +67,9 @@ class Column(NamedTuple):
 
     name: str
     kind: Kind
+    # (n,): float64 for integer, number and date (days since 1970), NaN where missing; str
+    # objects or None for any other kind.
     values: NDArray[Any]
-    """(n,): float64 for integer, number and date (days since 1970), NaN where missing; str objects
-    or None for any other kind."""
 
     @property
     def numeric(self) -> bool:
@@ -102,8 +102,7 @@ class Table:
 
     columns: Mapping[str, Column]
     source: Path | None = None
-    lines: Sequence[int] = ()
-    """Line of each row in its file, where it has one."""
+    lines: Sequence[int] = ()  # line of each row in its file, where it has one
 
     def __len__(self) -> int:
         return len(next(iter(self.columns.values())).values) if self.columns else 0
