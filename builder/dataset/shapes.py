@@ -200,8 +200,12 @@ class _Reader:
                 "label": numbers[class_name(_present(row, label))],
             }
 
-        columns = {"text": STRING, "label": INTEGER}
-        return self.shape(columns, convert, {"text": [text], "label": [label]}, {"label": names})
+        return self.shape(
+            {"text": STRING, "label": INTEGER},
+            convert,
+            {"text": [text], "label": [label]},
+            {"label": names},
+        )
 
     def classes(self) -> dict[str, tuple[str, ...]]:
         """The columns with a fixed set of values: axes in file order, and enums of the schemas."""
@@ -242,8 +246,9 @@ class _Reader:
                     hint="rename it, or leave it out: keep = […] lists the columns that stay",
                 )
         kinds = {**new, **{name: self.kinds[name] for name in stays}}
-        settings = self.settings.model_dump()
-        return Shape(self.name, kinds, labels or {}, convert, sources, tuple(stays), settings)
+        return Shape(
+            self.name, kinds, labels or {}, convert, sources, tuple(stays), self.settings.model_dump()
+        )  # fmt: skip
 
     def texts(self) -> list[str]:
         """The fields of free text: no variables, no enums."""

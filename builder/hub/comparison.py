@@ -122,8 +122,9 @@ def revision(repository: remote.Remote, commit: str, dataset: str = "", shown: s
         manifest = manifests.parse(repository.read(f"{dataset}/{manifests.NAME}", commit))
     path = f"{dataset}/{report_file.NAME}"
     report = report_file.parse(repository.read(path, commit)) if path in entries else None
-    name = shown or f"{repository.name}@{commit[:10]}"
-    return Side(name, shards, _axes(manifest), _gates(report))
+    return Side(
+        shown or f"{repository.name}@{commit[:10]}", shards, _axes(manifest), _gates(report)
+    )
 
 
 def datasets_in(entries: Iterable[str]) -> list[str]:
@@ -211,8 +212,7 @@ def _pair(left: _Index, right: _Index, scenarios: int) -> NDArray[np.int64]:
     _, at, bt = np.intersect1d(a, b, assume_unique=True, return_indices=True)
     only_a, only_b = np.ones(len(a), bool), np.ones(len(b), bool)
     only_a[at] = only_b[bt] = False
-    differ = a_digest[at] != b_digest[bt]
-    parts = (b_scenario[only_b], a_scenario[only_a], b_scenario[bt][differ])
+    parts = (b_scenario[only_b], a_scenario[only_a], b_scenario[bt][a_digest[at] != b_digest[bt]])
     return np.stack([np.bincount(part, minlength=scenarios) for part in parts], axis=1)
 
 

@@ -64,8 +64,7 @@ def of_json_schema(part: jsonschema.Schema, root: jsonschema.Schema, depth: int 
         kinds = _widened({of_json_schema(option, root, depth + 1) for option in options})
         return kinds.pop() if len(kinds) == 1 else JSON
     if "enum" in part or "const" in part:
-        values = part.get("enum", [part.get("const")])
-        kinds = {_scalar(value) for value in values if value is not None}
+        kinds = {_scalar(v) for v in part.get("enum", [part.get("const")]) if v is not None}
         return kinds.pop() if len(kinds) == 1 else JSON
     word = part.get("type", "")
     if word == "array" and isinstance(part.get("items"), Mapping):

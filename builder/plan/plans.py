@@ -272,9 +272,12 @@ def make(
         for part, cases in zip(parts, addressed, strict=True):
             part.cases = cases
         datasets.append(DatasetPlan(name, parts, _text(project, name, parts)))
-    names = frozenset(wanted or [scenario.name for scenario in loaded])
-    trial = changed.rows is not None or changed.model is not None
-    return Plan(project, tuple(datasets), names, trial)
+    return Plan(
+        project,
+        tuple(datasets),
+        wanted=frozenset(wanted or [scenario.name for scenario in loaded]),
+        trial=changed.rows is not None or changed.model is not None,
+    )
 
 
 def _text(

@@ -75,8 +75,7 @@ def _one(scenario: plans.ScenarioPlan, draw: draws.Draw, n: int) -> Comparison:
             likeness = fidelity.compare(drawn, seen, held_out, rng)
             return Comparison(draw, reference, drawn, likeness, tried)
     drawn = _drawn(draw, groups, n, rng)
-    likeness = fidelity.compare(drawn, reference, None, rng)
-    return Comparison(draw, reference, drawn, likeness, tried)
+    return Comparison(draw, reference, drawn, fidelity.compare(drawn, reference, None, rng), tried)
 
 
 def _drawn(

@@ -112,8 +112,9 @@ class _Line(NamedTuple):
         return self.document.place(self.path, key=True)
 
     def error(self, message: str, *steps: Step, key: bool = False, hint: str = "") -> InputError:
-        path = (*self.path, *steps)
-        return InputError(message, place=self.document.place(path, key=key), hint=hint)
+        return InputError(
+            message, place=self.document.place((*self.path, *steps), key=key), hint=hint
+        )
 
     def read(self, key: str, spec: Data) -> Draw:
         known = [*self.samplers.names(), EXAMPLES]

@@ -142,8 +142,9 @@ def _unknown(name: str, names: Names, at: Place) -> InputError:
         )
     spelt = _SPELT.get(name.lower(), "")
     hint = f"write {spelt}" if spelt else f"names: {', '.join(sorted(names.known)) or 'none'}"
-    message = f"{name!r} is no name of this file.{nearest(name, names.known)}"
-    return InputError(message, place=at, hint=hint)
+    return InputError(
+        f"{name!r} is no name of this file.{nearest(name, names.known)}", place=at, hint=hint
+    )
 
 
 def _known_values(node: ast.Compare, names: Names, place: Place, source: str) -> None:

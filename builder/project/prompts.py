@@ -275,7 +275,6 @@ class Prompts:
         return set(looked_up)
 
     def _check_known(self, file: Path, tree: nodes.Template) -> None:
-        """Passes where every filter and test of a template is one."""
         filters, tests = self.environment.filters, self.environment.tests
         for node in tree.find_all((nodes.Filter, nodes.Test)):
             called, known = (

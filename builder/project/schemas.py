@@ -128,8 +128,9 @@ def _schema(model: type[BaseModel], name: str, file: Path, line: int) -> Schema:
             schema_generator=_Untitled, mode="serialization", by_alias=by_alias
         )
     except (PydanticUserError, PydanticInvalidForJsonSchema) as error:
-        message = f"{name} has no JSON Schema: {str(error).splitlines()[0]}"
-        raise InputError(message, place=Place(file, line, 1)) from None
+        raise InputError(
+            f"{name} has no JSON Schema: {str(error).splitlines()[0]}", place=Place(file, line, 1)
+        ) from None
     if asked.get("type") != "object" and "$ref" not in asked:
         raise InputError(f"{name} is no object with fields", place=Place(file, line, 1))
     asked, row = jsonschema.unwrap(asked), jsonschema.unwrap(row)

@@ -7,7 +7,7 @@ from typing import Any
 
 from builder.errors import InputError
 from builder.plan.plans import Plan, ScenarioPlan
-from builder.project import draws, scenarios
+from builder.project import draws
 from builder.quality import contexts, drift, gates
 from builder.quality.findings import (
     Context,
@@ -54,8 +54,7 @@ def notes(plan: Plan) -> list[str]:
     lines: list[str] = []
     for dataset in plan.datasets:
         expected = plan.project.dataset_settings(dataset.name).expect
-        loaded = [scenario.scenario for scenario in dataset.scenarios]
-        table = scenarios.dataset_reference(plan.project, dataset.name, loaded)
+        table = contexts.reference(plan, dataset)
         for scenario in dataset.scenarios:
             both = (expected, scenario.scenario.words.expect)
             if scenario.name in plan.wanted and any("drift" in expect for expect in both):

@@ -47,12 +47,10 @@ def find(text: str) -> list[Hit]:
     if not _ANY.search(text):
         return []
     text = text.translate(_FULL_WIDTH)
-    hits = [
-        (recogniser.strength, hit)
-        for recogniser in RECOGNISERS
-        for hit in _matches(recogniser, text)
-    ]
-    hits.sort(key=lambda pair: (-pair[0], pair[1].start - pair[1].end, pair[1].start))
+    hits = sorted(
+        ((recogniser.strength, hit) for recogniser in RECOGNISERS for hit in _matches(recogniser, text)),
+        key=lambda pair: (-pair[0], pair[1].start - pair[1].end, pair[1].start),
+    )  # fmt: skip
     apart: list[Hit] = []
     for _, hit in hits:
         if all(hit.end <= other.start or other.end <= hit.start for other in apart):
@@ -97,9 +95,9 @@ def _mixed(value: str) -> bool:
     return any(c.isdigit() for c in value) and len(set(value)) > 8
 
 
-def _bounded(body: str, *, flags: int = 0) -> re.Pattern[str]:
+def _bounded(body: str) -> re.Pattern[str]:
     """The body as a group, not inside a longer word or number; CJK beside it is no word."""
-    return re.compile(rf"(?<![0-9A-Za-z_])({body})(?![0-9A-Za-z_])", flags)
+    return re.compile(rf"(?<![0-9A-Za-z_])({body})(?![0-9A-Za-z_])")
 
 
 def _number(body: str) -> re.Pattern[str]:

@@ -95,8 +95,7 @@ def _fit(table: Table, leaf: int, trees: int, rng: np.random.Generator) -> Array
 
 def _codes(table: Table) -> NDArray[np.int32]:
     """(n, d): the rank of every value in its column, missing ones last."""
-    columns = [packed.ranked(column) for column in table.columns.values()]
-    codes = [np.unique(values, return_inverse=True)[1] for values in columns]
+    codes = [np.unique(packed.ranked(c), return_inverse=True)[1] for c in table.columns.values()]
     return np.column_stack(codes).astype(np.int32)
 
 

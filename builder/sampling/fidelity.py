@@ -183,9 +183,10 @@ def auc(table: Table, other: Table, rng: np.random.Generator) -> float:
     """How well boosted trees tell equally many rows of two tables apart: 0.5 not at all, 1 always."""
     n = min(len(table), len(other), two_sample.MOST)
     sides = [side.take(rng.permutation(len(side))[:n]) for side in (table, other)]
-    columns = [_features(column.values, sides[1].columns[name].values, text=not column.numeric)
-               for name, column in sides[0].columns.items()]  # fmt: skip
-    rows = np.column_stack(columns)
+    rows = np.column_stack([
+        _features(column.values, sides[1].columns[name].values, text=not column.numeric)
+        for name, column in sides[0].columns.items()
+    ])  # fmt: skip
     categorical = np.array([not column.numeric for column in table.columns.values()])
     return two_sample.trees(rows[:n], rows[n:], categorical, rng)
 

@@ -130,15 +130,18 @@ def _fit(table: Table, space: str, components: int | None, rng: np.random.Genera
         margins.grid(margin.levels) if raw[j] else margin.grid
         for j, margin in enumerate(dimensions)
     ]
-    stored = margins.store(table, dimensions) | {
-        "raw_grids": margins.grids(grids),
-        "space": np.array(space),
-        "raw": raw,
-        "centre": centre,
-        "scale": scale,
-        "bounds": bounds,
-    }
-    return stored | model
+    return (
+        margins.store(table, dimensions)
+        | {
+            "raw_grids": margins.grids(grids),
+            "space": np.array(space),
+            "raw": raw,
+            "centre": centre,
+            "scale": scale,
+            "bounds": bounds,
+        }
+        | model
+    )
 
 
 def _latent(arrays: Arrays, component: NDArray[np.int64], u: Floats) -> list[Floats]:

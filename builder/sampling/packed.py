@@ -13,8 +13,8 @@ Codes = NDArray[np.int64]
 
 def coded(column: Column) -> tuple[Codes, NDArray[np.str_]]:
     """A category column's (n,) codes, -1 where missing, and its (m,) texts in code-point order."""
-    present = [value for value in column.values.tolist() if value is not None]
-    texts = np.array(sorted(set(present)), dtype=np.str_)
+    known = {value for value in column.values.tolist() if value is not None}
+    texts = np.array(sorted(known), dtype=np.str_)
     index = {text: code for code, text in enumerate(texts.tolist())}
     codes = [-1 if value is None else index[value] for value in column.values.tolist()]
     return np.array(codes, dtype=np.int64), texts

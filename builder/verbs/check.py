@@ -21,7 +21,6 @@ from builder import io, store
 from builder.dataset import card, exports, files, manifests
 from builder.errors import InputError, Place, nearest
 from builder.plan.plans import DatasetPlan, Plan, ScenarioPlan
-from builder.project import scenarios
 from builder.quality import contexts, drawn, gates, report_file, reports
 from builder.quality.findings import (
     Context,
@@ -172,7 +171,10 @@ def current(plan: Plan, dataset: DatasetPlan, folder: Path) -> list[Finding] | N
 def _judged_by(plan: Plan, dataset: DatasetPlan) -> str:
     """A digest of all but the rows that a verdict follows from."""
     settings = plan.project.dataset_settings(dataset.name)
-    references = [_reference(plan, dataset), *(s.scenario.reference for s in dataset.scenarios)]
+    references = [
+        contexts.reference(plan, dataset),
+        *(s.scenario.reference for s in dataset.scenarios),
+    ]
     tables = [files.digest(table.source) if table and table.source else "" for table in references]
     return digest_of([
         version("text-dataset-builder"), list(gates.installed()), settings.expect, settings.text,
@@ -230,16 +232,10 @@ def comparable(rows: frame.Frame, reference: frame.Frame | None) -> None:
 
 
 def _named(plan: Plan, dataset: DatasetPlan) -> frame.Frame | None:
-    table = _reference(plan, dataset)
+    table = contexts.reference(plan, dataset)
     if table is None and len(dataset.scenarios) == 1:
         table = dataset.scenarios[0].scenario.reference
     return None if table is None else contexts.beside(table)
-
-
-def _reference(plan: Plan, dataset: DatasetPlan) -> tables.Table | None:
-    """The table that the project names."""
-    loaded = [scenario.scenario for scenario in dataset.scenarios]
-    return scenarios.dataset_reference(plan.project, dataset.name, loaded)
 
 
 def _limits(dataset: DatasetPlan, expected: Mapping[str, Any]) -> Limits:

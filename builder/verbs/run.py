@@ -181,8 +181,9 @@ def run(
         else:
             after = estimate(plan, answers, whole=False) if filled.progress.calls else before
             tallies = after.tallies()
-        dropped = tuple(answers.dropped)
-        return RunResult(plan.wanted, tallies, written, before, filled, exported, dropped)
+        return RunResult(
+            plan.wanted, tallies, written, before, filled, exported, tuple(answers.dropped)
+        )
 
 
 def budget_of(plan: Plan, budget: str | None) -> Budget | None:

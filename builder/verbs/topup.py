@@ -161,7 +161,6 @@ def _scenario(plan: Plan, name: str) -> scenarios.Scenario:
 
 
 def _reference(scenario: scenarios.Scenario, path: str | Path | None) -> frame.Frame:
-    """The texts to cover. InputError where the scenario cannot be topped up."""
     name = scenario.name
     if not settings.NAME.match(f"{name}_topup"):
         raise InputError(
