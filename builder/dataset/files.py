@@ -130,7 +130,8 @@ class Lines:
         self._waiting.seek(0)
         self._waiting.truncate()
 
-    close = flush
+    def close(self) -> None:
+        self.flush()
 
 
 class Table(Lines):

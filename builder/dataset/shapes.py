@@ -143,10 +143,13 @@ class _Reader:
         def convert(row: Record) -> Record:
             return {
                 "messages": [
-                    {"role": self.role(turn[role], roles, row), "content": _content(row, turn, content)}
+                    {
+                        "role": self.role(turn[role], roles, row),
+                        "content": _content(row, turn, content),
+                    }
                     for turn in _present(row, source)
                 ]
-            }  # fmt: skip
+            }
 
         return self.shape({"messages": TURNS}, convert, {"messages": [source]})
 
@@ -247,8 +250,14 @@ class _Reader:
                 )
         kinds = {**new, **{name: self.kinds[name] for name in stays}}
         return Shape(
-            self.name, kinds, labels or {}, convert, sources, tuple(stays), self.settings.model_dump()
-        )  # fmt: skip
+            self.name,
+            kinds,
+            labels or {},
+            convert,
+            sources,
+            tuple(stays),
+            self.settings.model_dump(),
+        )
 
     def texts(self) -> list[str]:
         """The fields of free text: no variables, no enums."""

@@ -152,8 +152,8 @@ class Drawer:
         # In an order of its own: rows that trade places in the file change nothing.
         table = packed.canonical(table)
         content = [FIT_VERSION, name, table.digest(), dict(options)]
-        data = json.dumps(content, ensure_ascii=False, sort_keys=True, default=str).encode()
-        digest = _digest(data)
+        data = json.dumps(content, ensure_ascii=False, sort_keys=True, default=str)
+        digest = _digest(data.encode())
         file = self.fits / f"{digest.hex()}.npz"
         if (arrays := _kept(file)) is None:
             rng = np.random.default_rng(int.from_bytes(digest, "big"))

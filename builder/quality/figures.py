@@ -175,5 +175,7 @@ def _cell(
 def _picture(
     width: int, height: float, title: str, parts: Sequence[str], name: str = "small"
 ) -> str:
-    box = f"0 0 {width} {svg.coordinate(height)}"
-    return svg.element("svg", *parts, class_=name, viewBox=box, role="img", aria_label=title)
+    return svg.element(
+        "svg", *parts, class_=name, viewBox=f"0 0 {width} {svg.coordinate(height)}", role="img",
+        aria_label=title,
+    )  # fmt: skip

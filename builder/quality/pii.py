@@ -48,9 +48,13 @@ def find(text: str) -> list[Hit]:
         return []
     text = text.translate(_FULL_WIDTH)
     hits = sorted(
-        ((recogniser.strength, hit) for recogniser in RECOGNISERS for hit in _matches(recogniser, text)),
+        (
+            (recogniser.strength, hit)
+            for recogniser in RECOGNISERS
+            for hit in _matches(recogniser, text)
+        ),
         key=lambda pair: (-pair[0], pair[1].start - pair[1].end, pair[1].start),
-    )  # fmt: skip
+    )
     apart: list[Hit] = []
     for _, hit in hits:
         if all(hit.end <= other.start or other.end <= hit.start for other in apart):

@@ -56,7 +56,10 @@ class PlanResult(result.Result, estimates.Estimate):
 
     def summary(self) -> str:
         cost = "price unknown" if self.usd is None else f"about {self.usd:.2f} usd"
-        return f"{text.counted(self.wanted, 'row')}: {self.held:,} held, {self.to_ask:,} to ask, {cost}"
+        return (
+            f"{text.counted(self.wanted, 'row')}: {self.held:,} held, {self.to_ask:,} to ask, "
+            f"{cost}"
+        )
 
     def records(self) -> Iterator[Mapping[str, object]]:
         return (line._asdict() for line in self.lines)
