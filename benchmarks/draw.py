@@ -26,9 +26,7 @@ import numpy as np
 
 from benchmarks import fitted
 from builder.sampling import fidelity, fit, samplers
-from builder.table.column import typed
-from builder.table.kinds import INTEGER
-from builder.table.tables import Table
+from builder.table.tables import INTEGER, Table, typed
 
 ROWS = 100_000
 AUC = {"diamonds": 0.60, "diabetes": 0.68, "breast_cancer": 0.66}

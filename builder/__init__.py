@@ -84,8 +84,7 @@ def __getattr__(name: str) -> object:
     if name not in _HOMES:
         raise AttributeError(f"module 'builder' has no attribute {name!r}")
     module, _, attribute = _HOMES[name].partition(":")
-    value: object = getattr(importlib.import_module(f"builder.{module}"), attribute)
-    return value
+    return getattr(importlib.import_module(f"builder.{module}"), attribute)
 
 
 def __dir__() -> list[str]:

@@ -32,15 +32,14 @@ T = TypeVar("T")
 class PlugPoint(Generic[T]):
     """A group of entry points; `T` is what loading one of them gives."""
 
-    noun: str
-    """What one is called: engine, sampler, gate."""
+    noun: str  # what one is called: engine, sampler, gate
     group: str
-    protocol: Any
-    """The Protocol, a class: mypy takes no abstract one for a `type[T]`."""
+    protocol: Any  # the Protocol, a class: mypy takes no abstract one for a `type[T]`
+    # Whether an entry point's class is called without arguments; else the class is what is
+    # used.
     instances: bool = False
-    """Whether an entry point's class is called without arguments; else the class is what is used."""
+    # What else is wrong with a loaded object of that name, a line each.
     problems: Callable[[str, T], Iterable[str]] = lambda name, loaded: ()
-    """What else is wrong with a loaded object of that name, a line each."""
 
     def ours(self) -> tuple[str, ...]:
         """The names that this package brings, sorted."""

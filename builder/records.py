@@ -8,12 +8,10 @@ which try. Whatever must not change a key (timeouts, retries, addresses, the see
 engine derives) has no field here, so it cannot reach the digest.
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, Self
 
 import orjson
 
@@ -71,7 +69,7 @@ class Key(NamedTuple):
         return f"{self.digest.hex()}-{self.repeat}-{self.attempt}"
 
     @classmethod
-    def parse(cls, text: str) -> Key:
+    def parse(cls, text: str) -> Self:
         """The key that `str(key)` wrote.
 
         >>> Key.parse("00112233445566778899aabbccddeeff-3-1").repeat
@@ -83,8 +81,7 @@ class Key(NamedTuple):
     def seed(self, again: int = 0) -> int:
         """A number in [0, 2**31) for engines whose sampling takes one, another for each `again`."""
         text = f"{self}-again-{again}" if again else str(self)
-        digest = hashlib.blake2b(text.encode(), digest_size=4).digest()
-        return int.from_bytes(digest, "big") >> 1
+        return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=4).digest(), "big") >> 1
 
 
 class Call(NamedTuple):

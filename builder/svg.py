@@ -85,9 +85,8 @@ def at(x: float, y: float, *children: str) -> str:
 def document(title: str, width: float, height: float, *children: str) -> str:
     """A picture that stands alone, on white."""
     head = element("title", escape(title)) + rect(0, 0, width, height, fill=PALETTE["card"])
-    whole = element(
+    return element(
         "svg", head, *children, xmlns="http://www.w3.org/2000/svg",
         viewBox=f"0 0 {coordinate(width)} {coordinate(height)}", width=width, height=height,
         font_family=FONT, font_size=12, role="img",
-    )  # fmt: skip
-    return whole + "\n"
+    ) + "\n"  # fmt: skip

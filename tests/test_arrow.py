@@ -11,14 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from builder.dataset import arrow
-from builder.table.kinds import (
-    BOOLEAN,
-    INTEGER,
-    JSON,
-    NUMBER,
-    STRING,
-    Kind,
-)
+from builder.table.tables import BOOLEAN, INTEGER, JSON, NUMBER, STRING, Kind
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 PLAIN: dict[Kind, st.SearchStrategy[Any]] = {
@@ -64,7 +57,7 @@ def test_files_are_written_without_pandas() -> None:
     code = (
         "import sys, pathlib, tempfile\n"
         "from builder.dataset import files, shapes\n"
-        "from builder.table.kinds import STRING\n"
+        "from builder.table.tables import STRING\n"
         "shape = shapes.Shape('columns', {'a': STRING})\n"
         "with tempfile.TemporaryDirectory() as folder:\n"
         "    one = files.opener(files.Layout('parquet', shape))(pathlib.Path(folder, 'a.parquet'))\n"

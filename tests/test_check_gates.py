@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from builder.quality import (
     reports,
 )
 from builder.table import frame
-from builder.table.kinds import CATEGORY, ID, TEXT
+from builder.table.tables import CATEGORY, ID, TEXT
 
 pytestmark = pytest.mark.slow
 
@@ -32,6 +33,17 @@ def table(n: int, seed: int, *, shift: float = 0.0) -> dict[str, list[Any]]:
         "label": rng.choice(["praise", "blame"], n).tolist(),
         "_scenario": rng.choice(["calm", "angry"], n).tolist(),
     }
+
+
+def run(
+    rows: frame.Frame,
+    reference: frame.Frame | None = None,
+    expectations: Sequence[Mapping[str, Mapping[str, Any]]] = (),
+    context: findings.Context | None = None,
+) -> list[findings.Finding]:
+    """The findings of all gates; later expectations win over earlier ones."""
+    evidence = findings.Evidence(rows, reference, context or findings.Context())
+    return gates.judge(evidence, findings.limits_of(*expectations))
 
 
 def verdicts(found: list[findings.Finding]) -> dict[str, str]:
@@ -51,14 +63,14 @@ def both(seed: int = 0, n: int = 800) -> tuple[dict[str, list[Any]], dict[str, l
 
 def test_a_sample_of_the_reference_distribution_passes_every_gate() -> None:
     ours, theirs = both()
-    found = gates.run(frame.build(ours), frame.build(theirs))
+    found = run(frame.build(ours), frame.build(theirs))
     assert set(verdicts(found).values()) == {"pass"}, [f for f in found if f.verdict != "pass"]
     assert gates.passed(found)
-    assert found == gates.run(frame.build(ours), frame.build(theirs))
+    assert found == run(frame.build(ours), frame.build(theirs))
 
 
 def test_without_a_reference_the_texts_alone_are_judged() -> None:
-    found = gates.run(frame.build(both()[0]))
+    found = run(frame.build(both()[0]))
     families = {one.gate.partition(".")[0] for one in found}
     assert families == {"diversity", "privacy", "labels"}
 
@@ -96,7 +108,7 @@ def test_without_a_reference_the_texts_alone_are_judged() -> None:
 def test_each_fault_fails_its_gate(change: Any, gate: str) -> None:
     ours, theirs = both(1)
     change(ours, theirs)
-    found = gates.run(frame.build(ours), frame.build(theirs))
+    found = run(frame.build(ours), frame.build(theirs))
     assert verdicts(found)[gate] == "fail"
     assert not gates.passed(found)
     assert all(one.advice for one in found if one.verdict != "pass")
@@ -109,8 +121,8 @@ def test_a_label_told_by_length_warns_until_somebody_sets_a_limit() -> None:
         for text, label in zip(ours["text"], ours["label"], strict=True)
     ]
     rows = frame.build(ours)
-    assert verdicts(gates.run(rows))["labels.length"] == "warn"
-    assert verdicts(gates.run(rows, None, [{"labels": {"length": 0.8}}]))["labels.length"] == "fail"
+    assert verdicts(run(rows))["labels.length"] == "warn"
+    assert verdicts(run(rows, None, [{"labels": {"length": 0.8}}]))["labels.length"] == "fail"
 
 
 def test_rows_without_a_label_are_no_label_of_their_own() -> None:
@@ -125,7 +137,7 @@ def test_rows_without_a_label_are_no_label_of_their_own() -> None:
 def test_reserved_addresses_warn_only() -> None:
     ours, _ = both(3)
     ours["text"][0] += " ann@example.com"
-    found = verdicts(gates.run(frame.build(ours)))
+    found = verdicts(run(frame.build(ours)))
     assert (found["privacy.pii"], found["privacy.placeholders"]) == ("pass", "warn")
 
 
@@ -134,12 +146,12 @@ def test_personal_data_is_found_in_short_strings_of_any_column(name: str) -> Non
     values = {name: [f"电话1381234{at:04}" for at in range(60)]}
     rows = frame.build(values)
     assert rows.columns[name].kind == (TEXT if name == "text" else ID)
-    assert verdicts(gates.run(rows))["privacy.pii"] == "fail"
+    assert verdicts(run(rows))["privacy.pii"] == "fail"
 
 
 def test_few_rows_are_a_finding_of_their_own() -> None:
     ours, theirs = both(4, 20)
-    found = gates.run(frame.build(ours), frame.build(theirs))
+    found = run(frame.build(ours), frame.build(theirs))
     assert {one.gate for one in found if one.verdict == "too-few-rows"} >= {
         "diversity.distinct_2",
         "drift.ks",
@@ -155,7 +167,7 @@ def test_unfilled_combinations_and_shares_off_plan_are_found() -> None:
     ours["one"] = [1] * 800
     rows = frame.build(ours, kinds={"one": CATEGORY})
     context = findings.Context(axes=("label", "one"), planned=planned)
-    found = verdicts(gates.run(rows, None, [], context))
+    found = verdicts(run(rows, None, [], context))
     assert found["coverage.combinations"] == "fail"
 
 
@@ -164,8 +176,8 @@ def test_held_out_rows_tell_copies_from_fits() -> None:
     used = {k: v[:500] for k, v in theirs.items()}
     held = {k: v[500:] for k, v in theirs.items()}
     context = findings.Context(held_out=frame.build(held))
-    fair = gates.run(frame.build(ours), frame.build(used), [], context)
-    leaky = gates.run(frame.build(used), frame.build(used), [], context)
+    fair = run(frame.build(ours), frame.build(used), [], context)
+    leaky = run(frame.build(used), frame.build(used), [], context)
     assert verdicts(fair)["privacy.closest"] == "pass"
     assert verdicts(leaky)["privacy.closest"] == "fail"
 

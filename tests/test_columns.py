@@ -10,7 +10,7 @@ import pytest
 from builder.errors import InputError
 from builder.plan import columns
 from builder.plan.plans import DatasetPlan
-from builder.table.kinds import STRING, Kind
+from builder.table.tables import STRING, Kind
 from tests import projects
 
 SCHEMA = """\

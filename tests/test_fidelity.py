@@ -6,9 +6,7 @@ import numpy as np
 import pytest
 
 from builder.sampling import fidelity
-from builder.table.column import Column
-from builder.table.kinds import CATEGORY, NUMBER
-from builder.table.tables import Table
+from builder.table.tables import CATEGORY, NUMBER, Column, Table
 
 pytest.importorskip("sklearn")
 

@@ -12,7 +12,7 @@ from builder.dataset import files
 from builder.dataset.files import Folder, Format, Layout
 from builder.dataset.shapes import Shape
 from builder.results.rows import REST, Batch
-from builder.table.kinds import INTEGER, STRING, Kind
+from builder.table.tables import INTEGER, STRING, Kind
 
 TAGS = Kind("list", of=STRING)
 SHAPE = Shape("columns", {"text": STRING, "n": INTEGER, "tags": TAGS, "_key": STRING})

@@ -27,7 +27,7 @@ from builder.quality.findings import (
 from builder.quality.labels import Labels
 from builder.quality.privacy_gate import Privacy
 from builder.table import frame
-from builder.table.kinds import CATEGORY
+from builder.table.tables import CATEGORY
 
 MEASURES = {
     "own.most": Measure("most", 0.5, upper=True, meaning="too much"),

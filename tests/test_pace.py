@@ -177,6 +177,68 @@ def test_slow_answers_keep_no_calls_back() -> None:
     clock.run(run)
 
 
+class Slots:
+    """Answers so many calls at a time, each in `seconds`; the others wait."""
+
+    def __init__(self, now: Clock, slots: int, seconds: float) -> None:
+        self.now, self.seconds = now, seconds
+        self.room = asyncio.Semaphore(slots)
+        self.flying = self.peak = 0
+        self.slowest = 0.0
+
+    async def call(self, pace: Pace) -> None:
+        async with pace.admitted():
+            began = self.now()
+            self.flying += 1
+            self.peak = max(self.peak, self.flying)
+            async with self.room:
+                await asyncio.sleep(self.seconds)
+            self.flying -= 1
+            self.slowest = max(self.slowest, self.now() - began)
+
+
+@pytest.mark.parametrize(("slots", "seconds"), [(4, 2.0), (1, 1.0), (4, 40.0), (1, 5.0)])
+def test_a_server_of_few_slots_is_filled_and_not_drowned(slots: int, seconds: float) -> None:
+    async def run(now: Clock) -> None:
+        server, pace = Slots(now, slots, seconds), Pace(64, eager=False, clock=now)
+        await asyncio.gather(*(server.call(pace) for _ in range(100)))
+        assert now() <= 1.1 * 100 / slots * seconds
+        assert server.peak <= 16
+        assert server.slowest <= 16 / slots * seconds + seconds
+
+    clock.run(run)
+
+
+@pytest.mark.parametrize("slots", [64, 256])
+def test_a_server_of_many_slots_is_found_out_while_it_brings_more(slots: int) -> None:
+    async def run(now: Clock) -> None:
+        server, pace = Slots(now, slots, 1.0), Pace(1024, eager=False, clock=now)
+        await asyncio.gather(*(server.call(pace) for _ in range(50 * slots)))
+        assert slots <= server.peak <= 4 * slots
+        assert now() <= 1.2 * 50 + 8
+
+    clock.run(run)
+
+
+def test_replies_that_are_no_answers_ask_for_no_more_calls() -> None:
+    async def run(now: Clock) -> None:
+        pace, most, flying = Pace(64, eager=False, clock=now), 0, 0
+
+        async def call() -> None:
+            nonlocal most, flying
+            async with pace.admitted() as admission:
+                flying += 1
+                most = max(most, flying)
+                await asyncio.sleep(0.1)
+                flying -= 1
+                admission.fruitless = True
+
+        await asyncio.gather(*(call() for _ in range(200)))
+        assert most == 8
+
+    clock.run(run)
+
+
 def test_scattered_refusals_cost_their_own_calls_and_no_pace() -> None:
     async def filled(now: Clock, share: float) -> float:
         pace = Pace(64, clock=now)
@@ -248,6 +310,43 @@ def test_limits_that_headers_name_are_told() -> None:
     assert (
         pace.limit_text() == "500 requests, as its headers say; 30,000 tokens, as its headers say"
     )
+
+
+@pytest.mark.parametrize(
+    ("headers", "rate"),
+    [
+        ({"limit": "120"}, 2.0),
+        ({"limit": "20", "remaining": "19", "reset": "50s"}, 20 / 60),
+        ({"limit": "20", "remaining": "19", "reset": "0.05s"}, 20.0),
+        ({"limit": "0"}, None),
+        ({"limit": "many"}, None),
+    ],
+)
+@pytest.mark.parametrize("prefix", ["x-ratelimit", "x-ratelimit-api_key"])
+def test_a_limit_that_headers_name_is_kept_at_once(
+    headers: dict[str, str], rate: float | None, prefix: str
+) -> None:
+    async def run(now: Clock) -> None:
+        pace = Pace(50, clock=now)
+        pace.read({f"{prefix}-{name}-requests": text for name, text in headers.items()}, 200)
+        await work(Server(now), pace, 50, 51)
+        assert now() == pytest.approx(50 / rate if rate else 0.0, abs=0.6)
+
+    clock.run(run)
+
+
+def test_tokens_that_headers_name_are_kept_and_what_the_project_tells_goes_before() -> None:
+    async def run(now: Clock, **told: Any) -> float:
+        pace = Pace(4, clock=now, **told)
+        pace.read({"x-ratelimit-limit-tokens": "600", "x-ratelimit-limit-requests": "600"}, 200)
+        for _ in range(4):
+            async with pace.admitted(10):
+                pass
+        return now()
+
+    assert clock.run(run) == pytest.approx(3.0, abs=0.1)
+    slow = partial(run, per_minute=30, tokens_per_minute=6000)
+    assert clock.run(slow) == pytest.approx(6.0, abs=0.1)
 
 
 def test_first_come_first_served_and_nobody_starves() -> None:

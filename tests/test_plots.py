@@ -9,9 +9,7 @@ import numpy as np
 import pytest
 
 from builder.sampling import pages
-from builder.table.column import Column, typed
-from builder.table.kinds import CATEGORY, NUMBER
-from builder.table.tables import Table
+from builder.table.tables import CATEGORY, NUMBER, Column, Table, typed
 
 pytestmark = pytest.mark.slow
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import time
 
@@ -13,7 +14,7 @@ from builder.engines import tokens
 from builder.engines.protocol import Endpoint
 from builder.errors import BuilderError, TransportError
 from builder.fill.pace import Pace
-from builder.fill.pool import Backend, OutageError
+from builder.fill.pool import LONGEST_PROBE, PROBE, TROUBLES, Backend, OutageError, Place, wait
 from builder.fill.stopping import StoppedError, StopSignal
 from builder.records import Call, Completion, Key, Message, Request, Usage
 from tests import clock
@@ -40,11 +41,11 @@ def ask(
             stop.stop()  # the wait before the next call ends at once
 
         backend = Backend(
-            Endpoint("mine"), Fake([error]), Pace(1), None, asyncio.Semaphore(1), wave=wave
+            Endpoint("mine"), [Place(Fake([error]), Pace(1))], None, asyncio.Semaphore(1), wave=wave
         )
         backend.succeeded = succeeded
-        backend.pace.last_success = time.monotonic() - silent
-        backend.pace.failures = failures
+        backend.places[0].pace.last_success = time.monotonic() - silent
+        backend.places[0].pace.failures = failures
         try:
             return await backend.ask(CALL, stop=stop, failed=failed)
         except StoppedError:
@@ -116,10 +117,12 @@ def test_whoever_asks_to_wait_for_too_long_is_left_for_a_later_run(
 
 def test_a_success_begins_the_count_anew() -> None:
     async def asking() -> tuple[bool, int, int, int]:
-        backend = Backend(Endpoint("mine"), Fake(), Pace(4), None, asyncio.Semaphore(4), wave=9)
+        backend = Backend(
+            Endpoint("mine"), [Place(Fake(), Pace(4))], None, asyncio.Semaphore(4), wave=9
+        )
         calls = [backend.ask(CALL, stop=StopSignal(), failed=lambda error: None) for _ in range(3)]
         await asyncio.gather(*calls)
-        return backend.succeeded, backend.wave, backend.flying, backend.pace.failures
+        return backend.succeeded, backend.wave, backend.flying, backend.places[0].pace.failures
 
     assert asyncio.run(asking()) == (True, 1, 0, 0)
 
@@ -134,7 +137,7 @@ def test_tokens_that_a_call_did_not_use_are_given_back_where_it_tells_them(
         reply = Completion(CALL.key, "x", "mine:a", usage=usage)
         pace = Pace(1, tokens_per_minute=60, clock=now)
         engine = Fake([reply, reply, reply])
-        backend = Backend(Endpoint("mine"), engine, pace, None, asyncio.Semaphore(1))
+        backend = Backend(Endpoint("mine"), [Place(engine, pace)], None, asyncio.Semaphore(1))
         moments = []
         for _ in range(3):
             await backend.ask(CALL, stop=StopSignal(), failed=lambda error: None)
@@ -151,7 +154,9 @@ def test_lone_surrogates_are_replaced_and_nothing_else() -> None:
     replies = [broken, whole]
 
     async def asking() -> list[str]:
-        backend = Backend(Endpoint("mine"), Fake(replies), Pace(4), None, asyncio.Semaphore(4))
+        backend = Backend(
+            Endpoint("mine"), [Place(Fake(replies), Pace(4))], None, asyncio.Semaphore(4)
+        )
         return [
             (await backend.ask(CALL, stop=StopSignal(), failed=lambda error: None)).text
             for _ in replies
@@ -164,8 +169,98 @@ def test_a_run_that_is_told_to_stop_asks_no_more() -> None:
     async def asking() -> None:
         stop = StopSignal()
         stop.stop()
-        backend = Backend(Endpoint("mine"), Fake(), Pace(4), None, asyncio.Semaphore(4))
+        backend = Backend(Endpoint("mine"), [Place(Fake(), Pace(4))], None, asyncio.Semaphore(4))
         await backend.ask(CALL, stop=stop, failed=lambda error: None)
 
     with pytest.raises(StoppedError):
         asyncio.run(asking())
+
+
+def test_a_server_with_a_slow_and_steady_rhythm_is_not_gone() -> None:
+    for rhythm, gone in ((10.0, True), (20.0, False)):
+        backend = Backend(Endpoint("mine"), [Place(Fake(), Pace(1))], None, asyncio.Semaphore(1))
+        pace = backend.places[0].pace
+        pace.last_success, pace.failures = time.monotonic() - 50.0, 9
+        pace.longest_silence = rhythm
+        with contextlib.ExitStack() as stack:
+            if gone:
+                stack.enter_context(pytest.raises(OutageError))
+            backend._outage(trouble())
+
+
+def reply() -> Completion:
+    return Completion(CALL.key, "x", "mine:a", usage=Usage(1, 1))
+
+
+def test_calls_go_to_the_least_busy_of_several_places() -> None:
+    async def asking() -> list[int]:
+        places = [Place(Fake(), Pace(8)) for _ in range(3)]
+        places[1].flying = 5
+        backend = Backend(Endpoint("mine"), places, None, asyncio.Semaphore(8))
+        taken = []
+        for _ in range(4):
+            place = backend._place()
+            place.flying += 1
+            taken.append(places.index(place))
+        return taken
+
+    assert asyncio.run(asking()) == [0, 2, 0, 2]
+
+
+def test_a_place_that_brings_nothing_is_left_out_and_tried_again_later() -> None:
+    place, now = Place(Fake(), Pace(8)), 100.0
+    for _ in range(TROUBLES):
+        assert not place.ejections
+        place.note_trouble(trouble(), now)
+    assert (place.ejections, place.probe_at) == (1, now + PROBE)
+    for _ in range(8):
+        place.note_trouble(trouble(), now)
+    assert place.probe_at == now + LONGEST_PROBE
+    place.note_success()
+    assert (place.ejections, place.troubles) == (0, 0)
+    for _ in range(9):
+        place.note_trouble(trouble(limited=True), now)
+    assert not place.ejections
+
+
+def test_a_call_that_fails_at_one_place_is_answered_by_another() -> None:
+    async def asking() -> tuple[int, int]:
+        dead = Place(Fake(lambda call: trouble(free=True)), Pace(8))
+        alive = Place(Fake(lambda call: reply()), Pace(8))
+        backend = Backend(Endpoint("mine"), [dead, alive], None, asyncio.Semaphore(8))
+        for _ in range(6):
+            await backend.ask(CALL, stop=StopSignal(), failed=lambda error: None)
+        return dead.ejections, alive.pace.failures
+
+    assert asyncio.run(asking()) == (1, 0)
+
+
+def test_a_server_that_starts_is_waited_for_and_no_longer_than_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("builder.fill.pool.LOOK", 0.01)
+
+    class Starting(Fake):
+        looks = 0
+
+        async def ready(self) -> bool:
+            self.looks += 1
+            return self.looks > 2
+
+    async def waiting(seconds: float) -> tuple[int, int]:
+        late, there = Starting(), Starting()
+        there.looks = 9
+        backends = [
+            Backend(Endpoint("mine"), [Place(late, Pace(1))], None, asyncio.Semaphore(1)),
+            Backend(
+                Endpoint("mine"),
+                [Place(late, Pace(1)), Place(there, Pace(1))],
+                None,
+                asyncio.Semaphore(1),
+            ),
+        ]
+        await wait(backends, seconds, StopSignal())
+        return late.looks, there.looks
+
+    assert asyncio.run(waiting(5.0)) == (3, 10)
+    assert asyncio.run(waiting(0.0)) == (0, 9)

@@ -104,8 +104,37 @@ def test_a_provider_of_the_projects_own_keeps_its_options() -> None:
     assert (mine.requests_per_minute, mine.tokens_per_minute) == (500, 9000)
     assert mine.usd_per_million == Prices(input=1, output=2)
     assert not mine.options
-    assert where("mine", base_url="http://x/v1").timeout == 75.0
-    assert where("local").timeout == 600.0
+
+
+@pytest.mark.parametrize(
+    ("provider", "base_url", "timeout"),
+    [
+        ("mine", "https://api.example.com/v1", 75.0),
+        ("mine", "http://8.8.8.8/v1", 75.0),
+        ("mine", "http://127.0.0.1:8000/v1", 600.0),
+        ("mine", "http://10.0.0.5/v1", 600.0),
+        ("mine", "http://[::1]:8000/v1", 600.0),
+        ("mine", "http://gpu:8000/v1", 600.0),
+        ("mine", "http://gpu.local/v1", 600.0),
+        ("vllm", "https://vllm.example.com/v1", 600.0),
+        ("ollama", None, 600.0),
+        ("local", None, 600.0),
+        ("openai", None, 75.0),
+    ],
+)
+def test_answers_of_ones_own_machines_may_take_ten_minutes(
+    provider: str, base_url: str | None, timeout: float
+) -> None:
+    given: dict[str, Any] = {"base_url": base_url} if base_url else {}
+    assert where(provider, **given).timeout == timeout
+
+
+def test_several_addresses_answer_for_one_provider() -> None:
+    urls = ["http://a:1/v1/", "http://b:2/v1"]
+    endpoint = where("mine", base_url=urls)
+    assert [place.base_url for place in endpoint.each()] == ["http://a:1/v1", "http://b:2/v1"]
+    with pytest.raises(InputError, match="'b:2' is no http"):
+        where("mine", base_url=["http://a:1", "b:2"])
 
 
 @pytest.mark.parametrize(

@@ -20,8 +20,7 @@ from builder.sampling import (
     samplers,
 )
 from builder.sampling.sampler import Arrays, Sampler
-from builder.table.column import Column, typed
-from builder.table.tables import Table
+from builder.table.tables import Column, Table, typed
 
 FITTED = ("bootstrap", "cart", "copula", "gmm", "fit")
 SLOW = ("gmm", "fit")

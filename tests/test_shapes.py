@@ -148,7 +148,7 @@ def test_features_of_card_and_parquet_are_those_that_datasets_would_write(tmp_pa
     import pyarrow.parquet
 
     from builder.dataset import files, shapes
-    from builder.table.kinds import (
+    from builder.table.tables import (
         BOOLEAN,
         INTEGER,
         NUMBER,

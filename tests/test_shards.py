@@ -11,7 +11,7 @@ from builder.dataset import files, shapes
 from builder.dataset.files import Folder, Layout
 from builder.results import rows, settle
 from builder.results.rows import Batch
-from builder.table.kinds import STRING
+from builder.table.tables import STRING
 from tests import projects
 
 SPLIT = "[tool.builder.datasets.letter]\nsplits = {train = 0.6, extra = 0.2, 'train.hard' = 0.2}"

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from builder.errors import InputError
-from builder.table import cells, column, frame, kinds, reader, tables
-from builder.table.kinds import CATEGORY, DATE, ID, INTEGER, NUMBER, TEXT, Kind
+from builder.table import cells, frame, reader, tables
+from builder.table.tables import CATEGORY, DATE, ID, INTEGER, NUMBER, TEXT, Kind
 
 
 @pytest.mark.parametrize(
@@ -78,23 +78,23 @@ def test_a_few_texts_stray_among_numbers_but_not_in_codes_or_words() -> None:
     ],
 )
 def test_a_column_has_the_narrowest_kind(
-    values: list[Any], kind: Kind, scalars: list[column.Scalar]
+    values: list[Any], kind: Kind, scalars: list[tables.Scalar]
 ) -> None:
-    typed = column.typed("x", values)
+    typed = tables.typed("x", values)
     assert (typed.kind, typed.scalars()) == (kind, scalars)
     assert typed.numeric == (kind != CATEGORY)
 
 
 def test_a_word_for_nothing_is_missing_among_numbers_alone() -> None:
-    assert column.typed("x", ["1", "NA"], cells.NOTHING).scalars() == [1, None]
-    assert column.typed("x", ["a", "NA"], cells.NOTHING).scalars() == ["a", "NA"]
-    assert column.typed("x", ["NA", "-"], cells.NOTHING).kind == CATEGORY
+    assert tables.typed("x", ["1", "NA"], cells.NOTHING).scalars() == [1, None]
+    assert tables.typed("x", ["a", "NA"], cells.NOTHING).scalars() == ["a", "NA"]
+    assert tables.typed("x", ["NA", "-"], cells.NOTHING).kind == CATEGORY
 
 
 def test_kinds_say_what_they_hold_and_keep_their_codes() -> None:
-    assert str(Kind("list", of=kinds.STRING)) == "list of string"
+    assert str(Kind("list", of=tables.STRING)) == "list of string"
     assert str(Kind("struct", fields=(("x", INTEGER),))) == "{x: integer}"
-    assert {code: str(kind) for code, kind in kinds.OF_CODE.items()} == {
+    assert {code: str(kind) for code, kind in tables.OF_CODE.items()} == {
         "integer": "integer", "float": "number", "date": "date", "category": "category",
     }  # fmt: skip
 
@@ -106,7 +106,7 @@ def test_the_digest_of_a_table_is_that_of_its_values() -> None:
         "c": ["a", None],
         "d": ["2026-01-01"] * 2,
     }
-    table = tables.Table({name: column.typed(name, cells) for name, cells in values.items()})
+    table = tables.Table({name: tables.typed(name, cells) for name, cells in values.items()})
     assert table.digest() == "121e897b3d3a40e2844334ff6fc8c8e3"
     assert table.take(np.array([1, 0])).digest() != table.digest()
     assert table.select(["n"]).digest() != table.digest()

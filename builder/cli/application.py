@@ -5,8 +5,7 @@ from collections.abc import Mapping
 
 import click
 
-from builder import extras, text
-from builder.errors import nearest
+from builder import errors, extras, text
 
 # The verbs in the order of work, each with its help; the module of a verb bears its name.
 VERBS: Mapping[str, str] = {
@@ -85,10 +84,10 @@ def usage(error: click.UsageError) -> str:
     """What is wrong with the words of a command line, and the nearest verb or option."""
     where = error.ctx.command_path if error.ctx else "builder"
     if isinstance(error, click.NoSuchCommand):
-        message = error.message + nearest(error.command_name, VERBS)
+        message = error.message + errors.nearest(error.command_name, VERBS)
     elif isinstance(error, click.NoSuchOption):
         message = f"no such option: {error.option_name}."
-        message += nearest(error.option_name, error.possibilities or [])
+        message += errors.nearest(error.option_name, error.possibilities or [])
     else:
         message = error.format_message().rstrip(".") + "."
     message = text.visible(message[0].lower() + message[1:])

@@ -44,10 +44,9 @@ def sample(records: Sequence[Mapping[str, object]], terminal_columns: int) -> st
     while sum(sizes) > room:
         enough = sum(sizes[i] for i in texts) > room // 2
         sizes[max(texts if enough else labels, key=lambda i: sizes[i])] -= 1
-    lines = [names, ["─" * size for size in sizes], *cells]
     return "\n".join(
         "  ".join(fit(text, size) for text, size in zip(line, sizes, strict=True)).rstrip()
-        for line in lines
+        for line in [names, ["─" * size for size in sizes], *cells]
     )
 
 

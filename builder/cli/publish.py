@@ -1,7 +1,5 @@
 """publish: an exported dataset onto the Hub."""
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -37,7 +35,7 @@ def publish(
     """Publishes after a question; prints what is sent to stderr and the address to stdout."""
     from builder.verbs import publish as verb  # its help is shown without it
 
-    def review(planned: Publication) -> None:
+    def review(planned: "Publication") -> None:
         for line in (*view.publication(planned), *planned.notes):
             stderr.report(line, quiet=quiet)
         if dry_run or verb.unchanged(planned):
@@ -60,7 +58,7 @@ def publish(
     print(result.url)
 
 
-def _confirm(planned: Publication) -> None:
+def _confirm(planned: "Publication") -> None:
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise InputError("nobody is here to be asked", hint="say --yes to publish")
     visibility = "private" if planned.private else "public"

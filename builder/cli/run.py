@@ -18,6 +18,12 @@ from builder.cli import application, console, options, stderr, view
     "--concurrency", type=options.Number(1, 10_000), metavar="C", help="Calls in flight, at most."
 )
 @click.option("--budget", metavar="B", help="Stop before it costs more: 5usd or 200000tok.")
+@click.option(
+    "--wait",
+    type=options.Number(1, 86_400),
+    metavar="S",
+    help="Seconds that a server gets to start.",
+)
 @options.yes_option
 @click.option(
     "--no-export",
@@ -35,6 +41,7 @@ def run(
     tries: int | None,
     concurrency: int | None,
     budget: str | None,
+    wait: int | None,
     format: options.Format | None,
     project: Path,
     *,
@@ -48,6 +55,7 @@ def run(
     result = verb.run(
         project, names, monitor=console.Console(yes=yes, quiet=quiet, drift=True), rows=rows, model=model,
         tries=tries, concurrency=concurrency, budget=budget, form=format, export=export,
+        wait=wait or 0,
     )  # fmt: skip
     trial = f" --rows {rows}" * bool(rows) + f" --model {model}" * bool(model)
     store = result.before.plan.project.store

@@ -40,8 +40,7 @@ def plan(result: PlanResult, drift: Sequence[str] = (), terminal_columns: int = 
     ]
     prices = [line.usd if line.to_ask else 0.0 for line in result.lines]
     if len(rows) > 1:
-        totals = map(sum, zip(*map(_counts, result.lines), strict=True))
-        rows.append(["in all", "", *totals])
+        rows.append(["in all", "", *map(sum, zip(*map(_counts, result.lines), strict=True))])
         prices.append(result.usd)
     small = any(0 < usd < 0.1 for usd in prices if usd is not None)
     texts = ["unknown" if usd is None else f"{usd:,.{4 if small else 2}f}" for usd in prices]
@@ -64,34 +63,32 @@ def _counts(line: ScenarioEstimate) -> tuple[int, int, int, int, int]:
     return line.combinations, line.wanted, line.held, line.to_ask, tokens
 
 
-def _notes(line: ScenarioEstimate) -> list[str]:
-    notes = []
+def _notes(line: ScenarioEstimate) -> Iterator[str]:
     if line.combinations < line.grid:
-        notes.append(f"{line.scenario}: keep left {line.combinations} of {line.grid} combinations.")
+        yield f"{line.scenario}: keep left {line.combinations} of {line.grid} combinations."
     if line.kept_draws < 1:
-        notes.append(f"{line.scenario}: keep let {line.kept_draws:.0%} of the draws pass.")
-    notes += [f"{line.scenario}: {note}." for note in line.draw_notes]
+        yield f"{line.scenario}: keep let {line.kept_draws:.0%} of the draws pass."
+    yield from (f"{line.scenario}: {note}." for note in line.draw_notes)
     if line.displaced:
-        notes.append(_displaced(line.scenario, line.displaced))
+        yield _displaced(line.scenario, line.displaced)
     if line.other_hosts:
-        notes.append(f"{line.scenario}: some held answers came from {', '.join(line.other_hosts)}.")
+        yield f"{line.scenario}: some held answers came from {', '.join(line.other_hosts)}."
     if line.short:
-        notes.append(
+        yield (
             f"{line.scenario}: {counted(line.short, 'row')} cannot be had within the tries; "
             "`run --tries T` asks on."
         )
-    notes += [f"{name} is not set; a run needs the key that it holds." for name in line.unset]
-    notes += [
+    yield from (f"{name} is not set; a run needs the key that it holds." for name in line.unset)
+    yield from (
         f"{line.scenario}: its prompt is mainly Chinese, Japanese or Korean, and {model} knows "
         "English only; --model names another one."
         for model in line.foreign
-    ]
+    )
     if line.usd is None and line.to_ask:
-        notes.append(
+        yield (
             f"{line.scenario}: the price of {', '.join(line.models)} is unknown; usd_per_million under "
             f"[tool.builder.providers.{line.models[0].partition(':')[0]}] sets it."
         )
-    return notes
 
 
 def comparison(compared: preview.Comparison) -> str:
@@ -277,6 +274,7 @@ def _unanswered(state: Progress) -> Iterator[str]:
         else:
             why = f"refused by the provider: {error.message}"
         yield f"{name}: {cases}{' of ' * bool(of)}{of} {'is' if aside.cases == 1 else 'are'} {why}"
+    yield from (f"{model} was given up: {why}" for model, why in state.lost.items())
     if state.unfilled:
         yield f"{counted(state.unfilled, 'row')} left to the next run"
 
@@ -296,33 +294,30 @@ def exported(exports: Sequence[Export]) -> str:
     return "\n".join(line for export in exports for line in _folder(export))
 
 
-def _folder(export: Export) -> list[str]:
+def _folder(export: Export) -> Iterator[str]:
     wanted = sum(tally.wanted for tally in export.tallies.values())
     splits = ", ".join(f"{name} {count}" for name, count in export.splits.items())
-    lines = [
+    yield (
         f"{export.name}: {export.rows} of {counted(wanted, 'row')}"
         + (f" ({splits})" if len(export.splits) > 1 else "")
-    ]
+    )
     if export.empty_splits:
-        lines.append(f"  left out, for no row fell into it: split {', '.join(export.empty_splits)}")
-    refused = sum(tally.rejects for tally in export.tallies.values())
-    if refused:
-        lines.append(
+        yield f"  left out, for no row fell into it: split {', '.join(export.empty_splits)}"
+    if refused := sum(tally.rejects for tally in export.tallies.values()):
+        yield (
             f"  {counted(refused, 'answer')} rejected, all in {export.folder.name}/rejects.jsonl; "
             "most often:"
         )
         for (stage, reason), count in export.reasons.most_common(5):
-            example = export.examples[stage, reason]
-            lines.append(f"    {count} × {stage}: {fit(reason, 90).rstrip()}")
-            lines.append(f"        e.g. {fit(example.raw, 86).rstrip()}")
-    short = {name: tally.short for name, tally in export.tallies.items() if tally.short}
-    for name, combinations in short.items():
-        lines.append(
-            f"  {name}: {counted(sum(combinations.values()), 'row')} short in "
-            f"{counted(len(combinations), 'combination')} after all tries; "
-            "`builder run --tries T` asks on"
-        )
-    return lines
+            yield f"    {count} × {stage}: {fit(reason, 90).rstrip()}"
+            yield f"        e.g. {fit(export.examples[stage, reason].raw, 86).rstrip()}"
+    for name, tally in export.tallies.items():
+        if tally.short:
+            yield (
+                f"  {name}: {counted(sum(tally.short.values()), 'row')} short in "
+                f"{counted(len(tally.short), 'combination')} after all tries; "
+                "`builder run --tries T` asks on"
+            )
 
 
 def measured(turn: topup.Round, file: str) -> str:

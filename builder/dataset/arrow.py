@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow
 
-from builder.table.kinds import Kind
+from builder.table.tables import Kind
 
 _NUMPY = {"integer": np.int64, "number": np.float64}
 

@@ -11,7 +11,6 @@ from typing import Any
 
 from builder import io
 from builder.dataset import charts, manifests, markdown, sections
-from builder.dataset.sections import Facts
 from builder.quality import report_file
 
 NAME = "README.md"
@@ -25,7 +24,7 @@ def write(folder: Path) -> None:
     """Puts README.md and plots/ into a dataset's folder, from what stands there; files that hold
     just this already are left alone."""
     manifest = manifests.parse((folder / manifests.NAME).read_bytes())
-    facts = Facts(manifest, manifests.report_of(folder, manifest))
+    facts = sections.Facts(manifest, manifests.report_of(folder, manifest))
     figures = draw(facts)
     for name, content in figures.items():
         put(folder / name, content)
@@ -49,7 +48,7 @@ def put(path: Path, content: str) -> None:
     io.write(path, content)
 
 
-def draw(facts: Facts) -> dict[str, str]:
+def draw(facts: sections.Facts) -> dict[str, str]:
     """The figures that the card shows, as SVG by name."""
     figures = {}
     if facts.manifest.axes:
@@ -59,7 +58,7 @@ def draw(facts: Facts) -> dict[str, str]:
     return figures
 
 
-def render(datasets: Sequence[Facts]) -> str:
+def render(datasets: Sequence[sections.Facts]) -> str:
     """README.md over one dataset, or over several as configs of one repository."""
     import yaml
 
@@ -76,7 +75,7 @@ def render(datasets: Sequence[Facts]) -> str:
     return f"---\n{head}---\n{MARK}\n\n" + "\n\n".join(body) + "\n"
 
 
-def metadata(datasets: Sequence[Facts]) -> dict[str, Any]:
+def metadata(datasets: Sequence[sections.Facts]) -> dict[str, Any]:
     """What the Hub reads of a card."""
     files = [facts.manifest for facts in datasets]
     languages = sorted({language for m in files for language in m.card.languages})
@@ -101,13 +100,16 @@ def metadata(datasets: Sequence[Facts]) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value}
 
 
-def _config(facts: Facts, *, default: bool) -> dict[str, Any]:
+def _config(facts: sections.Facts, *, default: bool) -> dict[str, Any]:
     paths = [{"split": split, "path": f"{facts.prefix}data/{split}-*"} for split in facts.manifest.splits]  # fmt: skip
-    first = {"default": True} if default else {}
-    return {"config_name": facts.name, **first, "data_files": paths}
+    return {
+        "config_name": facts.name,
+        **({"default": True} if default else {}),
+        "data_files": paths,
+    }
 
 
-def _info(facts: Facts) -> dict[str, Any]:
+def _info(facts: sections.Facts) -> dict[str, Any]:
     manifest = facts.manifest
     sizes = {split: facts.sizes(split) for split in manifest.splits}
     return {

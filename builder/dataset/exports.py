@@ -15,7 +15,7 @@ from builder.plan.plans import DatasetPlan, Plan
 from builder.results import rows, settle, tally
 from builder.results.rows import Batch, ContentDigest, Reading
 from builder.store import Store
-from builder.table.kinds import JSON
+from builder.table.tables import JSON
 
 _ANSWER = re.compile(
     r"(?<=no JSON object in the answer): .*|(?<=^not JSON): (?!finding).*", re.DOTALL
@@ -155,8 +155,7 @@ def compare(
 
     None, and no pass, where the folder holds no whole export.
     """
-    manifest = manifests.read(folder(plan, dataset))
-    if manifest is None:
+    if (manifest := manifests.read(folder(plan, dataset))) is None:
         return None
     layout = _layout(plan, dataset, reading, form)
     export = _begin(plan, dataset, reading)
@@ -180,12 +179,10 @@ def stale_reasons(
     where = folder(plan, dataset)
     if not (where / manifests.NAME).is_file():
         return [f"{dataset.name} was not exported"], {}
-    manifest = manifests.read(where)
-    if manifest is None:
+    if (manifest := manifests.read(where)) is None:
         return [f"files in {where.name} are not those that were exported"], {}
     now, then = manifests.sources(plan, dataset), manifest.sources
-    names = sorted(name for name in {*now, *then} if now.get(name) != then.get(name))
-    if names:
+    if names := sorted(name for name in {*now, *then} if now.get(name) != then.get(name)):
         return [f"{name} changed since the export" for name in names], {}
     form = Form(manifest.format, manifest.shape, manifest.raw)
     export = compare(plan, dataset, read(plan, dataset, store), form)

@@ -6,8 +6,6 @@ the split off names of the form `SPLIT-00000-of-00001-…`, also without a card;
 the scenario and the block. The two numbers never change, so neither does a name.
 """
 
-from __future__ import annotations
-
 import csv
 import filecmp
 import hashlib
@@ -19,14 +17,14 @@ from io import BytesIO, TextIOWrapper
 from itertools import compress
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import orjson
 
 from builder import io
 from builder.dataset import shapes
 from builder.results.rows import REST, Batch, Columns, records
-from builder.table.kinds import Kind
+from builder.table.tables import Kind
 
 if TYPE_CHECKING:
     import pyarrow
@@ -54,7 +52,7 @@ class Layout:
 class Parquet:
     """One Parquet file, its types fixed beforehand."""
 
-    def __init__(self, path: Path, kinds: Mapping[str, Kind], schema: pyarrow.Schema) -> None:
+    def __init__(self, path: Path, kinds: Mapping[str, Kind], schema: "pyarrow.Schema") -> None:
         self._path = path
         self._kinds = kinds
         self._schema = schema
@@ -163,9 +161,7 @@ def plain(value: object) -> object:
     """
     if isinstance(value, list | dict):
         return json.dumps(value, ensure_ascii=False)
-    if isinstance(value, bool):
-        return str(value).lower()
-    return value
+    return str(value).lower() if isinstance(value, bool) else value
 
 
 def cell(value: object) -> object:
@@ -175,8 +171,7 @@ def cell(value: object) -> object:
     ("'=cmd()", 'plain', -3)
     """
     content = plain(value)
-    risky = isinstance(content, str) and content.startswith(FORMULA)
-    return f"'{content}" if risky else content
+    return f"'{content}" if isinstance(content, str) and content.startswith(FORMULA) else content
 
 
 def opener(layout: Layout) -> Callable[[Path], Writer]:
@@ -189,7 +184,7 @@ def opener(layout: Layout) -> Callable[[Path], Writer]:
     return lambda path: Parquet(path, layout.shape.kinds, schema)
 
 
-def arrow_schema(shape: shapes.Shape) -> pyarrow.Schema:
+def arrow_schema(shape: shapes.Shape) -> "pyarrow.Schema":
     """The Arrow schema of a shape; class names stand in the metadata that `datasets` reads."""
     import pyarrow
 
@@ -246,7 +241,7 @@ class Folder:
         self._waiting = 0
         self._names: list[str] = []
 
-    def __enter__(self) -> Folder:
+    def __enter__(self) -> Self:
         self.folder.mkdir(parents=True, exist_ok=True)
         self._remove_partial()
         return self
@@ -277,7 +272,6 @@ class Folder:
             self._waiting = 0
 
     def _shard(self, shards: dict[Key, Writer], key: Key) -> Writer:
-        """The writer of a shard, begun where it is none of `shards` yet."""
         if key not in shards:
             name = shard_name(key, self._ending)
             self._names.append(name)

@@ -262,8 +262,7 @@ def sources(plan: Plan, dataset: DatasetPlan) -> dict[str, str]:
         loaded = scenario.scenario
         tables = [draw.table.source for draw in loaded.draws if draw.table and draw.table.source]
         paths |= {loaded.document.file, loaded.schema.file, *loaded.prompt.files, *tables}
-    root = plan.project.root
-    by_name = {path.resolve().relative_to(root).as_posix(): path for path in paths}
+    by_name = {path.resolve().relative_to(plan.project.root).as_posix(): path for path in paths}
     return {name: files.digest(path) for name, path in sorted(by_name.items())}
 
 
@@ -306,14 +305,12 @@ def _scenario(scenario: ScenarioPlan, tally: Tally) -> ScenarioCounts:
 
 
 def _comment(file: Path) -> str:
-    """What a scenario's file says of itself: the comment that it begins with."""
     lines = takewhile(lambda line: line.startswith("#"), file.read_text("utf-8-sig").splitlines())
     words = [line.lstrip("#").strip() for line in lines if "yaml-language-server" not in line]
     return " ".join(words).strip()
 
 
 def _origins(dataset: DatasetPlan, shape: shapes.Shape) -> dict[str, str]:
-    """Where the columns come from that are no part of an answer."""
     origins: dict[str, str] = {}
     for scenario in dataset.scenarios:
         for axis in scenario.scenario.axes:
@@ -329,9 +326,9 @@ def _origins(dataset: DatasetPlan, shape: shapes.Shape) -> dict[str, str]:
 
 def _prompts(plan: Plan, dataset: DatasetPlan) -> dict[str, str]:
     paths = {path for scenario in dataset.scenarios for path in scenario.scenario.prompt.files}
-    root = plan.project.root
     return {
-        path.relative_to(root).as_posix(): path.read_text("utf-8-sig") for path in sorted(paths)
+        path.relative_to(plan.project.root).as_posix(): path.read_text("utf-8-sig")
+        for path in sorted(paths)
     }
 
 

@@ -1,7 +1,7 @@
 """The sections of a card, for people: what a dataset holds, how it was made, how far to trust it."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,9 @@ OWN = {
     "_case": "the row's name: the same in every release",
     "_key": "the content address of the request and its answer",
 }
+# Heads of the tables.
+SCENARIOS = ["scenario", "what", "rows", "share", "answers", "rejects", "rows missing"]
+CHANGES = ["release", "answers until", "rows", "added", "removed", "changed", "by scenario"]
 VALUES = 12  # values of an axis whose shares are told
 RELEASES = 20  # releases that are told, the last ones
 
@@ -45,42 +48,41 @@ class Facts:
 
 def of(facts: Facts, level: int) -> Iterator[str]:
     """The blocks of Markdown over one dataset, headings of this level."""
-    manifest = facts.manifest
-    mark = "#" * level
-    yield from _opening(facts)
-    yield f"{mark} Scenarios"
-    rows = manifest.rows or 1
-    yield markdown.table(["scenario", "what", "rows", "share", "answers", "rejects", "rows missing"], [
+    manifest, rows = facts.manifest, facts.manifest.rows or 1
+    origins = {**manifest.origins, **OWN}
+    scenarios = [
         [name, counts.about, counts.accepted, f"{counts.accepted / rows:.1%}", counts.answers,
          counts.rejects, counts.short_rows + counts.open]
-        for name, counts in manifest.scenarios.items()])  # fmt: skip
-    yield f"{mark} Columns"
-    origins = {**manifest.origins, **OWN}
-    yield markdown.table(["column", "type", "from"], [
+        for name, counts in manifest.scenarios.items()
+    ]  # fmt: skip
+    columns = [
         [feature["name"], _type(feature), origins.get(str(feature["name"]), "the answer")]
-        for feature in manifest.features])  # fmt: skip
-    if manifest.axes:
-        yield f"{mark} Axes"
-        yield f"![Rows by axis]({facts.prefix}plots/axes.svg)"
-        yield markdown.table(
-            ["axis", "values", "shares"], [_axis(*item) for item in manifest.axes.items()]
-        )
-    yield f"{mark} How it was made"
-    yield from _making(manifest)
-    yield f"{mark} Gates"
-    yield from _gates(facts)
-    if facts.releases:
-        yield f"{mark} Releases"
-        heads = ["release", "answers until", "rows", "added", "removed", "changed", "by scenario"]
-        yield markdown.table(
-            heads, [_release(release) for release in facts.releases[::-1][:RELEASES]]
-        )
-    yield f"{mark} Known limits"
-    yield "\n".join(f"- {line}" for line in _limits(facts))
-    yield f"{mark} How to make it again"
-    yield from _commands(facts)
-    yield f"{mark} Citation"
-    yield markdown.fenced(_citation(facts), "bibtex")
+        for feature in manifest.features
+    ]
+    axes = [
+        f"![Rows by axis]({facts.prefix}plots/axes.svg)",
+        markdown.table(
+            ["axis", "values", "shares"],
+            [_axis(name, axis) for name, axis in manifest.axes.items()],
+        ),
+    ]
+    releases = [_release(release) for release in facts.releases[::-1][:RELEASES]]
+    sections: dict[str, Iterable[str]] = {
+        "Scenarios": [markdown.table(SCENARIOS, scenarios)],
+        "Columns": [markdown.table(["column", "type", "from"], columns)],
+        "Axes": axes if manifest.axes else [],
+        "How it was made": _making(manifest),
+        "Gates": _gates(facts),
+        "Releases": [markdown.table(CHANGES, releases)] if releases else [],
+        "Known limits": ["\n".join(f"- {line}" for line in _limits(facts))],
+        "How to make it again": _again(facts),
+        "Citation": [markdown.fenced(_citation(facts), "bibtex")],
+    }
+    yield from _opening(facts)
+    for title, blocks in sections.items():
+        if blocks:
+            yield f"{'#' * level} {title}"
+            yield from blocks
 
 
 def _opening(facts: Facts) -> Iterator[str]:
@@ -126,7 +128,6 @@ def _axis(name: str, axis: manifests.AxisShares) -> list[Any]:
 
 
 def _making(manifest: manifests.Manifest) -> Iterator[str]:
-    """Who was asked, when, for how much, why answers were rejected, and the prompts."""
     calls = sum(counts.answers for counts in manifest.scenarios.values())
     rejects = sum(counts.rejects for counts in manifest.scenarios.values())
     days = sorted({time[:10] for time in (manifest.first_answer, manifest.last_answer) if time})
@@ -158,9 +159,7 @@ def _cost(usd: float, unpriced: int, calls: int) -> str:
 
 
 def _gates(facts: Facts) -> Iterator[str]:
-    """What the gates found: a line a gate, then all figures."""
-    report = facts.report
-    if report is None:
+    if (report := facts.report) is None:
         yield "Nobody has run the gates over these rows."
         return
     failed = sum(finding.verdict == "fail" for finding in report.findings)
@@ -171,10 +170,9 @@ def _gates(facts: Facts) -> Iterator[str]:
     summaries = report_file.by_measure(report)
     if not summaries:
         return
-    gates = dict.fromkeys(summary.worst.gate.partition(".")[0] for summary in summaries)
     questions = [
         f"- {markdown.text(name)}: {markdown.text(report.gates[name].asks)}"
-        for name in gates
+        for name in dict.fromkeys(summary.worst.gate.partition(".")[0] for summary in summaries)
         if name in report.gates
     ]
     if questions:
@@ -187,12 +185,10 @@ def _gates(facts: Facts) -> Iterator[str]:
     worst = [summary.worst for summary in summaries]
     if any(figure.strain > 1 and figure.verdict == "pass" for figure in worst):
         yield "A figure beyond its limit passes where chance alone explains it."
-    figures = report_file.figures(report)
-    if len(figures) > len(summaries):
+    if len(figures := report_file.figures(report)) > len(summaries):
         every = markdown.table(heads, [_figure(figure) for figure in figures])
         yield markdown.folded(f"All {len(figures)} figures", every)
-    few = dict.fromkeys(f.gate for f in report.findings if f.verdict == "too-few-rows")
-    if few:
+    if few := dict.fromkeys(f.gate for f in report.findings if f.verdict == "too-few-rows"):
         yield f"Too few rows to tell: {markdown.text(', '.join(few))}."
 
 
@@ -201,7 +197,6 @@ def _figure(figure: report_file.Judged) -> list[Any]:
 
 
 def _release(release: history.Release) -> list[Any]:
-    """The row of a release: its size, and what changed since the one before."""
     head = [release.tag, release.date or "–", release.rows]
     changes = release.changes
     if not changes:
@@ -221,35 +216,34 @@ def _release(release: history.Release) -> list[Any]:
     ]
 
 
-def _limits(facts: Facts) -> Iterator[str]:
-    """What somebody who trains on it should know."""
-    manifest = facts.manifest
-    yield "The text is synthetic: it reflects the models that wrote it and the prompts that asked, not a population."
+def _limits(facts: Facts) -> list[str]:
+    manifest, report = facts.manifest, facts.report
     scenarios = manifest.scenarios.values()
-    if missing := sum(counts.short_rows + counts.open for counts in scenarios):
-        yield f"{missing:,} planned rows are missing, so some combinations are thinner than planned."
-    if any(counts.rejects for counts in scenarios):
-        yield "Answers that the schema refused are left out, so what models find hard may be rarer than planned."
-    if len(manifest.answered_by) == 1:
-        yield "One model wrote all of it; its habits are the dataset's."
-    if facts.report is None:
-        yield "Diversity, drift and personal data were not measured."
-    elif facts.report.not_looked_for:
-        yield f"Personal data that was not looked for: {markdown.text(facts.report.not_looked_for, 600)}."
-    if not manifest.card.license:
-        yield "No licence was given; ask before you use it."
+    missing = sum(counts.short_rows + counts.open for counts in scenarios)
+    unsought = markdown.text(report.not_looked_for, 600) if report else ""
+    limits = (
+        (True, "The text is synthetic: it reflects the models that wrote it and the prompts that asked, not a population."),
+        (missing, f"{missing:,} planned rows are missing, so some combinations are thinner than planned."),
+        (any(counts.rejects for counts in scenarios), "Answers that the schema refused are left out, so what models find hard may be rarer than planned."),
+        (len(manifest.answered_by) == 1, "One model wrote all of it; its habits are the dataset's."),
+        (report is None, "Diversity, drift and personal data were not measured."),
+        (unsought, f"Personal data that was not looked for: {unsought}."),
+        (not manifest.card.license, "No licence was given; ask before you use it."),
+    )  # fmt: skip
+    return [limit for holds, limit in limits if holds]
 
 
-def _commands(facts: Facts) -> Iterator[str]:
-    yield (
-        "With the project's files, whose SHA-256 digests stand in `manifest.json`. Answers that the "
-        "project's store holds are not asked again."
-    )
-    yield markdown.fenced("\n".join([
+def _again(facts: Facts) -> list[str]:
+    commands = [
         "pip install text-dataset-builder",
         f"builder run {' '.join(facts.manifest.scenarios)}",
         f"builder export {facts.name}",
-    ]), "sh")  # fmt: skip
+    ]
+    return [
+        "With the project's files, whose SHA-256 digests stand in `manifest.json`. Answers that the "
+        "project's store holds are not asked again.",
+        markdown.fenced("\n".join(commands), "sh"),
+    ]
 
 
 def _citation(facts: Facts) -> str:

@@ -18,7 +18,7 @@ from builder.plan.columns import OWN
 from builder.plan.plans import DatasetPlan
 from builder.project.settings import Project, ShapeSettings
 from builder.results.rows import Columns, records
-from builder.table.kinds import INTEGER, STRING, Kind
+from builder.table.tables import INTEGER, STRING, Kind
 
 Name = Literal["columns", "messages", "prompt-completion", "text-label"]
 Record = dict[str, Any]
@@ -106,12 +106,13 @@ class _Reader:
         }
 
         def convert(row: Record) -> Record:
-            turns = [
-                {"role": role, "content": _present(row, name)}
-                for role, name in fields.items()
-                if role != "system" or row[name] is not None
-            ]
-            return {"messages": turns}
+            return {
+                "messages": [
+                    {"role": role, "content": _present(row, name)}
+                    for role, name in fields.items()
+                    if role != "system" or row[name] is not None
+                ]
+            }
 
         return self.shape({"messages": TURNS}, convert, {"messages": [*fields.values()]})
 
@@ -140,11 +141,15 @@ class _Reader:
         roles = {**{role: role for role in ROLES}, **settings.roles}
 
         def convert(row: Record) -> Record:
-            turns = [
-                {"role": self.role(turn[role], roles, row), "content": _content(row, turn, content)}
-                for turn in _present(row, source)
-            ]
-            return {"messages": turns}
+            return {
+                "messages": [
+                    {
+                        "role": self.role(turn[role], roles, row),
+                        "content": _content(row, turn, content),
+                    }
+                    for turn in _present(row, source)
+                ]
+            }
 
         return self.shape({"messages": TURNS}, convert, {"messages": [source]})
 
@@ -198,22 +203,23 @@ class _Reader:
                 "label": numbers[class_name(_present(row, label))],
             }
 
-        columns = {"text": STRING, "label": INTEGER}
-        return self.shape(columns, convert, {"text": [text], "label": [label]}, {"label": names})
+        return self.shape(
+            {"text": STRING, "label": INTEGER},
+            convert,
+            {"text": [text], "label": [label]},
+            {"label": names},
+        )
 
     def classes(self) -> dict[str, tuple[str, ...]]:
         """The columns with a fixed set of values: axes in file order, and enums of the schemas."""
         classes: dict[str, dict[str, None]] = {}
         for scenario in self.dataset.scenarios:
             for axis in scenario.scenario.axes:
-                every = axis.values or tuple(
-                    v for vs in (axis.by_parent or {}).values() for v in vs
-                )
-                classes.setdefault(axis.name, {}).update({class_name(v.value): None for v in every})
+                labels = [class_name(value.value) for value in axis.every]
+                classes.setdefault(axis.name, {}).update(dict.fromkeys(labels))
             row = scenario.scenario.schema.row
             for name, part in row.get("properties", {}).items():
-                values = jsonschema.resolve(part, row).get("enum", ())
-                if values:
+                if values := jsonschema.resolve(part, row).get("enum", ()):
                     labels = [class_name(value) for value in values if value is not None]
                     classes.setdefault(name, {}).update(dict.fromkeys(labels))
         return {name: tuple(values) for name, values in classes.items() if len(values) > 1}
@@ -243,8 +249,15 @@ class _Reader:
                     hint="rename it, or leave it out: keep = […] lists the columns that stay",
                 )
         kinds = {**new, **{name: self.kinds[name] for name in stays}}
-        settings = self.settings.model_dump()
-        return Shape(self.name, kinds, labels or {}, convert, sources, tuple(stays), settings)
+        return Shape(
+            self.name,
+            kinds,
+            labels or {},
+            convert,
+            sources,
+            tuple(stays),
+            self.settings.model_dump(),
+        )
 
     def texts(self) -> list[str]:
         """The fields of free text: no variables, no enums."""
@@ -291,7 +304,6 @@ class _Reader:
 
 
 def _present(row: Record, name: str) -> Any:
-    """The value of a field. InputError where the row has none."""
     if row[name] is None or row[name] == []:
         raise InputError(
             f"row {row['_case']} of scenario {row['_scenario']!r} has no {name!r}, which the shape needs",
@@ -301,9 +313,7 @@ def _present(row: Record, name: str) -> Any:
 
 
 def _content(row: Record, turn: Mapping[str, str | None], name: str) -> str:
-    """The text of a turn. InputError where it has none."""
-    content = turn[name]
-    if content is None:
+    if (content := turn[name]) is None:
         raise InputError(
             f"a turn of row {row['_case']} has no {name!r}, which a trainer reads",
             hint="a schema that requires it refuses such answers",
@@ -349,17 +359,11 @@ def _metadata(kind: Kind) -> dict[str, Any]:
 
 def _card(kind: Kind) -> dict[str, Any]:
     if kind.name == "list" and kind.of is not None:
-        return {"list": _item(kind.of)}
+        item = _card(kind.of)  # a type, the fields of a struct, or a list again
+        return {"list": item.get("dtype") or item.get("struct") or item}
     if kind.name == "struct":
         return {"struct": [{"name": name, **_card(inner)} for name, inner in kind.fields]}
     return {"dtype": _TYPES.get(kind.name, "string")}
-
-
-def _item(kind: Kind) -> str | list[dict[str, Any]] | dict[str, Any]:
-    """What the items of a list are: a type, the fields of a struct, or lists again."""
-    feature: dict[str, Any] = _card(kind)
-    item: str | list[dict[str, Any]] = feature.get("dtype") or feature.get("struct") or []
-    return item or feature
 
 
 def _numbered(labels: tuple[str, ...]) -> dict[str, str]:

@@ -189,12 +189,22 @@ class Exchange:
                 raise ProviderError(error.message, hint=hint)
         raise error
 
+    async def ready(self) -> bool:
+        """Whether the server says which models it serves, or at least that it does not say."""
+        try:
+            return (await self._wire.get(self._listing)).status < 500
+        except EngineError:
+            return False
+
+    @property
+    def _listing(self) -> str:
+        path = self._format.path(self._endpoint, "")
+        return path.removesuffix("/chat/completions").removesuffix("/messages") + "/models"
+
     async def _models(self) -> list[str]:
         """The models that the endpoint says it serves; asked once, none where it does not say."""
         if self._served is None:
-            path = self._format.path(self._endpoint, "")
-            listing = path.removesuffix("/chat/completions").removesuffix("/messages") + "/models"
-            self._served = asyncio.ensure_future(self._wire.get(listing))
+            self._served = asyncio.ensure_future(self._wire.get(self._listing))
         try:
             payload = orjson.loads((await self._served).body)
             return [self._redact(str(model["id"])) for model in payload["data"]]
@@ -228,6 +238,9 @@ class HttpEngine(Engine):
 
     async def __aexit__(self, *failure: object) -> None:
         await self._wire.close()
+
+    async def ready(self) -> bool:
+        return await self._exchange.ready()
 
     async def complete(self, call: Call) -> Completion:
         return await self._exchange.complete(call)

@@ -2,7 +2,8 @@
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol, Self
 from urllib.parse import urlsplit
@@ -15,6 +16,19 @@ Mode = Literal["json_schema", "json_object", "prompt", "text"]
 OnHeaders = Callable[[Mapping[str, str], int], None]
 
 
+def is_own(host: str) -> bool:
+    """Whether a host is of a network of one's own: its name has no dot, or its address is private.
+
+    >>> is_own("localhost"), is_own("10.0.0.5"), is_own("gpu.local"), is_own("api.openai.com")
+    (True, True, True, False)
+    """
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return "." not in host or host.endswith((".local", ".internal", ".lan"))
+    return address.is_private
+
+
 @dataclass(frozen=True, slots=True)
 class Endpoint:
     """One provider as configured: where it is and how it is spoken to. Never part of a key."""
@@ -23,6 +37,8 @@ class Endpoint:
     """The name before the colon: openai, anthropic, local, fake, or one of the project's own."""
     protocol: str = "openai"
     base_url: str | None = None
+    others: tuple[str, ...] = ()
+    """Further addresses that answer for the same models."""
     api_key: str | None = field(default=None, repr=False)
     api_key_env: str | None = None
     """The name of the variable that the key came from, for messages."""
@@ -43,11 +59,20 @@ class Endpoint:
     written: str = ""
     """The model's name as a person wrote it, where its canonical name says less."""
 
+    def each(self) -> tuple["Endpoint", ...]:
+        """The endpoint at each of its addresses."""
+        return (self, *(replace(self, base_url=url) for url in self.others))
+
     @property
     def is_loopback(self) -> bool:
         """Whether it is on this machine, where no proxy belongs in between."""
         name = urlsplit(self.base_url or "").hostname or ""
         return name in ("localhost", "::1") or name.startswith("127.")
+
+    @property
+    def is_own(self) -> bool:
+        """Whether it is on this machine or in a network of one's own."""
+        return is_own(urlsplit(self.base_url or "").hostname or "localhost")
 
 
 class Engine(Protocol):
@@ -92,6 +117,10 @@ class Engine(Protocol):
 
     async def __aexit__(self, *failure: object) -> None:
         """Gives back what was opened."""
+
+    async def ready(self) -> bool:
+        """Whether calls are taken now: a server may take minutes to load its model."""
+        return True
 
     @abstractmethod
     async def complete(self, call: Call) -> Completion:

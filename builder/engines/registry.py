@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from builder.engines import params
 from builder.engines.params import Check
-from builder.engines.protocol import Endpoint, Engine
+from builder.engines.protocol import Endpoint, Engine, is_own
 from builder.errors import InputError, nearest
 from builder.plugins import PlugPoint
 from builder.project.settings import Provider
@@ -42,6 +42,7 @@ PRESETS: Mapping[str, Preset] = {
 }
 
 LOCAL_SLOTS = 2
+OWN = ("ollama", "vllm")  # Servers that people run themselves, wherever they are.
 # What the engines of ours take beyond the settings of every provider; others take any word.
 OPTIONS: Mapping[str, Mapping[str, Check]] = {
     "openai": {"api_version": params.word()},
@@ -81,26 +82,34 @@ def endpoint(
             hint="Known: " + ", ".join(ENGINES.names()) + ".",
         )
     options = settings.model_extra or {}
-    address = settings.base_url
+    given = settings.base_url
+    addresses: list[str | None] = [*given] if isinstance(given, list) else [given]
     if protocol in ("openai", "anthropic"):
-        address = _address(provider, preset, settings, environ, where)
+        addresses = [_address(provider, preset, url, settings, environ, where) for url in addresses]
     elif protocol == "local":
         concurrency = min(concurrency, options.get("slots", LOCAL_SLOTS))
     key_env = settings.api_key_env or preset.api_key_env
     return Endpoint(
         provider=provider,
         protocol=protocol,
-        base_url=address,
+        base_url=addresses[0],
+        others=tuple(filter(None, addresses[1:])),
         api_key=_key(provider, key_env, environ, required=require_key),
         api_key_env=key_env,
         structured=settings.structured,
-        timeout=settings.timeout or (600.0 if protocol == "local" else 75.0),
+        timeout=settings.timeout or _timeout(provider, addresses[0]),
         concurrency=max(1, concurrency),
         requests_per_minute=settings.requests_per_minute,
         tokens_per_minute=settings.tokens_per_minute,
         usd_per_million=settings.usd_per_million,
         options=options,
     )
+
+
+def _timeout(provider: str, address: str | None) -> float:
+    """Seconds for a call: on a machine of one's own an answer may take minutes, and is no outage."""
+    own = provider in OWN or is_own(urlsplit(address or "").hostname or "localhost")
+    return 600.0 if own else 75.0
 
 
 def check_options(provider: str, settings: Provider) -> None:
@@ -136,13 +145,14 @@ def _unknown(provider: str, settings: Provider, where: str) -> Preset:
 def _address(
     provider: str,
     preset: Preset,
+    given: str | None,
     settings: Provider,
     environ: Mapping[str, str],
     where: str,
 ) -> str:
-    """The base address: the project's, else the environment's, else the preset's."""
+    """The base address: the one that the project gives, else the environment's, else the preset's."""
     from_environ = environ.get(preset.base_url_env or "", "").strip()
-    address = str(settings.base_url or from_environ or preset.base_url or "").rstrip("/")
+    address = str(given or from_environ or preset.base_url or "").rstrip("/")
     if not address:
         variable = f"{preset.base_url_env}, or " if preset.base_url_env else ""
         raise InputError(

@@ -15,7 +15,7 @@ from builder.fill.gc_pause import rare_collections
 from builder.fill.online import WORKERS, Online
 from builder.fill.progress import Progress
 from builder.fill.queue import Queue
-from builder.fill.stopping import StopSignal
+from builder.fill.stopping import StoppedError, StopSignal
 from builder.fill.writer import Writer
 from builder.plan.plans import Plan
 from builder.project.settings import Budget
@@ -45,6 +45,8 @@ class Fill:
     """Finished walks over the plan's datasets, so that none is made twice."""
     engine: Engine | None = None
     """Answers for every model in place of its own engine."""
+    wait: float = 0.0
+    """Seconds that servers get to start before the first call."""
     _stopping: StopSignal = field(default_factory=StopSignal)
 
     def stop(self, why: str) -> None:
@@ -66,6 +68,9 @@ class Fill:
                 cap=self.budget,
                 engine=self.engine,
             )
+            if self.wait:
+                with suppress(StoppedError):
+                    await pool.wait(backends.values(), self.wait, self._stopping)
             stack.enter_context(rare_collections())
             judging = stack.enter_context(judgement.of_schemas())
             writer = Writer(self.store)
@@ -84,7 +89,7 @@ class Fill:
                 await self._drive(filler, queue, writer, backends)
             finally:
                 writer.flush()
-                limits = {model: backend.pace.limit_text() for model, backend in backends.items()}
+                limits = {model: backend.limits for model, backend in backends.items()}
                 self.progress.limits = {model: limit for model, limit in limits.items() if limit}
         if queue.failure is not None:
             raise queue.failure
@@ -113,7 +118,7 @@ class Fill:
     async def _close(self, queue: Queue, backends: dict[str, pool.Backend]) -> None:
         await self._stopping.wait()
         for backend in backends.values():
-            backend.pace.stop()
+            backend.stop()
         queue.close()
 
     def _end_round(self, accepted: int) -> None:

@@ -41,11 +41,17 @@ STEEPEST = 1.0
 # Seconds after which calls in flight are doubled though none has ended, unless there was trouble:
 # an answer may take half a minute, and a refusal comes at once.
 GROWTH = 1.0
+WORTH = 1.1  # Answers a second that twice as many calls in flight must bring, of those before.
 # What is limited, and the headers that tell what is left of it, until when, and of how much.
 HEADERS = tuple(
     (kind, *(name.format(word) for word in ("remaining", "reset", "limit")))
     for kind in ("requests", "tokens")
-    for name in (f"x-ratelimit-{{}}-{kind}", f"anthropic-ratelimit-{kind}-{{}}")
+    for name in (
+        f"x-ratelimit-{{}}-{kind}",
+        f"anthropic-ratelimit-{kind}-{{}}",
+        f"x-ratelimit-api_key-{{}}-{kind}",
+        f"x-ratelimit-model_per_key-{{}}-{kind}",
+    )
 )
 LONGEST = 120.0  # Seconds of the longest pause that a server may ask of all calls.
 
@@ -66,6 +72,40 @@ class Meter:
         self._next = max(self._next, now) + tokens / self._rate
 
 
+class Gain:
+    """Whether more calls in flight bring more answers a second, by what they take (Little 1961)."""
+
+    def __init__(self) -> None:
+        self._before = 0.0  # Answers a second with half as many in flight.
+        self.begin(float("-inf"))
+
+    def begin(self, now: float) -> None:
+        """Forgets what was measured: calls that begin from now on are counted."""
+        self._since, self._seconds, self._answers = now, 0.0, 0
+
+    def note(self, window: int, began: float, now: float) -> bool | None:
+        """Counts an answer that came with all calls in flight; whether it was worth it, once known."""
+        if began < self._since:
+            return None
+        self._seconds += now - began
+        self._answers += 1
+        if self._answers < max(4, window):
+            return None
+        rate = window * self._answers / max(self._seconds, 1e-9)
+        gained = rate >= WORTH * self._before
+        self._before = rate
+        return gained
+
+
+class Flight:
+    """A call that was admitted; whoever makes it notes what it brought."""
+
+    __slots__ = ("fruitless",)
+
+    def __init__(self) -> None:
+        self.fruitless = False  # Whether its reply was no answer: such replies ask for no more.
+
+
 class Pace:
     """Admits calls to one model. One event loop; nothing here awaits but `admitted`."""
 
@@ -75,13 +115,18 @@ class Pace:
         *,
         per_minute: float | None = None,
         tokens_per_minute: float | None = None,
+        eager: bool = True,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`clock` tells the seconds that the event loop's timers go by."""
+        """`eager`: calls in flight are doubled each second though none has ended, as large providers
+        take it; else only while that brings more answers a second. `clock` tells the seconds that
+        the event loop's timers go by.
+        """
         self.clock = clock
         self._ceiling = max(1, ceiling)
         self._window = float(min(FIRST, self._ceiling))
         self._growing = True
+        self._gain = None if eager else Gain()
         # When calls in flight were last doubled for the time that had passed.
         self._grown = clock()
         self._flying = 0
@@ -92,7 +137,7 @@ class Pace:
         self._next = 0.0  # When the rate lets the next call go.
         self._paused = 0.0  # Until when nobody goes.
         self._cuts = self._rises = 0
-        self._flights: dict[object, float] = {}  # When each call in flight began.
+        self._flights: dict[Flight, float] = {}  # When each call in flight began.
         # Who waits for a turn, and the tokens that each may need.
         self._waiting: deque[tuple[asyncio.Future[None], float]] = deque()
         self._timer: asyncio.TimerHandle | None = None
@@ -101,6 +146,7 @@ class Pace:
         # The limits that headers name, of requests and of tokens.
         self._named: dict[str, int] = {}
         self.last_success = clock()
+        self.longest_silence = 0.0  # Seconds between two successes, at most.
         self.failures = 0  # Calls that failed since the last success.
         self._open(self.last_success)
 
@@ -113,7 +159,7 @@ class Pace:
         self._held = False  # Whether the rate kept anybody waiting.
 
     @asynccontextmanager
-    async def admitted(self, tokens: float = 0.0) -> AsyncIterator[None]:
+    async def admitted(self, tokens: float = 0.0) -> AsyncIterator[Flight]:
         """Waits for a turn, then counts what happens inside: a reply, or the error it raises.
 
         `tokens` is what the call may need; `used` corrects it once that is known.
@@ -122,21 +168,31 @@ class Pace:
             await self._queue(tokens)
         else:
             self._go(tokens)
-        cuts, call, began = self._cuts, object(), self.clock()
+        cuts, call, began = self._cuts, Flight(), self.clock()
         self._flights[call] = began
         try:
-            yield
+            yield call
         except TransportError as error:
             del self._flights[call]
             self._note(error, cuts, began)
             raise
         else:
             del self._flights[call]
-            self._note(None, cuts, began)
+            self._note(None, cuts, began, fruitless=call.fruitless)
         finally:
             self._flights.pop(call, None)
             self._flying -= 1
             self._release()
+
+    @property
+    def waiting(self) -> int:
+        """Calls that wait for a turn."""
+        return len(self._waiting)
+
+    @property
+    def room(self) -> int:
+        """Calls that may be in flight."""
+        return int(self._window)
 
     def used(self, expected: float, tokens: float) -> None:
         """A call that was expected to need so many tokens has used these."""
@@ -194,7 +250,7 @@ class Pace:
     def _wait(self, now: float) -> float:
         """Seconds until the next call may go: 0 for now, infinite until another one ends."""
         if self._flying >= int(self._window):
-            may_grow = self._growing and self._window < self._ceiling
+            may_grow = self._growing and self._gain is None and self._window < self._ceiling
             return self._grown + GROWTH - now if may_grow else float("inf")
         if self._paused > now:
             return self._paused - now
@@ -207,7 +263,7 @@ class Pace:
         """Doubles the calls in flight where they alone have held the next one back for long."""
         if self._flying < int(self._window):
             self._grown = now
-        elif self._growing and now >= self._grown + GROWTH:
+        elif self._growing and self._gain is None and now >= self._grown + GROWTH:
             self._window, self._grown = min(2 * self._window, self._ceiling), now
 
     def _go(self, tokens: float) -> None:
@@ -223,15 +279,18 @@ class Pace:
             late = max(1.0 / self._rate, 0.02)
             self._next = max(self._next, self.clock() - late) + 1.0 / self._rate
 
-    def _note(self, error: TransportError | None, cuts: int, began: float) -> None:
+    def _note(
+        self, error: TransportError | None, cuts: int, began: float, *, fruitless: bool = False
+    ) -> None:
         now = self.clock()
         self._replies += 1
         if error is None:
+            self.longest_silence = max(self.longest_silence, now - self.last_success)
             self.last_success = now
             self.failures = 0
-            if self._window < self._ceiling and self._flying >= int(self._window):
-                step = 1.0 if self._growing else 1.0 / self._window
-                self._window = min(self._window + step, self._ceiling)
+            full = self._flying >= int(self._window) and self._window < self._ceiling
+            if full and not fruitless:
+                self._widen(began, now)
         else:
             self.failures += 1
             # What began before the last cut tells of the rate before it.
@@ -250,6 +309,25 @@ class Pace:
         if enough or crowd:
             self._close(now, elapsed)
 
+    def _widen(self, began: float, now: float) -> None:
+        """An answer came while as many calls were in flight as may be: perhaps there is room for more."""
+        if self._gain is None or not self._growing:
+            step = 1.0 if self._growing else 1.0 / self._window
+            self._window = min(self._window + step, self._ceiling)
+            return
+        gained = self._gain.note(int(self._window), began, now)
+        if gained is not None:
+            if gained:
+                self._window = min(2 * self._window, self._ceiling)
+            else:
+                self._window, self._growing = max(1.0, self._window / 2), False
+            self._gain.begin(now)
+
+    @property
+    def _found(self) -> bool:
+        """Whether the rate was found out, and may be another by now."""
+        return self._set_rate is None and "requests" not in self._named
+
     def _close(self, now: float, elapsed: float) -> None:
         """Judges a window and begins the next: one cut in each at most."""
         if self._failed >= max(1.0, FAILED * self._replies):
@@ -258,7 +336,7 @@ class Pace:
         share, least = (REFUSED, 4) if self._rate is None else (ABOVE, 2)
         if self._refused >= max(least, share * self._begun):
             self._cut(now, elapsed)
-        elif self._rate is not None and self._set_rate is None and not self._refused:
+        elif self._rate is not None and self._found and not self._refused:
             self._rise(elapsed)
         self._open(now)
 
@@ -300,12 +378,25 @@ class Pace:
 
     def read(self, headers: Mapping[str, str], status: int) -> None:
         """Takes what a response's headers say: a limit that is used up pauses all until its reset."""
-        if status == 429:
-            return  # its Retry-After comes with the error
-        for kind, remaining, reset, limit in HEADERS:
-            self._left(headers.get(remaining), headers.get(reset))
-            if headers.get(limit, "").isdigit():
-                self._named[kind] = int(headers[limit])
+        for kind, *names in HEADERS:
+            remaining, reset, limit = map(headers.get, names)
+            if limit and limit.isdigit():
+                self._name(kind, int(limit), remaining or "", reset or "")
+            if status != 429:  # whose Retry-After comes with the error
+                self._left(remaining, reset)
+
+    def _name(self, kind: str, limit: int, remaining: str, reset: str) -> None:
+        """Keeps a limit that headers name, where the project tells none."""
+        if not limit or self._named.get(kind) == limit:
+            return
+        self._named[kind] = limit
+        wait, used = seconds(reset), limit - int(remaining) if remaining.isdigit() else 0
+        # Most limits are those of a minute; one of a second is whole again within a second.
+        period = min(max(wait * limit / used, 1.0), 60.0) if wait and used > 0 else 60.0
+        if kind == "requests" and self._set_rate is None:
+            self._rate = limit / period
+        elif kind == "tokens" and self._set_tokens_rate is None:
+            self._meter = Meter(60 * limit / period)
 
     def _left(self, left: str | None, reset: str | None) -> None:
         if left is None or not left.isdigit() or int(left) > 0:

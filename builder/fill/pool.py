@@ -2,9 +2,10 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from typing import NoReturn
 
 from builder.engines import prices, registry, tokens
 from builder.engines.protocol import Endpoint, Engine
@@ -29,17 +30,50 @@ ABSENT = 2.0
 END = 80.0
 
 
+LOOK = 1.0  # Seconds between two looks at a server that starts.
+TROUBLES = 3  # Calls in a row that bring nothing before a place is left out.
+# Seconds before a call finds out whether it is back, doubled each time, and at most.
+PROBE = 10.0
+LONGEST_PROBE = 120.0
+
+
 class OutageError(ProviderError):
     """The endpoint is not there: waiting for the calls in flight is of no use either."""
 
 
 @dataclass(slots=True)
-class Backend:
-    """Asks one model."""
+class Place:
+    """One address that answers for a model, with a pace of its own."""
 
-    endpoint: Endpoint
     engine: Engine
     pace: Pace
+    flying: int = 0
+    troubles: int = 0
+    """Calls in a row that brought nothing; slow-downs that the server asks for aside."""
+    ejections: int = 0
+    """How often it was left out since its last success."""
+    probe_at: float = 0.0
+    """When a call may find out whether it is back."""
+
+    def note_success(self) -> None:
+        self.troubles = self.ejections = 0
+        self.probe_at = 0.0
+
+    def note_trouble(self, error: TransportError, now: float) -> None:
+        """Leaves it out for a while after some calls in a row that brought nothing."""
+        self.troubles += not error.limited
+        if self.troubles >= TROUBLES or self.ejections:
+            self.probe_at = now + min(PROBE * 2.0**self.ejections, LONGEST_PROBE)
+            self.ejections += 1
+            self.troubles = 0
+
+
+@dataclass(slots=True)
+class Backend:
+    """Asks one model, at the least busy of the places that answer for it."""
+
+    endpoint: Endpoint
+    places: list[Place]
     ledger: Ledger | None
     flight: asyncio.Semaphore
     """Room for the calls of all backends together."""
@@ -47,8 +81,20 @@ class Backend:
     wave: int = 1
     """Most calls in flight since the last success."""
     succeeded: bool = False
+    outage: OutageError | None = None
+    """Why nobody is asked any more."""
     _typical: float = 0.0
     """Tokens of a call, as those so far had them."""
+
+    @property
+    def limits(self) -> str:
+        """The limits that showed, in words."""
+        return "; ".join(dict.fromkeys(filter(None, (p.pace.limit_text() for p in self.places))))
+
+    def stop(self) -> None:
+        """Lets everybody go who waits for a turn."""
+        for place in self.places:
+            place.pace.stop()
 
     async def ask(
         self,
@@ -59,8 +105,9 @@ class Backend:
     ) -> Completion:
         """The reply, after as many attempts as transport trouble takes.
 
-        Raises TransportError when they are used up, ProviderError when no more would help,
-        BudgetSpentError when the next call could cross the cap, StoppedError when the run is to stop.
+        Raises TransportError when they are used up, RequestError when this call alone is refused,
+        ProviderError when no more would help, BudgetSpentError when the next call could cross the
+        cap, StoppedError when the run is to stop.
         """
 
         def note(error: TransportError) -> None:
@@ -69,34 +116,56 @@ class Backend:
 
         async def once() -> Completion:
             stop.check()
+            if self.outage is not None:
+                raise self.outage
             expected = self._typical or tokens.typical(call)
-            async with self.pace.admitted(expected), self.flight:
+            place = self._place()
+            async with place.pace.admitted(expected) as admission, self.flight:
                 stop.check()
-                reply = await self._counted(call, stop)
-            self._learn(expected, reply.usage)
+                reply = await self._counted(place, call, stop)
+                admission.fruitless = not reply.is_answer
+            self._learn(place, expected, reply.usage)
             return reply
 
         return clean(await retry.with_retries(once, sleep=stop.sleep, failed=note))
 
-    async def _counted(self, call: Call, stop: StopSignal) -> Completion:
+    def _place(self) -> Place:
+        """The least busy place of those that are there; one that was left out when its time has come."""
+        if len(self.places) == 1:
+            return self.places[0]
+        now = time.monotonic()
+        for place in self.places:
+            if place.ejections and place.probe_at <= now:
+                place.probe_at = now + LONGEST_PROBE  # one call finds out
+                return place
+        there = [place for place in self.places if not place.ejections] or self.places
+        return min(there, key=lambda place: (place.flying + place.pace.waiting) / place.pace.room)
+
+    async def _counted(self, place: Place, call: Call, stop: StopSignal) -> Completion:
         self.flying += 1
+        place.flying += 1
         self.wave = max(self.wave, self.flying)
         try:
-            reply = await self._within_budget(call, stop)
+            reply = await self._within_budget(place.engine, call, stop)
+        except TransportError as error:
+            place.note_trouble(error, time.monotonic())
+            raise
         finally:
             self.flying -= 1
+            place.flying -= 1
+        place.note_success()
         self.succeeded, self.wave = True, max(1, self.flying)
         return reply
 
-    def _learn(self, expected: float, usage: Usage) -> None:
+    def _learn(self, place: Place, expected: float, usage: Usage) -> None:
         used = (usage.input or 0) + (usage.output or 0)
         if used:
-            self.pace.used(expected, used)
+            place.pace.used(expected, used)
             self._typical += (used - self._typical) / (10 if self._typical else 1)
 
-    async def _within_budget(self, call: Call, stop: StopSignal) -> Completion:
+    async def _within_budget(self, engine: Engine, call: Call, stop: StopSignal) -> Completion:
         if self.ledger is None:
-            return await self.engine.complete(call)
+            return await engine.complete(call)
         worst = await self.ledger.take(call.request, call.turns)
         reply: Completion | None = None
         free = False
@@ -106,7 +175,7 @@ class Backend:
             except StoppedError:
                 free = True
                 raise
-            reply = await self.engine.complete(call)
+            reply = await engine.complete(call)
         except TransportError as error:
             free = error.free
             raise
@@ -118,21 +187,28 @@ class Backend:
         return reply
 
     def _outage(self, error: TransportError) -> None:
-        who, after = self.endpoint.provider, error.after or 0.0
-        silent = time.monotonic() - self.pace.last_success
-        if error.absent and not self.succeeded and silent >= ABSENT:
-            raise OutageError(error.message, hint=error.hint)
+        """Raises OutageError where nobody answers any more."""
+        who, after, now = self.endpoint.provider, error.after or 0.0, time.monotonic()
+        paces = [place.pace for place in self.places]
+        silent = now - max(pace.last_success for pace in paces)
+        # A server that brings an answer a minute is slow, and not silent.
+        rhythm = max(pace.longest_silence for pace in paces)
         enough = min(FAILURES, self.wave) if error.late else FAILURES
-        if silent >= OUTAGE and self.pace.failures >= enough:
-            raise OutageError(
-                f"{who} has not answered for {silent:.0f} s: {error.message}",
-                hint=error.hint or "what was answered is kept; run again when it is back",
-            )
+        if error.absent and not self.succeeded and silent >= ABSENT:
+            self._end(error.message, error.hint)
+        if silent >= max(OUTAGE, 3 * rhythm) and sum(pace.failures for pace in paces) >= enough:
+            how = "has given no answer but 429" if error.limited else "has not answered"
+            hint = error.hint or "what was answered is kept; run again when it is back"
+            self._end(f"{who} {how} for {silent:.0f} s: {error.message}", hint)
         if after > retry.PATIENCE or (after and not self.succeeded and silent + after > END):
-            raise OutageError(
+            self._end(
                 f"{who} asks to wait {after:.0f} s: {error.message}",
-                hint="what was answered is kept; run again then",
+                "what was answered is kept; run again then",
             )
+
+    def _end(self, message: str, hint: str) -> NoReturn:
+        self.outage = self.outage or OutageError(message, hint=hint)
+        raise self.outage
 
 
 def check(plan: Plan, *, concurrency: int, cap: Budget | None) -> None:
@@ -158,17 +234,35 @@ async def open_all(
     flight = asyncio.Semaphore(concurrency)
     backends: dict[str, Backend] = {}
     for model, endpoint in endpoints.items():
-        pace = Pace(
-            endpoint.concurrency,
-            per_minute=endpoint.requests_per_minute,
-            tokens_per_minute=endpoint.tokens_per_minute,
-        )
-        backend_engine = engine or registry.engine_class(endpoint.protocol)(endpoint=endpoint)
-        backend_engine.on_headers = pace.read
-        if engine is None or not backends:
-            await stack.enter_async_context(backend_engine)
-        backends[model] = Backend(endpoint, backend_engine, pace, ledger, flight)
+        places: list[Place] = []
+        for where in endpoint.each():
+            pace = Pace(
+                endpoint.concurrency,
+                per_minute=endpoint.requests_per_minute,
+                tokens_per_minute=endpoint.tokens_per_minute,
+                eager=not where.is_own,
+            )
+            place_engine = engine or registry.engine_class(where.protocol)(endpoint=where)
+            place_engine.on_headers = pace.read
+            if engine is None or not (backends or places):
+                await stack.enter_async_context(place_engine)
+            places.append(Place(place_engine, pace))
+        backends[model] = Backend(endpoint, places, ledger, flight)
     return backends
+
+
+async def wait(backends: Iterable[Backend], seconds: float, stop: StopSignal) -> None:
+    """Returns when a place of each backend takes calls, or so many seconds have passed.
+
+    Raises StoppedError when the run is to stop.
+    """
+    end = time.monotonic() + seconds
+    waiting = list(backends)
+    while waiting and time.monotonic() < end:
+        ready = [[await place.engine.ready() for place in backend.places] for backend in waiting]
+        waiting = [b for b, places in zip(waiting, ready, strict=True) if not any(places)]
+        if waiting:
+            await stop.sleep(min(LOOK, max(0.0, end - time.monotonic())))
 
 
 def _endpoints(plan: Plan, concurrency: int, *, require_key: bool = True) -> dict[str, Endpoint]:

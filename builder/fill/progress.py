@@ -70,6 +70,8 @@ class Progress:
     started: float = field(default_factory=time.monotonic)
     stopped: str = ""
     """Why the run stopped before its end; empty when it did not."""
+    lost: dict[str, str] = field(default_factory=dict)
+    """Models whose endpoint is gone, and how that showed."""
     trouble: dict[str, int] = field(default_factory=dict)
     """Messages of failed calls, each with how often."""
     dropped: list[Key] = field(default_factory=list)
@@ -103,6 +105,11 @@ class Progress:
         """Counts a case whose request is refused, and left to a later run."""
         self.unfilled += 1
         self.aside.setdefault(case.part.name, SetAside(error)).add(case, error)
+
+    def lose(self, model: str, error: EngineError) -> None:
+        """Counts a case that is left because the endpoint of its model is gone."""
+        self.unfilled += 1
+        self.lost.setdefault(model, error.message)
 
     def note_failure(self, error: EngineError) -> None:
         """Counts a call that brought no reply."""

@@ -122,8 +122,9 @@ def revision(repository: remote.Remote, commit: str, dataset: str = "", shown: s
         manifest = manifests.parse(repository.read(f"{dataset}/{manifests.NAME}", commit))
     path = f"{dataset}/{report_file.NAME}"
     report = report_file.parse(repository.read(path, commit)) if path in entries else None
-    name = shown or f"{repository.name}@{commit[:10]}"
-    return Side(name, shards, _axes(manifest), _gates(report))
+    return Side(
+        shown or f"{repository.name}@{commit[:10]}", shards, _axes(manifest), _gates(report)
+    )
 
 
 def datasets_in(entries: Iterable[str]) -> list[str]:
@@ -135,8 +136,7 @@ def datasets_in(entries: Iterable[str]) -> list[str]:
 def between(before: Side, after: Side) -> Difference:
     """What differs between two releases. Rows that stand on both sides in files of the same content are not read."""
     left, right = _unmatched(before, after)
-    endings = {Path(shard.name).suffix for shard in (*left, *right)}
-    if len(endings) > 1:
+    if len(endings := {Path(shard.name).suffix for shard in (*left, *right)}) > 1:
         raise InputError(
             f"one release is {' and the other '.join(sorted(endings))}; rows of two formats are not compared"
         )
@@ -212,8 +212,7 @@ def _pair(left: _Index, right: _Index, scenarios: int) -> NDArray[np.int64]:
     _, at, bt = np.intersect1d(a, b, assume_unique=True, return_indices=True)
     only_a, only_b = np.ones(len(a), bool), np.ones(len(b), bool)
     only_a[at] = only_b[bt] = False
-    differ = a_digest[at] != b_digest[bt]
-    parts = (b_scenario[only_b], a_scenario[only_a], b_scenario[bt][differ])
+    parts = (b_scenario[only_b], a_scenario[only_a], b_scenario[bt][a_digest[at] != b_digest[bt]])
     return np.stack([np.bincount(part, minlength=scenarios) for part in parts], axis=1)
 
 
@@ -243,7 +242,6 @@ def _equal(left: Shard, right: Shard) -> bool:
 def _join(
     before: Mapping[K, V] | None, after: Mapping[K, V] | None
 ) -> dict[K, tuple[V | None, V | None]]:
-    """Both sides of every key, those of the first side first."""
     left, right = before or {}, after or {}
     return {key: (left.get(key), right.get(key)) for key in {**left, **right}}
 
@@ -256,7 +254,6 @@ def _axes(manifest: manifests.Manifest | None) -> dict[str, dict[str, float]]:
 
 
 def _gates(report: report_file.Report | None) -> dict[tuple[str, str], float | None]:
-    """The figures of a report; none where somebody else wrote it."""
     return {(entry.gate, entry.what): entry.value for entry in report.findings} if report else {}
 
 

@@ -11,8 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from builder.dataset import card, files, history, manifests
-from builder.dataset.sections import Facts
+from builder.dataset import card, files, history, manifests, sections
 from builder.errors import GateError, HubError, InputError
 from builder.hub import comparison, remote
 from builder.quality import report_file
@@ -64,8 +63,7 @@ class Published:
 
 def refuse_failures(name: str, findings: Iterable[Finding]) -> None:
     """Raises GateError where a gate failed: nothing is published then."""
-    failed = [_failure(finding) for finding in findings if finding.verdict == "fail"]
-    if failed:
+    if failed := [_failure(finding) for finding in findings if finding.verdict == "fail"]:
         more = f"; and {len(failed) - SHOWN} more" if len(failed) > SHOWN else ""
         raise GateError(
             f"{len(failed)} gate{'s' * (len(failed) > 1)} of {name} failed: "
@@ -110,8 +108,7 @@ def prepare(
     release, releases = _release(state, folder, manifest, tag)
     contents = _contents(state, folder, manifest, releases)
     changed = {path: c for path, c in contents.items() if not _holds(entries.get(path), c)}
-    prefix = f"{manifest.dataset}/"
-    ours = (f"{prefix}data/", f"{prefix}plots/")
+    ours = (f"{manifest.dataset}/data/", f"{manifest.dataset}/plots/")
     deleted = sorted(path for path in entries if path.startswith(ours) and path not in contents)
     shards = [path for path in contents if path.startswith(ours[0])]
     tags = repository.tags() if head and tag else {}
@@ -146,8 +143,7 @@ def send(repository: remote.Remote, planned: Publication) -> Published:
 
     Raises HubError where somebody else was faster.
     """
-    commit = planned.parent
-    if commit is None:
+    if (commit := planned.parent) is None:
         repository.create(private=planned.private)
         head = repository.head()
         if head is None or head.private != planned.private:
@@ -178,9 +174,10 @@ class _State:
 def _contents(
     state: _State, folder: Path, manifest: manifests.Manifest, releases: Sequence[history.Release]
 ) -> dict[str, Content]:
-    """All that is to stand in the repository because of this dataset, by path."""
     name, repository = manifest.dataset, state.repository.name
-    facts = Facts(manifest, manifests.report_of(folder, manifest), releases, f"{name}/", repository)
+    facts = sections.Facts(
+        manifest, manifests.report_of(folder, manifest), releases, f"{name}/", repository
+    )
     others = [other for other in comparison.datasets_in(state.entries) if other != name]
     datasets = {name: facts, **{other: _other(state, other) for other in others}}
     contents: dict[str, Content] = {f"{name}/{path}": folder / path for path in manifest.files}
@@ -194,12 +191,12 @@ def _contents(
     return contents
 
 
-def _other(state: _State, name: str) -> Facts:
+def _other(state: _State, name: str) -> sections.Facts:
     """Another dataset of the repository, for the card over all of them."""
     report = state.read(f"{name}/{report_file.NAME}")
     releases = state.read(f"{name}/{history.NAME}")
     try:
-        facts = Facts(
+        facts = sections.Facts(
             manifests.parse(state.read(f"{name}/{manifests.NAME}") or b""),
             report_file.parse(report) if report else None,
             history.parse(releases) if releases else (),
@@ -218,7 +215,6 @@ def _other(state: _State, name: str) -> Facts:
 def _release(
     state: _State, folder: Path, manifest: manifests.Manifest, tag: str
 ) -> tuple[history.Release | None, list[history.Release]]:
-    """The release that is being made, and all of them, oldest first."""
     name = manifest.dataset
     path = f"{name}/{history.NAME}"
     try:

@@ -4,8 +4,6 @@ The token comes from the caller, who has it from the environment, and appears in
 Every wait has a limit; all that the client raises is one line here, once.
 """
 
-from __future__ import annotations
-
 import hashlib
 import logging
 import re
@@ -82,12 +80,11 @@ class Remote:
         from huggingface_hub.hf_api import RepoFile
 
         with self._wrap_errors():
-            tree = self._api().list_repo_tree(
-                self.name, repo_type="dataset", revision=revision, recursive=True
-            )
             return {
                 file.path: Entry(file.size, file.lfs.sha256 if file.lfs else "", file.blob_id)
-                for file in tree
+                for file in self._api().list_repo_tree(
+                    self.name, repo_type="dataset", revision=revision, recursive=True
+                )
                 if isinstance(file, RepoFile)
             }
 
@@ -158,7 +155,6 @@ class Remote:
             self._api().create_tag(self.name, tag=name, revision=commit, repo_type="dataset")
 
     def _moved(self, parent: str) -> HubError:
-        """The error that says who moved the branch, and with what."""
         commits = self._api().list_repo_commits(self.name, repo_type="dataset", revision=BRANCH)
         last = commits[0] if commits else None
         by = ""
@@ -171,7 +167,7 @@ class Remote:
             hint="look at what was changed, then publish again: what was uploaded is not sent twice",
         )
 
-    def _api(self) -> HfApi:
+    def _api(self) -> "HfApi":
         from huggingface_hub import HfApi
 
         return HfApi(token=self.token or False)
@@ -263,7 +259,7 @@ def _wrapped(name: str, token: str, error: BaseException) -> BuilderError:
     )
 
 
-def _refused(name: str, token: str, error: HfHubHTTPError) -> BuilderError:
+def _refused(name: str, token: str, error: "HfHubHTTPError") -> BuilderError:
     status = error.response.status_code
     message = _line(error.server_message or "", token)
     why = f" ({message})" if message else ""

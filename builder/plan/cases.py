@@ -18,13 +18,11 @@ class Cases:
 
     index: NDArray[np.int64]
     occurrence: NDArray[np.int32]
-    digests: NDArray[np.void]
-    """(n,) of 16 bytes."""
+    digests: NDArray[np.void]  # (n,) of 16 bytes
     repeats: NDArray[np.int32]
-    sizes: NDArray[np.int32]
-    """(n,) UTF-8 bytes of the messages."""
+    sizes: NDArray[np.int32]  # (n,) UTF-8 bytes of the messages
+    # (n,) position in the dataset of the first case with the same request.
     leaders: NDArray[np.int32]
-    """(n,) position in the dataset of the first case with the same request."""
 
     def __len__(self) -> int:
         return len(self.index)

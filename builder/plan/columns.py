@@ -6,7 +6,7 @@ from typing import Any
 from builder import jsonschema
 from builder.errors import InputError, Place
 from builder.plan.plans import ScenarioPlan
-from builder.table.kinds import BOOLEAN, INTEGER, JSON, NUMBER, STRING, Kind
+from builder.table.tables import BOOLEAN, INTEGER, JSON, NUMBER, STRING, Kind
 
 OWN = ("_scenario", "_model", "_case", "_key")
 SIMPLE = {kind.name: kind for kind in (STRING, INTEGER, NUMBER, BOOLEAN)}
@@ -64,8 +64,7 @@ def of_json_schema(part: jsonschema.Schema, root: jsonschema.Schema, depth: int 
         kinds = _widened({of_json_schema(option, root, depth + 1) for option in options})
         return kinds.pop() if len(kinds) == 1 else JSON
     if "enum" in part or "const" in part:
-        values = part.get("enum", [part.get("const")])
-        kinds = {_scalar(value) for value in values if value is not None}
+        kinds = {_scalar(v) for v in part.get("enum", [part.get("const")]) if v is not None}
         return kinds.pop() if len(kinds) == 1 else JSON
     word = part.get("type", "")
     if word == "array" and isinstance(part.get("items"), Mapping):
@@ -82,9 +81,7 @@ def of_json_schema(part: jsonschema.Schema, root: jsonschema.Schema, depth: int 
 def _merge(
     name: str, other: Kind | None, kind: Kind, place: Place, first: Mapping[str, tuple[str, Place]]
 ) -> Kind:
-    """The kind of a column that two scenarios share. InputError where they disagree."""
-    kinds = _widened({other or kind, kind})
-    if len(kinds) == 1:
+    if len(kinds := _widened({other or kind, kind})) == 1:
         return kinds.pop()
     scenario, spot = first[name]
     raise InputError(

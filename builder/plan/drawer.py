@@ -19,8 +19,7 @@ from builder.project.documents import describe
 from builder.project.draws import EXAMPLES, Draw
 from builder.sampling import packed, samplers
 from builder.sampling.sampler import Arrays, Sampler
-from builder.table.kinds import Kind
-from builder.table.tables import Table
+from builder.table.tables import Kind, Table
 
 SHOWN = 20  # Values of a column that an error lists.
 FIT_VERSION = 2  # Raised when a sampler learns something else from the same table.
@@ -35,8 +34,7 @@ class Drawer:
     draws: Sequence[Draw]
     source: Source
     fits: Path
-    notes: list[str] = field(default_factory=list)
-    """What was done otherwise than written, and why."""
+    notes: list[str] = field(default_factory=list)  # what was done otherwise than written, and why
     _learned: dict[tuple[tuple[str, ...], object], tuple[type[Sampler], Arrays]] = field(
         default_factory=dict
     )
@@ -154,8 +152,8 @@ class Drawer:
         # In an order of its own: rows that trade places in the file change nothing.
         table = packed.canonical(table)
         content = [FIT_VERSION, name, table.digest(), dict(options)]
-        data = json.dumps(content, ensure_ascii=False, sort_keys=True, default=str).encode()
-        digest = _digest(data)
+        data = json.dumps(content, ensure_ascii=False, sort_keys=True, default=str)
+        digest = _digest(data.encode())
         file = self.fits / f"{digest.hex()}.npz"
         if (arrays := _kept(file)) is None:
             rng = np.random.default_rng(int.from_bytes(digest, "big"))

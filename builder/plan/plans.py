@@ -24,12 +24,10 @@ from builder.errors import InputError, nearest
 from builder.plan import spread
 from builder.plan.cases import Cases, number_repeats
 from builder.plan.drawer import Drawer
-from builder.project import expressions, prompts, scenarios
+from builder.project import expressions, prompts, scenarios, settings, words
 from builder.project.scenarios import Scenario
-from builder.project.settings import Project
-from builder.project.words import Rows
 from builder.records import Case, Message, Request, message_bytes, request_digest, request_head
-from builder.table.kinds import Kind
+from builder.table.tables import Kind
 
 CHUNK = 2048
 MAX_REDRAWS = 1000
@@ -43,8 +41,8 @@ class Asked(NamedTuple):
     params: Mapping[str, Any]
     schema: Mapping[str, Any] | None
     head: hashlib.blake2b
+    # The model's name as written, where its canonical name says less: never in a key.
     written: str = ""
-    """The model's name as written, where its canonical name says less: never in a key."""
 
     def request(self, messages: tuple[Message, ...]) -> Request:
         return Request(self.model, messages, self.params, self.schema)
@@ -77,18 +75,14 @@ class ScenarioPlan:
 
     scenario: Scenario
     asked: tuple[Asked, ...]
-    tries: int
-    """Refused answers after which a case is given up and the next occurrence called up."""
-    limit: int
-    """The same for a run that was told to try harder where a combination stays short."""
+    tries: int  # refused answers after which a case is given up and the next occurrence called up
+    limit: int  # the same for a run that was told to try harder where a combination stays short
     kept: int
-    """Combinations that `keep` left of the grid."""
     cases: Cases
     source: spread.Source
     drawer: Drawer
     given: Mapping[str, Any]
-    redrawn: int = 0
-    """Draws that `keep` refused while the plan was made."""
+    redrawn: int = 0  # draws that `keep` refused while the plan was made
 
     @property
     def name(self) -> str:
@@ -167,7 +161,6 @@ class ScenarioPlan:
     def _refusal(
         self, combination: Mapping[str, Any], values: Mapping[str, Any]
     ) -> expressions.Expression | None:
-        """The first rule of `keep` that these values break."""
         names = {**self.given, **combination, **values}
         return next((rule for rule in self.scenario.keep_rows if not rule.holds(names)), None)
 
@@ -187,8 +180,8 @@ class DatasetPlan:
 
     name: str
     scenarios: list[ScenarioPlan]
+    # The fields that are measured, where the project names them.
     text: tuple[str, ...] | None = None
-    """The fields that are measured, where the project names them."""
     _reserves: list[list[Cases]] = field(default_factory=list)
 
     def __len__(self) -> int:
@@ -234,12 +227,12 @@ class DatasetPlan:
 class Plan(NamedTuple):
     """What the files of a project ask for."""
 
-    project: Project
+    project: settings.Project
     datasets: tuple[DatasetPlan, ...]
+    # The scenarios that a command named; the others are here for their datasets' sake.
     wanted: frozenset[str]
-    """The scenarios that a command named; the others are here for their datasets' sake."""
+    # Whether flags changed what the files say, so that the dataset goes to outputs/trial.
     trial: bool = False
-    """Whether flags changed what the files say, so that the dataset goes to outputs/trial."""
 
     def scenarios(self) -> Iterator[ScenarioPlan]:
         for dataset in self.datasets:
@@ -251,13 +244,13 @@ class Plan(NamedTuple):
 class Overrides(NamedTuple):
     """What flags say in place of the files."""
 
-    rows: Rows | None = None
+    rows: words.Rows | None = None
     model: str | None = None
     tries: int | None = None
 
 
 def make(
-    project: Project,
+    project: settings.Project,
     loaded: Sequence[Scenario],
     ask: Mapping[str, tuple[Asked, ...]],
     wanted: Sequence[str] = (),
@@ -279,12 +272,17 @@ def make(
         for part, cases in zip(parts, addressed, strict=True):
             part.cases = cases
         datasets.append(DatasetPlan(name, parts, _text(project, name, parts)))
-    names = frozenset(wanted or [scenario.name for scenario in loaded])
-    trial = changed.rows is not None or changed.model is not None
-    return Plan(project, tuple(datasets), names, trial)
+    return Plan(
+        project,
+        tuple(datasets),
+        wanted=frozenset(wanted or [scenario.name for scenario in loaded]),
+        trial=changed.rows is not None or changed.model is not None,
+    )
 
 
-def _text(project: Project, name: str, parts: Sequence[ScenarioPlan]) -> tuple[str, ...] | None:
+def _text(
+    project: settings.Project, name: str, parts: Sequence[ScenarioPlan]
+) -> tuple[str, ...] | None:
     if (fields := project.dataset_settings(name).text) is None:
         return None
     known = {column for part in parts for column in part.scenario.schema.columns}
@@ -305,7 +303,7 @@ def asked(model: str, params: Mapping[str, Any], scenario: Scenario, *, written:
 
 
 def _scenario(
-    project: Project, scenario: Scenario, ask: tuple[Asked, ...], changed: Overrides
+    project: settings.Project, scenario: Scenario, ask: tuple[Asked, ...], changed: Overrides
 ) -> ScenarioPlan:
     source = spread.source(scenario.grid, scenario.words.seed)
     shared = _shared(scenario, source, changed.rows or scenario.words.rows)
@@ -333,7 +331,7 @@ def _scenario(
     return planned
 
 
-def _shared(scenario: Scenario, source: spread.Source, rows: Rows) -> spread.Shared:
+def _shared(scenario: Scenario, source: spread.Source, rows: words.Rows) -> spread.Shared:
     mask = spread.mask(scenario.grid, scenario.keep_axes, scenario.given)
     combinations = spread.kept(source, mask)
     place = scenario.document.place(("rows",))

@@ -6,8 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from builder.plan.drawer import WHOLE
-from builder.plan.plans import ScenarioPlan
+from builder.plan import drawer, plans
 from builder.project import documents, draws
 from builder.sampling import fidelity, fit, samplers
 from builder.table import tables
@@ -24,17 +23,17 @@ class Comparison:
     reference: tables.Table
     drawn: tables.Table
     found: fidelity.Fidelity
+    # What `fit` chose among, with scores, the chosen one first, for each value of `by`.
     tried: dict[str, list[tuple[str, float]]]
-    """What `fit` chose among, with scores, the chosen one first, for each value of `by`."""
 
 
-def rows(scenario: ScenarioPlan) -> list[dict[str, Any]]:
+def rows(scenario: plans.ScenarioPlan) -> list[dict[str, Any]]:
     """Axes and drawn values of every planned case."""
     cases = scenario.cases
     return [dict(planned.case.columns) for planned in scenario.make(cases.index, cases.occurrence)]
 
 
-def compare(scenario: ScenarioPlan, n: int) -> list[Comparison]:
+def compare(scenario: plans.ScenarioPlan, n: int) -> list[Comparison]:
     """Each fitted line of `draw` beside its table, `n` rows drawn; `by` groups at their shares.
 
     The sampler learns from one half and is compared with both, so that a classifier and the
@@ -48,7 +47,7 @@ def compare(scenario: ScenarioPlan, n: int) -> list[Comparison]:
     ]
 
 
-def _one(scenario: ScenarioPlan, draw: draws.Draw, n: int) -> Comparison:
+def _one(scenario: plans.ScenarioPlan, draw: draws.Draw, n: int) -> Comparison:
     rng = np.random.default_rng(scenario.scenario.words.seed)
     values: list[Any] = [None]
     if draw.by is not None:
@@ -76,8 +75,7 @@ def _one(scenario: ScenarioPlan, draw: draws.Draw, n: int) -> Comparison:
             likeness = fidelity.compare(drawn, seen, held_out, rng)
             return Comparison(draw, reference, drawn, likeness, tried)
     drawn = _drawn(draw, groups, n, rng)
-    likeness = fidelity.compare(drawn, reference, None, rng)
-    return Comparison(draw, reference, drawn, likeness, tried)
+    return Comparison(draw, reference, drawn, fidelity.compare(drawn, reference, None, rng), tried)
 
 
 def _drawn(
@@ -93,7 +91,7 @@ def _drawn(
         except ValueError:
             if draw.by is None:
                 raise
-            sampler = samplers.sampler(WHOLE)
+            sampler = samplers.sampler(drawer.WHOLE)
             arrays = sampler.fit(group, sampler.options({}), rng)
         u = rng.random((max(1, round(n * len(group) / total)), sampler.width(arrays)))
         parts.append(tables.Table(sampler.draw(arrays, u)))

@@ -1,24 +1,20 @@
 """From files to a plan with models in it: which endpoint answers, with which params in full."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 from urllib.parse import urlsplit
 
-from builder.engines import registry
-from builder.engines.protocol import Endpoint
+from builder.engines import protocol, registry
 from builder.errors import InputError, Place
 from builder.plan import plans
-from builder.project import scenarios, typos
-from builder.project.scenarios import Scenario
-from builder.project.settings import Project
+from builder.project import scenarios, settings, typos
 from builder.records import Message, Request
 from builder.sampling import samplers
 
 
 def plan(
-    project: Project, wanted: Sequence[str] = (), overrides: plans.Overrides | None = None
+    project: settings.Project, wanted: Sequence[str] = (), overrides: plans.Overrides | None = None
 ) -> plans.Plan:
     """The plan of the wanted scenarios and of those that share their datasets.
 
@@ -38,13 +34,13 @@ def plan(
 
 
 def endpoint(
-    project: Project,
+    project: settings.Project,
     provider: str,
     *,
     require_key: bool = False,
     concurrency: int | None = None,
     written: str = "",
-) -> Endpoint:
+) -> protocol.Endpoint:
     """Where a provider of this project is; `written` is the model's name where it has another.
 
     InputError for a provider that is not known.
@@ -62,13 +58,13 @@ def endpoint(
     )
 
 
-def host(where: Endpoint) -> str:
+def host(where: protocol.Endpoint) -> str:
     """Host and port of an endpoint as completions record it; its protocol where it has no address."""
     return urlsplit(where.base_url).netloc if where.base_url else where.protocol
 
 
 def _asked_models(
-    project: Project, scenario: Scenario, changed: plans.Overrides
+    project: settings.Project, scenario: scenarios.Scenario, changed: plans.Overrides
 ) -> tuple[plans.Asked, ...]:
     models: list[tuple[str, Place | None]]
     if changed.model:
@@ -88,7 +84,7 @@ def _asked_models(
 
 
 def _asked_model(
-    project: Project, scenario: Scenario, model: str, place: Place | None
+    project: settings.Project, scenario: scenarios.Scenario, model: str, place: Place | None
 ) -> plans.Asked:
     provider, colon, name = model.partition(":")
     if not colon or not provider or not name:
@@ -103,7 +99,14 @@ def _asked_model(
         engine = registry.engine_class(where.protocol)
     except InputError as error:
         raise _placed(project, provider, error, place) from None
-    params = _params(project, scenario, provider, engine.defaults(where, name))
+    # The scenario's over the provider's over the project's, what the provider needs beneath.
+    written_params = {
+        **engine.defaults(where, name),
+        **project.settings.params,
+        **project.provider_settings(provider).params,
+        **scenario.words.params,
+    }
+    params = {word: value for word, value in written_params.items() if value is not None}
     canonical = engine.canonical_name(name)
     written = "" if canonical == name else name
     asked = plans.asked(f"{provider}:{canonical}", params, scenario, written=written)
@@ -114,7 +117,9 @@ def _asked_model(
     return asked
 
 
-def _placed(project: Project, provider: str, error: InputError, place: Place | None) -> InputError:
+def _placed(
+    project: settings.Project, provider: str, error: InputError, place: Place | None
+) -> InputError:
     """The error at the setting that it begins with, else at `place`."""
     setting = re.match(r"\[tool\.builder\.providers\.[\w-]+\] (\w+)", error.message)
     if setting and not error.place:
@@ -122,7 +127,9 @@ def _placed(project: Project, provider: str, error: InputError, place: Place | N
     return InputError(error.message, place=error.place or place, hint=error.hint)
 
 
-def _spot(project: Project, scenario: Scenario, provider: str, problem: str) -> Place | None:
+def _spot(
+    project: settings.Project, scenario: scenarios.Scenario, provider: str, problem: str
+) -> Place | None:
     """Where the param or setting stands that an engine's complaint begins with."""
     if (setting := re.match(r"(\w+)\.(\w+):", problem)) is None:
         return None
@@ -134,16 +141,3 @@ def _spot(project: Project, scenario: Scenario, provider: str, problem: str) -> 
     if word in project.provider_settings(provider).params:
         return project.place(("providers", provider, "params", word))
     return project.place(("params", word)) if word in project.settings.params else None
-
-
-def _params(
-    project: Project, scenario: Scenario, provider: str, defaults: Mapping[str, Any]
-) -> dict[str, Any]:
-    """The scenario's over the provider's over the project's, what the provider needs beneath."""
-    params = {
-        **defaults,
-        **project.settings.params,
-        **project.provider_settings(provider).params,
-        **scenario.words.params,
-    }
-    return {name: value for name, value in params.items() if value is not None}

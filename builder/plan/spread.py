@@ -6,8 +6,6 @@ seed and axis values are BLAKE2b digests; they are added, so that the order of a
 matter, and finished by the SplitMix64 mixer (Steele, Lea & Flood 2014).
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,8 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from builder.project.axes import Grid
-from builder.project.expressions import Expression
+from builder.project import axes, expressions
 from builder.project.words import Rows
 from builder.records import canonical
 
@@ -33,12 +30,9 @@ _REDRAW = np.uint64(0x8CB92BA72F3D8DD7)
 class Shared:
     """The planned cases in plan order."""
 
-    index: NDArray[np.int64]
-    """(n,) combination numbers of the grid."""
-    occurrence: NDArray[np.int32]
-    """(n,) which case of its combination."""
-    kept: int
-    """Combinations that `keep` left of the grid."""
+    index: NDArray[np.int64]  # (n,) combination numbers of the grid
+    occurrence: NDArray[np.int32]  # (n,) which case of its combination
+    kept: int  # combinations that `keep` left of the grid
 
 
 def word(*parts: object) -> np.uint64:
@@ -61,7 +55,7 @@ def unit(x: NDArray[np.uint64]) -> NDArray[np.float64]:
 class Source(NamedTuple):
     """The uniform numbers of one scenario: its seed and the words of its axis values."""
 
-    grid: Grid
+    grid: axes.Grid
     seed_word: np.uint64
     block_words: tuple[NDArray[np.uint64], ...]
 
@@ -88,7 +82,7 @@ class Source(NamedTuple):
         return unit(mix(base[:, None] + steps[None, :]))
 
 
-def source(grid: Grid, seed: int) -> Source:
+def source(grid: axes.Grid, seed: int) -> Source:
     """The numbers that follow from a seed over a grid."""
     words = []
     for block in grid.blocks:
@@ -99,6 +93,21 @@ def source(grid: Grid, seed: int) -> Source:
             total += np.array([known[tag] for tag in tags], dtype=np.uint64)
         words.append(total)
     return Source(grid, word("seed", seed), tuple(words))
+
+
+class Mask(NamedTuple):
+    """Which combinations `keep` leaves: a truth table over the blocks that it reads."""
+
+    grid: axes.Grid
+    # Pairs of block numbers and an array with one dimension for each of them.
+    tables: tuple[tuple[tuple[int, ...], NDArray[np.bool_]], ...]
+
+    def __call__(self, index: NDArray[np.int64]) -> NDArray[np.bool_]:
+        digits = self.grid.digits(index)
+        is_kept = np.ones(index.shape, dtype=bool)
+        for blocks, table in self.tables:
+            is_kept &= table[tuple(digits[block] for block in blocks)]
+        return is_kept
 
 
 def share(source: Source, rows: Rows, mask: Mask | None = None) -> Shared:
@@ -122,22 +131,9 @@ def share(source: Source, rows: Rows, mask: Mask | None = None) -> Shared:
     )
 
 
-class Mask(NamedTuple):
-    """Which combinations `keep` leaves: a truth table over the blocks that it reads."""
-
-    grid: Grid
-    tables: tuple[tuple[tuple[int, ...], NDArray[np.bool_]], ...]
-    """Pairs of block numbers and an array with one dimension for each of them."""
-
-    def __call__(self, index: NDArray[np.int64]) -> NDArray[np.bool_]:
-        digits = self.grid.digits(index)
-        is_kept = np.ones(index.shape, dtype=bool)
-        for blocks, table in self.tables:
-            is_kept &= table[tuple(digits[block] for block in blocks)]
-        return is_kept
-
-
-def mask(grid: Grid, rules: Sequence[Expression], given: Mapping[str, Any]) -> Mask | None:
+def mask(
+    grid: axes.Grid, rules: Sequence[expressions.Expression], given: Mapping[str, Any]
+) -> Mask | None:
     """The truth tables of rules over axes (and what is given) alone; None where there is no rule."""
     tables = []
     for rule in rules:
@@ -199,8 +195,7 @@ def _smallest(source: Source, total: int, mask: Mask | None, *, first: int) -> S
         return _no_cases()
     slack = 6.0 * np.sqrt(min(total, combinations)) + 6.0
     while True:
-        limit = (total + slack) / weight_sum
-        priority, words, index, occurrence = _below(source, mask, limit)
+        priority, words, index, occurrence = _below(source, mask, (total + slack) / weight_sum)
         if len(priority) > total:
             break
         slack *= 2.0

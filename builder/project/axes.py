@@ -161,7 +161,6 @@ def load(document: Document, vary: Mapping[str, Data], root: Path) -> list[Axis]
 
 
 def _origin(spec: Mapping[str, Data]) -> tuple[str, str]:
-    """The axis and the attribute that `of` names, the attribute empty where it names none."""
     parent, _, attribute = str(spec["of"]).partition(".")
     return parent, attribute
 
@@ -246,10 +245,8 @@ class _Line(NamedTuple):
     def carrier(
         self, value: Data, attributes: Mapping[str, Data], *steps: Step
     ) -> carriers.Carrier:
-        carrier = carriers.carrier(self.scalar(value, *steps), attributes)
-        if carrier is None:
-            message = f"{describe(value)} cannot carry attributes"
-            raise self.error(message, *steps, hint="quote it")
+        if (carrier := carriers.carrier(self.scalar(value, *steps), attributes)) is None:
+            raise self.error(f"{describe(value)} cannot carry attributes", *steps, hint="quote it")
         return carrier
 
     def scalar(self, value: Data, *steps: Step) -> str | int | float:

@@ -41,7 +41,6 @@ class Document(NamedTuple):
     keys: Mapping[KeyPath, Place]
     values: Mapping[KeyPath, Place]
     quoted: frozenset[KeyPath] = frozenset()
-    """Values that stand in quotes."""
 
     def place(self, path: KeyPath, *, key: bool = False) -> Place:
         """Where the value at `path` stands (or its key), or the nearest enclosing one that does."""

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple, Protocol
 from builder.errors import InputError, Place, nearest
 from builder.project.documents import Data, Document, KeyPath, Step, describe, file_inside
 from builder.table import tables
-from builder.table.tables import Table
 
 EXAMPLES = "examples"
 _OURS = ("table", "columns", "by", "column")
@@ -51,13 +50,12 @@ class Draw(NamedTuple):
     """A line of `draw`: the sampler, its options, and the variables that it fills."""
 
     sampler: str
+    # Variables of the template: the columns, or the one name of the examples.
     names: tuple[str, ...]
-    """Variables of the template: the columns, or the one name of the examples."""
     options: Mapping[str, Any]
     place: Place
-    table: Table | None = None
-    by: tuple[str, str] | None = None
-    """Axis and column of the table that must agree."""
+    table: tables.Table | None = None
+    by: tuple[str, str] | None = None  # axis and column of the table that must agree
     in_dataset: bool = True
 
     @property
@@ -114,16 +112,16 @@ class _Line(NamedTuple):
         return self.document.place(self.path, key=True)
 
     def error(self, message: str, *steps: Step, key: bool = False, hint: str = "") -> InputError:
-        path = (*self.path, *steps)
-        return InputError(message, place=self.document.place(path, key=key), hint=hint)
+        return InputError(
+            message, place=self.document.place((*self.path, *steps), key=key), hint=hint
+        )
 
     def read(self, key: str, spec: Data) -> Draw:
         known = [*self.samplers.names(), EXAMPLES]
         if key == EXAMPLES:
             return self.examples(spec)
         if key in known:
-            sampler = self.sampler(key)
-            if sampler.fitted:
+            if (sampler := self.sampler(key)).fitted:
                 return self.fitted(key, sampler, spec)
             raise self.error(
                 f"{key!r} is a distribution; a line begins with the column it fills",
@@ -221,7 +219,7 @@ class _Line(NamedTuple):
 
     def table(
         self, name: str, spec: Data
-    ) -> tuple[Mapping[str, Data], Table, tuple[str, str] | None]:
+    ) -> tuple[Mapping[str, Data], tables.Table, tuple[str, str] | None]:
         """The words of a line that names a table, the table, and axis and column of its `by`."""
         hint = f"- {name}: {{table: tables/orders.csv, columns: [amount, waited_days]}}"
         if not isinstance(spec, dict):
@@ -236,7 +234,7 @@ class _Line(NamedTuple):
         table = tables.load(file, place=self.document.place(path))
         return spec, table, self.by(spec, table)
 
-    def by(self, words: Mapping[str, Data], table: Table) -> tuple[str, str] | None:
+    def by(self, words: Mapping[str, Data], table: tables.Table) -> tuple[str, str] | None:
         """Axis and column of the table that must agree; None where `by` is not there."""
         if (by := words.get("by")) is None:
             return None
@@ -251,11 +249,10 @@ class _Line(NamedTuple):
         return str(axis), str(column)
 
     def listed(
-        self, words: Mapping[str, Data], table: Table, others: Sequence[str]
+        self, words: Mapping[str, Data], table: tables.Table, others: Sequence[str]
     ) -> tuple[str, ...]:
         """The columns that a line names; all but those others where it names none."""
-        listed = words.get("columns")
-        if listed is None:
+        if (listed := words.get("columns")) is None:
             columns = [name for name in table.columns if name not in others]
         else:
             entries = listed if isinstance(listed, list) else []

@@ -66,8 +66,7 @@ class Problem(NamedTuple):
     """Something in an `expect` that means nothing."""
 
     path: tuple[str, ...]
-    at_key: bool
-    """Whether the word is wrong, not its value."""
+    at_key: bool  # whether the word is wrong, not its value
     message: str
     hint: str = ""
 

@@ -62,10 +62,9 @@ class Names:
 
     known: Collection[str]
     values: Mapping[str, Sequence[Any]] = field(default_factory=dict)
-    fields: Collection[str] = ()
-    """Fields of the answer, which is not there yet."""
+    fields: Collection[str] = ()  # fields of the answer, which is not there yet
+    # Names that look like numbers and are texts, each with the reason.
     texts: Mapping[str, str] = field(default_factory=dict)
-    """Names that look like numbers and are texts, each with the reason."""
 
     def holding(self, value: str) -> str:
         """The axis that has this value; empty where none has."""
@@ -143,8 +142,9 @@ def _unknown(name: str, names: Names, at: Place) -> InputError:
         )
     spelt = _SPELT.get(name.lower(), "")
     hint = f"write {spelt}" if spelt else f"names: {', '.join(sorted(names.known)) or 'none'}"
-    message = f"{name!r} is no name of this file.{nearest(name, names.known)}"
-    return InputError(message, place=at, hint=hint)
+    return InputError(
+        f"{name!r} is no name of this file.{nearest(name, names.known)}", place=at, hint=hint
+    )
 
 
 def _known_values(node: ast.Compare, names: Names, place: Place, source: str) -> None:

@@ -20,8 +20,7 @@ from jinja2.parser import Parser
 
 from builder import limits
 from builder.errors import InputError, Place, nearest
-from builder.project import template_errors
-from builder.project.sandbox import Environment, Missing
+from builder.project import sandbox, template_errors
 from builder.records import Message, Role
 from builder.table.reader import read_text
 
@@ -83,19 +82,16 @@ class Prompt(NamedTuple):
 
     file: Path
     template: Template
-    names: frozenset[str]
-    """Every name that it or what it includes looks up."""
-    files: tuple[Path, ...]
-    """Itself and all that it extends, includes or imports."""
-    globals: Mapping[str, Any]
-    """Jinja's own names (range, dict, …)."""
+    names: frozenset[str]  # every name that it or what it includes looks up
+    files: tuple[Path, ...]  # itself and all that it extends, includes or imports
+    globals: Mapping[str, Any]  # Jinja's own names (range, dict, …)
 
     def render(self, variables: Mapping[str, Any]) -> tuple[Message, ...]:
         """The messages for these variables. InputError names file and line."""
         try:
             # What Template.render does, less its copying of the variables.
             context = self.template.new_context({**self.globals, **variables}, shared=True)
-            text = Environment.concat(self.template.root_render_func(context))
+            text = sandbox.Environment.concat(self.template.root_render_func(context))
             text.encode()
         except limits.TooLongError:
             raise self._error(f"rendering took over {LIMIT:g} s") from None
@@ -173,7 +169,6 @@ class Prompt(NamedTuple):
             )
 
     def _block(self, role: str, *, last: bool = False) -> Place:
-        """Where a block of this role begins, in whichever of the files."""
         return self._places(rf"\{{%[-+]?\s*{role}\b")[-1 if last else 0]
 
     def _places(self, pattern: str) -> list[Place]:
@@ -192,10 +187,10 @@ class Prompts:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.loader = _Folder(folder)
-        self.environment = Environment(
+        self.environment = sandbox.Environment(
             loader=self.loader,
             extensions=[_Turns, "jinja2.ext.do", "jinja2.ext.loopcontrols"],
-            undefined=Missing,
+            undefined=sandbox.Missing,
             autoescape=False,
             trim_blocks=True,
             lstrip_blocks=True,
@@ -280,7 +275,6 @@ class Prompts:
         return set(looked_up)
 
     def _check_known(self, file: Path, tree: nodes.Template) -> None:
-        """Passes where every filter and test of a template is one."""
         filters, tests = self.environment.filters, self.environment.tests
         for node in tree.find_all((nodes.Filter, nodes.Test)):
             called, known = (
@@ -297,8 +291,7 @@ def _check_messages_apart(
     file: Path, tree: nodes.Template, trees: Mapping[str, nodes.Template]
 ) -> None:
     """Passes where message blocks stand where their text goes straight into the prompt."""
-    redirecting = (nodes.FilterBlock, nodes.AssignBlock, nodes.Macro, nodes.CallBlock)
-    for node in tree.find_all(redirecting):
+    for node in tree.find_all((nodes.FilterBlock, nodes.AssignBlock, nodes.Macro, nodes.CallBlock)):
         included = (include.template for include in node.find_all(nodes.Include))
         names = [name.value for name in included if isinstance(name, nodes.Const)]
         inside = [node, *(trees[name] for name in names if name in trees)]

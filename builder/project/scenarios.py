@@ -15,12 +15,11 @@ from builder.project import (
     expect,
     expressions,
     schemas,
+    settings,
     variables,
 )
 from builder.project.documents import Data, Document, KeyPath, file_inside
-from builder.project.expressions import Expression
 from builder.project.prompts import Prompt, Prompts
-from builder.project.settings import NAME, Project
 from builder.project.words import Words
 from builder.table import reader, tables
 
@@ -38,14 +37,10 @@ class Scenario(NamedTuple):
     axes: tuple[axes.Axis, ...]
     grid: axes.Grid
     draws: tuple[draws.Draw, ...]
-    keep_axes: tuple[Expression, ...]
-    """Those over axes alone: they remove combinations."""
-    keep_rows: tuple[Expression, ...]
-    """The others: they redraw."""
+    keep_axes: tuple[expressions.Expression, ...]  # those over axes alone: they remove combinations
+    keep_rows: tuple[expressions.Expression, ...]  # the others: they redraw
     unlike: tuple[Path, ...] = ()
-    """Files whose texts no row may be near to."""
     reference: tables.Table | None = None
-    """The table that `expect` compares with."""
 
     @property
     def place(self) -> Place:
@@ -63,13 +58,13 @@ class Scenario(NamedTuple):
         return [*(axis.name for axis in self.axes), *drawn]
 
 
-def names(project: Project) -> list[str]:
+def names(project: settings.Project) -> list[str]:
     """The scenarios of a project, sorted. InputError for a name that is no name."""
     stems: list[str] = []
     for file in sorted(project.scenarios.glob("[!.]*.y*ml")):
         if file.suffix not in (".yaml", ".yml"):
             continue
-        if not NAME.match(file.stem):
+        if not settings.NAME.match(file.stem):
             raise InputError(
                 f"{file.stem!r} is no name for a scenario",
                 place=Place(file, 1, 1),
@@ -86,7 +81,7 @@ def names(project: Project) -> list[str]:
     return sorted(stems)
 
 
-def name_of(project: Project, word: str) -> str:
+def name_of(project: settings.Project, word: str) -> str:
     """The scenario that a word of a command means: its name, or the path of its file."""
     file = Path(word)
     of_project = file.parent.resolve() == project.scenarios.resolve()
@@ -94,7 +89,7 @@ def name_of(project: Project, word: str) -> str:
 
 
 def load_all(
-    project: Project, samplers: draws.Samplers, wanted: Sequence[str] = ()
+    project: settings.Project, samplers: draws.Samplers, wanted: Sequence[str] = ()
 ) -> list[Scenario]:
     """The wanted scenarios (all, when none is named) and those that share a dataset with them,
     by name. Every broken file is in the one InputError that is raised.
@@ -152,7 +147,7 @@ def _dataset(words: Words) -> str:
     return words.dataset or snake_case(words.schema_.rpartition(":")[2])
 
 
-def _read(project: Project, name: str) -> tuple[Document, Words]:
+def _read(project: settings.Project, name: str) -> tuple[Document, Words]:
     file = next(f for f in project.scenarios.glob(f"{name}.y*ml"))
     if not file.resolve().is_relative_to(project.root.resolve()):
         raise InputError("the file is a link out of the project", place=Place(file, 1, 1))
@@ -161,7 +156,7 @@ def _read(project: Project, name: str) -> tuple[Document, Words]:
 
 
 def _load(
-    project: Project,
+    project: settings.Project,
     prompts: Prompts,
     samplers: draws.Samplers,
     name: str,
@@ -171,7 +166,7 @@ def _load(
     root = project.root
     schema = schemas.load(project.schemas, words.schema_, place=document.place(("schema",)))
     dataset = _dataset(words)
-    if not NAME.match(dataset) or dataset == "trial":
+    if not settings.NAME.match(dataset) or dataset == "trial":
         raise InputError(
             f"{dataset!r} is no name for a dataset", place=document.place(("dataset",))
         )
@@ -225,8 +220,7 @@ def _keep(
     axis_list: Sequence[axes.Axis],
     drawn: Sequence[draws.Draw],
     available: Collection[str],
-) -> list[Expression]:
-    """The rules of `keep`, each name in them held against what the scenario has."""
+) -> list[expressions.Expression]:
     if not words.keep:
         return []
     names = expressions.Names(
@@ -267,7 +261,7 @@ def _reference(scenario: Scenario, root: Path) -> tables.Table | None:
 
 
 def dataset_reference(
-    project: Project, dataset: str, loaded: Iterable[Scenario]
+    project: settings.Project, dataset: str, loaded: Iterable[Scenario]
 ) -> tables.Table | None:
     """The table of the project's `expect` for a dataset, by its path in the project."""
     name = project.dataset_settings(dataset).expect.get("drift", {}).get(expect.TABLE)

@@ -19,9 +19,8 @@ from pydantic import BaseModel, PydanticInvalidForJsonSchema, PydanticUserError,
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
-from builder import jsonschema, limits
+from builder import jsonschema, limits, records
 from builder.errors import InputError, Place, nearest
-from builder.records import digest_of
 from builder.table.reader import read_text
 
 LIMIT = 60.0  # Seconds that importing a module may take.
@@ -32,17 +31,14 @@ class Schema(NamedTuple):
 
     name: str
     model: type[BaseModel]
+    # The validation-mode JSON Schema, fields in declared order, no generated titles.
     asked: Mapping[str, Any]
-    """The validation-mode JSON Schema, fields in declared order, no generated titles."""
-    row: Mapping[str, Any]
-    """The serialisation-mode JSON Schema: what the dataset's columns hold."""
+    row: Mapping[str, Any]  # the serialisation-mode JSON Schema: what the dataset's columns hold
     file: Path
     line: int
-    places: Mapping[str, Place]
-    """Where each field is declared, if that is in this file."""
+    places: Mapping[str, Place]  # where each field is declared, if that is in this file
     source: str
-    by_alias: bool = False
-    """Whether its rows name fields by their aliases."""
+    by_alias: bool = False  # whether its rows name fields by their aliases
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -132,8 +128,9 @@ def _schema(model: type[BaseModel], name: str, file: Path, line: int) -> Schema:
             schema_generator=_Untitled, mode="serialization", by_alias=by_alias
         )
     except (PydanticUserError, PydanticInvalidForJsonSchema) as error:
-        message = f"{name} has no JSON Schema: {str(error).splitlines()[0]}"
-        raise InputError(message, place=Place(file, line, 1)) from None
+        raise InputError(
+            f"{name} has no JSON Schema: {str(error).splitlines()[0]}", place=Place(file, line, 1)
+        ) from None
     if asked.get("type") != "object" and "$ref" not in asked:
         raise InputError(f"{name} is no object with fields", place=Place(file, line, 1))
     asked, row = jsonschema.unwrap(asked), jsonschema.unwrap(row)
@@ -226,7 +223,7 @@ class _Source(machinery.SourceFileLoader):
 
 
 def _module(folder: Path, file: Path) -> ModuleType:
-    package = "builder_schemas_" + digest_of(str(folder.resolve())).hex()[:12]
+    package = "builder_schemas_" + records.digest_of(str(folder.resolve())).hex()[:12]
     if package not in sys.modules:
         holder = ModuleType(package)
         holder.__path__ = [str(folder)]

@@ -1,14 +1,12 @@
 """A project: one folder with `[tool.builder]` in its pyproject.toml, and what stands there."""
 
-from __future__ import annotations
-
 import os
 import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
@@ -36,7 +34,7 @@ class Budget(NamedTuple):
     tokens: int | None = None
 
     @classmethod
-    def parse(cls, text: str) -> Budget:
+    def parse(cls, text: str) -> Self:
         """The cap that `5usd` or `200000tok` names; InputError for anything else.
 
         >>> Budget.parse("5usd").usd
@@ -66,7 +64,8 @@ class Provider(BaseModel):
     """A provider, `[tool.builder.providers.NAME]`. Words that are not ours go to the engine as options."""
 
     model_config = ConfigDict(extra="allow", frozen=True, strict=True, allow_inf_nan=False)
-    base_url: str | None = None
+    base_url: str | list[str] | None = None
+    """Where it is; of a list, each address answers for the same models."""
     api_key_env: str | None = None
     structured: Literal["json_schema", "json_object", "prompt"] | None = None
     protocol: str | None = None
@@ -86,18 +85,16 @@ class ShapeSettings(_Table):
     system: str | None = None
     user: str | None = None
     assistant: str | None = None
-    turns: str | None = None
-    """A field that holds a list of turns, in place of the three above."""
+    turns: str | None = None  # a field that holds a list of turns, in place of the three above
     role: str = "role"
     content: str = "content"
+    # What the speakers of the turns are to a trainer.
     roles: dict[str, Literal["system", "user", "assistant", "tool"]] = Field(default_factory=dict)
-    """What the speakers of the turns are to a trainer."""
     prompt: str | None = None
     completion: str | None = None
     text: str | None = None
     label: str | None = None
-    keep: list[str] | None = None
-    """The other columns that stay; all of them when left out."""
+    keep: list[str] | None = None  # the other columns that stay; all of them when left out
 
 
 class DatasetSettings(_Table):
@@ -106,20 +103,17 @@ class DatasetSettings(_Table):
     text: list[str] | None = None
     title: str | None = None
     about: str | None = None
-    """What the dataset is, for the card."""
     languages: list[str] = Field(default_factory=list)
     license: str | None = None
+    # Task categories of the Hub; they follow from the shape when left out.
     tasks: list[str] = Field(default_factory=list)
-    """Task categories of the Hub; they follow from the shape when left out."""
-    prompts: bool = False
-    """Whether the card quotes the templates."""
+    prompts: bool = False  # whether the card quotes the templates
     format: Literal["parquet", "jsonl", "csv"] = "parquet"
     shape: ShapeSettings = ShapeSettings()
     splits: dict[str, Annotated[float, Field(gt=0, le=1)]] = Field(
         default_factory=lambda: {"train": 1.0}
     )
     expect: dict[str, Any] = Field(default_factory=dict)
-    """Gates over all its scenarios."""
 
 
 class Settings(_Table):
@@ -142,7 +136,7 @@ class Project:
     settings: Settings = field(default_factory=Settings)
 
     @classmethod
-    def find(cls, start: str | Path = ".") -> Project:
+    def find(cls, start: str | Path = ".") -> Self:
         """The project that holds `start`: the nearest folder upwards with `[tool.builder]`.
 
         Raises InputError where there is none, or where a setting is wrong.

@@ -21,7 +21,9 @@ def write(folder: Path) -> list[Path]:
     A pyproject.toml that stands there gets [tool.builder] added. Raises InputError, nothing
     written, where a file of the project stands there already.
     """
-    source = _source()
+    # The project's files: beside the package in a checkout, inside it in a wheel.
+    inside = Path(__file__).parent.parent / "project_files"
+    source = inside if inside.is_dir() else inside.parent.parent
     files = {
         path.relative_to(source): path
         for part in PARTS
@@ -49,12 +51,6 @@ def write(folder: Path) -> list[Path]:
         if not (folder / ".gitignore").exists():
             (folder / ".gitignore").write_text(IGNORED, "utf-8")
     return [*written, settings]
-
-
-def _source() -> Path:
-    """The project's files: beside the package in a checkout, inside it in a wheel."""
-    inside = Path(__file__).parent.parent / "project_files"
-    return inside if inside.is_dir() else inside.parent.parent
 
 
 def _tool(path: Path, text: str) -> dict[str, object]:

@@ -66,8 +66,7 @@ def find(file: Path, word: str, line: int = 1) -> Place:
     )
     for number, text in enumerate(read_text(file).split("\n"), 1):
         if matches := list(pattern.finditer(text)) if number >= line else []:
-            inside = r"\{[{%](?:(?![%}]\}).)*$"
-            inner = [match for match in matches if re.search(inside, text[: match.start()])]
+            inner = [m for m in matches if re.search(r"\{[{%](?:(?![%}]\}).)*$", text[: m.start()])]
             return Place(file, number, (inner or matches)[0].start() + 1)
     return sign(file, line)
 

@@ -7,8 +7,9 @@ the typos themselves: full-width signs, brackets and quotes left open, a text th
 import re
 from typing import NamedTuple
 
-_WIDE = {wide: wide - 0xFEE0 for wide in range(0xFF01, 0xFF5F)}
-_NARROW = _WIDE | {ord(w): n for w, n in zip("　“”‘’、。【】", " \"\"'',.[]", strict=True)}
+_NARROW = {wide: wide - 0xFEE0 for wide in range(0xFF01, 0xFF5F)} | {
+    ord(wide): plain for wide, plain in zip("　“”‘’、。【】", " \"\"'',.[]", strict=True)
+}
 
 # Complaints about signs that mean something to YAML, each with the sign where it stands before.
 _BEGINNINGS = (

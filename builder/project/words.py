@@ -21,9 +21,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, ErrorDetails
 
 from builder.errors import InputError, Place, combine, nearest
-from builder.project import axes, draws, expect, typos
-from builder.project.documents import Document, describe
-from builder.project.settings import NAME, expected
+from builder.project import axes, documents, draws, expect, settings, typos
 
 # Words that the format reserves and this version refuses.
 LATER = {
@@ -67,9 +65,9 @@ def _is_count(value: object) -> TypeGuard[int]:
 
 
 def _name(value: object) -> str:
-    if not isinstance(value, str) or not NAME.match(value):
+    if not isinstance(value, str) or not settings.NAME.match(value):
         bare = PurePosixPath(value).stem if isinstance(value, str) else ""
-        ending = ", without its ending" if NAME.match(bare) and bare != value else ""
+        ending = ", without its ending" if settings.NAME.match(bare) and bare != value else ""
         raise ValueError(
             "expected a name of letters, digits, _ and -, at most 64, not beginning with -" + ending
         )
@@ -176,12 +174,12 @@ class Words(BaseModel):
     )
 
     @classmethod
-    def read(cls, document: Document) -> Words:
+    def read(cls, document: documents.Document) -> Words:
         """The words of a scenario's file. InputError for what is none, or means nothing."""
         if not isinstance(document.data, dict):
             colon = typos.wide_colon(document.data) if isinstance(document.data, str) else -1
             raise InputError(
-                f"expected the words of a scenario, found {describe(document.data)}",
+                f"expected the words of a scenario, found {documents.describe(document.data)}",
                 place=Place(document.file, 1, max(colon, 0) + 1),
                 hint=_WIDE_COLON if colon >= 0 else "at least `schema: Class`",
             )
@@ -209,11 +207,10 @@ class Words(BaseModel):
 
 def json_schema() -> dict[str, Any]:
     """The JSON Schema of a scenario file, as editors use it."""
-    draft = "https://json-schema.org/draft/2020-12/schema"
-    return {"$schema": draft, **Words.model_json_schema()}
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Words.model_json_schema()}
 
 
-def _problem(document: Document, problem: ErrorDetails) -> InputError:
+def _problem(document: documents.Document, problem: ErrorDetails) -> InputError:
     path = tuple(step for step in problem["loc"] if not str(step).startswith("function-"))
     kind, word, value = problem["type"], path[0] if path else "", problem["input"]
     if kind == "extra_forbidden":
@@ -236,6 +233,6 @@ def _problem(document: Document, problem: ErrorDetails) -> InputError:
     if colon >= 0:
         place = place._replace(column=document.text_place(path).column + colon)
         hint = _WIDE_COLON
-    wanted = expected(problem, mapping="a mapping (key: value)")
-    message = f"{'.'.join(map(str, path))}: {wanted}, found {describe(value)}"
+    wanted = settings.expected(problem, mapping="a mapping (key: value)")
+    message = f"{'.'.join(map(str, path))}: {wanted}, found {documents.describe(value)}"
     return InputError(message, place=place, hint=hint)

@@ -51,11 +51,14 @@ _ISSUERS = (
 def card(value: str) -> bool:
     """Whether these are the digits of a payment card: an issuer's range and length, the Luhn sum."""
     digits = digits_of(value)
-    known = any(
-        low <= int(digits[: len(str(low))]) <= high and len(digits) in lengths
-        for low, high, lengths in _ISSUERS
+    return (
+        any(
+            low <= int(digits[: len(str(low))]) <= high and len(digits) in lengths
+            for low, high, lengths in _ISSUERS
+        )
+        and luhn(digits)
+        and len(set(digits)) > 1
     )
-    return known and luhn(digits) and len(set(digits)) > 1
 
 
 # Countries by the characters of their IBANs (SWIFT's registry), two letters each.
@@ -100,27 +103,38 @@ def chinese_id(value: str) -> bool:
     except ValueError:
         return False
     total = sum(int(digit) * (2 ** (17 - k) % 11) for k, digit in enumerate(value[:17]))
-    known = (
-        any(low <= int(value[:2]) <= high for low, high in _PROVINCES) and 1900 <= born.year < 2100
+    return (
+        any(low <= int(value[:2]) <= high for low, high in _PROVINCES)
+        and 1900 <= born.year < 2100
+        and "10X98765432"[total % 11] == value[17].upper()
     )
-    return known and "10X98765432"[total % 11] == value[17].upper()
 
 
 def ssn(value: str) -> bool:
     """Whether this may be a social security number of the United States that was issued."""
     digits = digits_of(value)
     area, group, serial = digits[:3], digits[3:5], digits[5:]
-    issued = area not in ("000", "666") and area < "900" and group != "00" and serial != "0000"
-    return issued and digits not in ("078051120", "219099999", "123456789")
+    return (
+        area not in ("000", "666")
+        and area < "900"
+        and group != "00"
+        and serial != "0000"
+        and digits not in ("078051120", "219099999", "123456789")
+    )
 
 
 def email(value: str) -> bool:
     """Whether this is an address whose domain can be one."""
     local, _, domain = value.rpartition("@")
     labels = domain.split(".")
-    whole = ".." not in value and not local.startswith(".") and not local.endswith(".")
-    sane = all(x and not x.startswith("-") and not x.endswith("-") for x in labels)
-    return whole and sane and len(local) <= 64 and len(value) <= 254
+    return (
+        ".." not in value
+        and not local.startswith(".")
+        and not local.endswith(".")
+        and all(x and not x.startswith("-") and not x.endswith("-") for x in labels)
+        and len(local) <= 64
+        and len(value) <= 254
+    )
 
 
 def reserved_email(value: str) -> bool:

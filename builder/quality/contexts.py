@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 
 from builder.plan import columns
-from builder.plan.plans import DatasetPlan, ScenarioPlan
-from builder.project.draws import EXAMPLES, Draw
+from builder.plan.plans import DatasetPlan, Plan, ScenarioPlan
+from builder.project import draws, scenarios
 from builder.quality.findings import Context
 from builder.stats import features
 from builder.table import frame
-from builder.table.kinds import (
+from builder.table.tables import (
     BOOLEAN,
     CATEGORY,
     DATE,
@@ -23,8 +23,8 @@ from builder.table.kinds import (
     STRING,
     TEXT,
     Kind,
+    Table,
 )
-from builder.table.tables import Table
 
 
 def of_dataset(
@@ -87,12 +87,18 @@ def beside(table: Table, names: Sequence[str] = ()) -> frame.Frame:
     return frame.build(values, kinds=kinds, source=table.source)
 
 
-def tabled(scenario: ScenarioPlan) -> list[Draw]:
+def reference(plan: Plan, dataset: DatasetPlan) -> Table | None:
+    """The table that the project names for a dataset to be compared with."""
+    loaded = [scenario.scenario for scenario in dataset.scenarios]
+    return scenarios.dataset_reference(plan.project, dataset.name, loaded)
+
+
+def tabled(scenario: ScenarioPlan) -> list[draws.Draw]:
     """The lines of `draw` that fill columns of the dataset from a table."""
     return [d for d in scenario.scenario.draws if d.table and d.columns and d.in_dataset]
 
 
-def conditioned(scenario: ScenarioPlan, draw: Draw) -> bool:
+def conditioned(scenario: ScenarioPlan, draw: draws.Draw) -> bool:
     """Whether axes or `keep` decide what is drawn, so that it need not look like its table."""
     rules = scenario.scenario.keep_rows
     return draw.by is not None or any(rule.names & set(draw.columns) for rule in rules)
@@ -103,7 +109,7 @@ def examples(dataset: DatasetPlan) -> list[str]:
     texts: dict[str, None] = {}
     for scenario in dataset.scenarios:
         for draw in scenario.scenario.draws:
-            if draw.sampler == EXAMPLES and draw.table is not None:
+            if draw.sampler == draws.EXAMPLES and draw.table is not None:
                 table = beside(draw.table.select(draw.options["columns"]))
                 columns = [column.values.tolist() for column in table.of(TEXT)]
                 texts.update((cell, None) for cells in columns for cell in cells if cell)

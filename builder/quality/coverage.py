@@ -29,8 +29,8 @@ class Reach:
     recall: float
     density: float
     coverage: float
+    # (m,) which reference points have a dataset point within their radius.
     covered: NDArray[np.bool_]
-    """(m,) which reference points have a dataset point within their radius."""
 
 
 def reach(vectors: NDArray[np.floating], reference: NDArray[np.floating], k: int = K) -> Reach:
@@ -121,19 +121,17 @@ class Coverage:
             reach.coverage / ceiling if ceiling else 1.0,
             "regions of the reference have no row: `builder topup` writes a scenario for them",
         )
-        figures = {
+        for figure, value in {
             "precision": reach.precision,
             "recall": reach.recall,
             "density": reach.density,
             "coverage": reach.coverage,
             "ceiling": ceiling,
-        }
-        for figure, value in figures.items():
+        }.items():
             yield Finding(f"coverage.{figure}", what, value, None, "pass")
 
 
 def _combinations(evidence: Evidence, limits: Limits) -> Finding:
-    """A finding about the share of planned rows that are there, the shortest combinations named."""
     context = evidence.context
     columns = [evidence.rows.column(axis).values for axis in context.axes]
     keys = zip(*columns, strict=True) if columns else iter([()] * evidence.rows.rows)

@@ -7,8 +7,7 @@ from typing import Any
 
 from builder.errors import InputError
 from builder.plan.plans import Plan, ScenarioPlan
-from builder.project import scenarios
-from builder.project.draws import Draw
+from builder.project import draws
 from builder.quality import contexts, drift, gates
 from builder.quality.findings import (
     Context,
@@ -17,8 +16,7 @@ from builder.quality.findings import (
     Limits,
     limits_of,
 )
-from builder.table import frame
-from builder.table.tables import Table
+from builder.table import frame, tables
 
 MOST = 20_000  # planned cases that stand for all: those that the plan names first
 
@@ -56,8 +54,7 @@ def notes(plan: Plan) -> list[str]:
     lines: list[str] = []
     for dataset in plan.datasets:
         expected = plan.project.dataset_settings(dataset.name).expect
-        loaded = [scenario.scenario for scenario in dataset.scenarios]
-        table = scenarios.dataset_reference(plan.project, dataset.name, loaded)
+        table = contexts.reference(plan, dataset)
         for scenario in dataset.scenarios:
             both = (expected, scenario.scenario.words.expect)
             if scenario.name in plan.wanted and any("drift" in expect for expect in both):
@@ -68,7 +65,7 @@ def notes(plan: Plan) -> list[str]:
 def _notes(
     scenario: ScenarioPlan,
     expected: Sequence[Mapping[str, Any]],
-    table: Table | None,
+    table: tables.Table | None,
 ) -> Iterator[str]:
     if not scenario.scenario.columns():
         return
@@ -98,7 +95,7 @@ def _notes(
         )
 
 
-def _unjudged(finding: Finding, draw: Draw) -> Finding:
+def _unjudged(finding: Finding, draw: draws.Draw) -> Finding:
     """The finding without its verdict: drift that the plan asked for is shown."""
     if not finding.gate.startswith("drift.") or finding.verdict == "too-few-rows":
         return finding

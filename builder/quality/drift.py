@@ -14,8 +14,7 @@ import numpy as np
 from builder.project.expect import Measure
 from builder.quality.findings import LEAST_POINTS, Evidence, Finding, Limits, names_of
 from builder.stats import association, distances, two_sample
-from builder.table.column import Column
-from builder.table.frame import Frame
+from builder.table import frame, tables
 
 ALPHA = 0.05
 LEAST = 30  # present values that a column needs on each side
@@ -27,15 +26,12 @@ class Shift:
     """How far one column has moved from its reference."""
 
     column: str
-    n: int
-    """Present values compared."""
-    reference: int
-    """Present values of the reference."""
+    n: int  # present values compared
+    reference: int  # present values of the reference
+    # mean_shift (sd of the reference), ks, wasserstein (in sd), kl and js (nats), psi; for a
+    # category js, psi and cramer.
     effects: Mapping[str, float]
-    """mean_shift (sd of the reference), ks, wasserstein (in sd), kl and js (nats), psi; for a
-    category js, psi and cramer."""
-    p: Mapping[str, float]
-    """Uncorrected p-values by effect, of those that are tested."""
+    p: Mapping[str, float]  # uncorrected p-values by effect, of those that are tested
 
 
 def numbers(column: str, values: distances.Floats, reference: distances.Floats) -> Shift:
@@ -109,7 +105,6 @@ def drifted(
 
 
 def _binned(x: distances.Floats, y: distances.Floats, bins: int) -> list[distances.Floats]:
-    """Counts of both sides between quantiles of the reference y."""
     edges = distances.quantile_edges(y, bins)
     return [distances.histogram(side, edges) for side in (x, y)]
 
@@ -167,7 +162,9 @@ class Drift:
         if evidence.texts and evidence.reference_texts:
             yield _texts(evidence, limits)
 
-    def _columns(self, evidence: Evidence, reference: Frame, limits: Limits) -> Iterator[Finding]:
+    def _columns(
+        self, evidence: Evidence, reference: frame.Frame, limits: Limits
+    ) -> Iterator[Finding]:
         """Findings about each shared column; one fails only beyond its limit and beyond chance."""
         shifts = [
             _shift(evidence.rows.columns[name], reference.columns[name]) for name in evidence.shared
@@ -212,7 +209,7 @@ def _texts(evidence: Evidence, limits: Limits) -> Finding:
     )
 
 
-def _shift(ours: Column, theirs: Column) -> Shift:
+def _shift(ours: tables.Column, theirs: tables.Column) -> Shift:
     """The effects of one column; numbers of few distinct values are categories with a mean."""
     if not (ours.numeric and theirs.numeric):
         return categories(ours.name, names_of(ours), names_of(theirs))

@@ -65,16 +65,14 @@ def plane(
     low, high = np.quantile(both, 0.005, axis=0), np.quantile(both, 0.995, axis=0)
     scale = np.where(high > low, high - low, 1)
     parts = []
-    sides = (
+    for points, name, radius in (
         (theirs[covered], "dot-reference", 3.0),
         (ours, "dot-ours", 2.2),
         (theirs[~covered], "dot-missing", 4.0),
-    )
-    for points, name, radius in sides:
-        places = np.clip((points - low) / scale, -0.02, 1.02)
+    ):
         dots = [
             svg.element("circle", cx=24 + 712 * x, cy=396 - 372 * y, r=radius)
-            for x, y in places.tolist()
+            for x, y in np.clip((points - low) / scale, -0.02, 1.02).tolist()
         ]
         parts.append(svg.element("g", *dots, class_=name))
     return _picture(760, 420, "dataset and reference on two principal axes", parts, "wide")
@@ -164,7 +162,6 @@ def _shares(values: Floats, edges: Floats) -> Floats:
 def _cell(
     x: float, y: float, width: float, height: float, count: float, wanted: float | None, peak: float
 ) -> list[str]:
-    """A count shaded by its part of what is wanted, or of the largest where nothing is."""
     part = count / (wanted or peak or 1.0)
     step = min(8, round(8 * part)) if count or wanted else 0
     parts = [svg.rect(x, y, width, height, class_=f"heat-{step}", rx=2)]
@@ -178,5 +175,7 @@ def _cell(
 def _picture(
     width: int, height: float, title: str, parts: Sequence[str], name: str = "small"
 ) -> str:
-    box = f"0 0 {width} {svg.coordinate(height)}"
-    return svg.element("svg", *parts, class_=name, viewBox=box, role="img", aria_label=title)
+    return svg.element(
+        "svg", *parts, class_=name, viewBox=f"0 0 {width} {svg.coordinate(height)}", role="img",
+        aria_label=title,
+    )  # fmt: skip

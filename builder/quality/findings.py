@@ -10,11 +10,9 @@ import numpy as np
 
 from builder.errors import InputError
 from builder.project import expect
-from builder.project.expect import Declaration, Measure
 from builder.stats import features, near
 from builder.table import frame
-from builder.table.column import Column
-from builder.table.kinds import CATEGORY, ID, TEXT
+from builder.table.tables import CATEGORY, ID, TEXT, Column
 
 Verdict = Literal["pass", "fail", "warn", "too-few-rows"]
 WORST_FIRST: tuple[Verdict, ...] = ("fail", "warn", "too-few-rows", "pass")
@@ -46,7 +44,7 @@ class Finding:
 class Limits:
     """The default limits with those that somebody set over them."""
 
-    measures: Mapping[str, Measure]
+    measures: Mapping[str, expect.Measure]
     """Every measure that may be judged, as `gate.measure`."""
     chosen: Mapping[str, float] = field(default_factory=dict)
     """The bounds that somebody set, by the same names."""
@@ -66,7 +64,7 @@ class Limits:
         strict = measure.strict or name in self.chosen
         return Finding(name, what, value, bound, "fail" if strict else "warn", advice)
 
-    def _measure(self, name: str) -> Measure:
+    def _measure(self, name: str) -> expect.Measure:
         if name not in self.measures:
             gate = name.partition(".")[0]
             raise InputError(
@@ -110,7 +108,6 @@ class Context:
     drawn: Mapping[str, Column] = field(default_factory=dict)
     """Columns of the tables that were drawn from, to be shown beside the dataset's."""
     rejects: Mapping[str, int] = field(default_factory=dict)
-    """How often each reason refused an answer."""
     semantic: features.Embed | None = None
     similarity: float = 0.8
     seed: int = 0
@@ -191,7 +188,7 @@ class Evidence:
         return features.columns(numbers, categories)
 
 
-class Gate(Declaration, Protocol):
+class Gate(expect.Declaration, Protocol):
     """Measures that belong together: what they are called, and how they are taken."""
 
     def __call__(self, evidence: Evidence, limits: Limits) -> Iterable[Finding]:

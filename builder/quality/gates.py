@@ -1,13 +1,11 @@
 """The findings of gates over one body of evidence."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable
 
 from builder.errors import BuilderError, InputError
 from builder.plugins import PlugPoint
 from builder.project import expect
-from builder.quality.findings import Context, Evidence, Finding, Gate, Limits, limits_of
-from builder.table.frame import Frame
+from builder.quality.findings import Evidence, Finding, Gate, Limits
 
 GATES: PlugPoint[Gate] = PlugPoint(
     "gate", "builder.gates", Gate, instances=True, problems=expect.declaration_problems
@@ -17,20 +15,6 @@ GATES: PlugPoint[Gate] = PlugPoint(
 def installed() -> dict[str, Gate]:
     """Every gate by its name, in the order of a report."""
     return {name: GATES.load(name) for name in expect.ordered(GATES.names())}
-
-
-def run(
-    rows: Frame,
-    reference: Frame | None = None,
-    expectations: Sequence[Mapping[str, Mapping[str, Any]]] = (),
-    context: Context | None = None,
-    gates: Sequence[Gate] | None = None,
-) -> list[Finding]:
-    """The findings of all gates, in their order; the same input gives the same findings.
-
-    Later expectations win over earlier ones, and all over the default limits.
-    """
-    return judge(Evidence(rows, reference, context or Context()), limits_of(*expectations), gates)
 
 
 def judge(evidence: Evidence, limits: Limits, gates: Iterable[Gate] | None = None) -> list[Finding]:

@@ -8,10 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from builder.project.expect import Measure
-from builder.quality import drift
-from builder.quality.findings import Evidence, Finding, Limits
+from builder.quality import drift, findings
 from builder.stats import distances, two_sample
-from builder.table.kinds import CATEGORY
+from builder.table.tables import CATEGORY
 
 BINS = 20
 LEAST = 20  # rows of a label, and of all others, below which nothing is reported
@@ -31,16 +30,13 @@ class Leak(NamedTuple):
     """How well length alone tells one label from the others, on held-out rows."""
 
     label: str
-    auc: float
-    """0.5 tells nothing, 1 everything."""
-    p: float
-    """Corrected over the labels (Holm 1979)."""
+    auc: float  # 0.5 tells nothing, 1 everything
+    p: float  # corrected over the labels (Holm 1979)
 
 
 def shares(values: Sequence[object]) -> dict[str, float]:
     """The share of each value, the most frequent first."""
-    counts = Counter(map(str, values)).most_common()
-    return {value: many / len(values) for value, many in counts}
+    return {value: many / len(values) for value, many in Counter(map(str, values)).most_common()}
 
 
 def off_plan(values: Sequence[object], weights: Mapping[str, float]) -> tuple[float, float]:
@@ -129,7 +125,9 @@ class Labels:
         Measure("shares", 0.1, upper=True, strict=False, meaning="an axis is not spread as planned"),
     )  # fmt: skip
 
-    def __call__(self, evidence: Evidence, limits: Limits) -> Iterator[Finding]:
+    def __call__(
+        self, evidence: findings.Evidence, limits: findings.Limits
+    ) -> Iterator[findings.Finding]:
         context = evidence.context
         for at, axis in enumerate(context.axes if context.planned and evidence.rows.rows else ()):
             weights = Counter[str]()
@@ -139,10 +137,9 @@ class Labels:
             advice = "values are not spread as planned: some are rejected more than others"
             yield limits.judge("labels.shares", axis, effect, advice, significant=p < drift.ALPHA)
         for column in evidence.rows.of(CATEGORY) if evidence.texts else ():
-            leaked = leaks(
+            if leaked := leaks(
                 column.values.tolist(), evidence.texts, evidence.rng(f"length {column.name}")
-            )
-            if leaked:
+            ):
                 yield limits.judge(
                     "labels.length",
                     column.name,

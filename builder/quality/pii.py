@@ -27,8 +27,7 @@ class Hit:
     start: int
     end: int
     text: str
-    placeholder: bool = False
-    """Reserved for documentation or private networks: names nobody."""
+    placeholder: bool = False  # reserved for documentation or private networks: names nobody
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +37,8 @@ class Recogniser:
     kind: str
     pattern: re.Pattern[str]
     holds: Callable[[str], bool]
+    # 2 for a checksum with further structure, 1 for a checksum or a distinctive shape.
     strength: int
-    """2 for a checksum with further structure, 1 for a checksum or a distinctive shape."""
     placeholder: Callable[[str], bool] = lambda _: False
 
 
@@ -48,12 +47,14 @@ def find(text: str) -> list[Hit]:
     if not _ANY.search(text):
         return []
     text = text.translate(_FULL_WIDTH)
-    hits = [
-        (recogniser.strength, hit)
-        for recogniser in RECOGNISERS
-        for hit in _matches(recogniser, text)
-    ]
-    hits.sort(key=lambda pair: (-pair[0], pair[1].start - pair[1].end, pair[1].start))
+    hits = sorted(
+        (
+            (recogniser.strength, hit)
+            for recogniser in RECOGNISERS
+            for hit in _matches(recogniser, text)
+        ),
+        key=lambda pair: (-pair[0], pair[1].start - pair[1].end, pair[1].start),
+    )
     apart: list[Hit] = []
     for _, hit in hits:
         if all(hit.end <= other.start or other.end <= hit.start for other in apart):
@@ -81,8 +82,7 @@ def _matches(recogniser: Recogniser, text: str) -> Iterable[Hit]:
     at = 0
     while match := recogniser.pattern.search(text, at):
         start, end = match.span(1)
-        value = match.group(1)
-        if recogniser.holds(value):
+        if recogniser.holds(value := match.group(1)):
             yield Hit(recogniser.kind, start, end, value, recogniser.placeholder(value))
             at = end
         else:
@@ -99,9 +99,9 @@ def _mixed(value: str) -> bool:
     return any(c.isdigit() for c in value) and len(set(value)) > 8
 
 
-def _bounded(body: str, *, flags: int = 0) -> re.Pattern[str]:
+def _bounded(body: str) -> re.Pattern[str]:
     """The body as a group, not inside a longer word or number; CJK beside it is no word."""
-    return re.compile(rf"(?<![0-9A-Za-z_])({body})(?![0-9A-Za-z_])", flags)
+    return re.compile(rf"(?<![0-9A-Za-z_])({body})(?![0-9A-Za-z_])")
 
 
 def _number(body: str) -> re.Pattern[str]:

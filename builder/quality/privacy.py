@@ -27,8 +27,7 @@ class Copy(NamedTuple):
 
     row: int
     reference: int
-    similarity: float
-    """1 for equal after normalisation."""
+    similarity: float  # 1 for equal after normalisation
 
 
 class Run(NamedTuple):
@@ -37,8 +36,7 @@ class Run(NamedTuple):
     row: int
     start: int
     length: int
-    text: str
-    """The stretch, normalised."""
+    text: str  # the stretch, normalised
 
 
 class Closeness(NamedTuple):
@@ -46,8 +44,7 @@ class Closeness(NamedTuple):
 
     share: float
     expected: float
-    p: float
-    """One-sided: rows are no closer than expected."""
+    p: float  # one-sided: rows are no closer than expected
 
 
 def copies(texts: Sequence[str], reference: Sequence[str], threshold: float = 0.8) -> list[Copy]:
@@ -87,8 +84,7 @@ def copied_rows(
     for ours, theirs in zip(zip(*rows, strict=True), zip(*reference, strict=True), strict=True):
         mine, known = Counter(ours), Counter(theirs)
         alone *= sum(many * known[cell] for cell, many in mine.items()) / len(ours) / len(theirs)
-    met = 1 - (1 - alone) ** len(reference)
-    return copied, len(rows) * max(twins / len(reference), met)
+    return copied, len(rows) * max(twins / len(reference), 1 - (1 - alone) ** len(reference))
 
 
 def runs(
@@ -136,8 +132,7 @@ def too_close(
     far as they are more than among the reference. Used where nothing was held out.
     """
     among, nearest = neighbours.nearest(reference), neighbours.nearest(vectors, reference)
-    bound = float(np.quantile(among, quantile))
-    if bound > 0:
+    if (bound := float(np.quantile(among, quantile))) > 0:
         share = float((nearest < bound).mean())
         return Closeness(share, quantile, _above(share, quantile, len(vectors)))
     twins, share = float((among <= 0).mean()), float((nearest <= 0).mean())
@@ -196,8 +191,7 @@ def _rolled(texts: list[str], size: int) -> NDArray[np.uint64]:
     codes ^= codes >> np.uint64(32)
     codes *= np.uint64(0xC2B2AE3D27D4EB4F)
     sums = np.concatenate(([np.uint64(0)], np.cumsum(codes * _powers(_BASE, len(codes)))))
-    inverse = _powers(pow(_BASE, -1, 2**64), len(codes) - size + 1)
-    rolled = (sums[size:] - sums[:-size]) * inverse
+    rolled = (sums[size:] - sums[:-size]) * _powers(pow(_BASE, -1, 2**64), len(codes) - size + 1)
     if len(texts) > 1:
         ends = np.cumsum([len(text) for text in texts])
         starts = np.arange(len(rolled))
@@ -219,7 +213,6 @@ def findings(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
 
 
 def _copied_texts(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
-    """Findings about texts that the reference or a few-shot example holds, whole or in part."""
     reference = evidence.reference
     theirs = [] if reference is None or reference.released else evidence.reference_texts
     known = [*theirs, *evidence.context.examples]
@@ -245,7 +238,6 @@ def _copied_texts(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
 
 
 def _copied_rows(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
-    """Findings about rows that equal reference rows, or lie too near to them."""
     reference, names = evidence.reference, evidence.shared
     if reference is None or reference.released:
         return
@@ -268,7 +260,6 @@ def _copied_rows(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
 
 
 def _too_near(evidence: Evidence, limits: Limits, reference: frame.Frame) -> Iterator[Finding]:
-    """A finding about distances to the reference: against rows held out, where there are any."""
     rng, held_out = evidence.rng("closest"), evidence.context.held_out
     ours, theirs = evidence.columns(held_out)
     ours, used = (_sample(side, rng) for side in (ours, theirs[: reference.rows]))

@@ -1,8 +1,6 @@
 """The gate of copies and of personal data: its measures, apart from what they are measured with,
 which takes long to load and which a plan that names them in `expect` does not need."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -45,7 +43,7 @@ class Privacy:
         ),
     )  # fmt: skip
 
-    def __call__(self, evidence: Evidence, limits: Limits) -> Iterator[Finding]:
+    def __call__(self, evidence: "Evidence", limits: "Limits") -> Iterator["Finding"]:
         from builder.quality import privacy
 
         yield from privacy.findings(evidence, limits)

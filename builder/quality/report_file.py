@@ -22,37 +22,33 @@ NAME = "report.json"
 VERSION = 2  # files of version 1 name no version and no gates
 
 
-class Basis(BaseModel):
-    """What the verdicts follow from; empty where a caller chose what the rows were held against."""
-
+class _Entry(BaseModel):
     model_config = ConfigDict(frozen=True, strict=True)
+
+
+class Basis(_Entry):
+    """What the verdicts follow from; empty where a caller chose what the rows were held against."""
 
     records: str = Field("", description="digest of the rows")
     judged_by: str = Field("", description="digest of the limits, references and gates")
 
 
-class MeasureEntry(BaseModel):
+class MeasureEntry(_Entry):
     """A measure as its gate declared it when the rows were judged."""
-
-    model_config = ConfigDict(frozen=True, strict=True)
 
     upper: bool = Field(description="whether a value must stay at or under its limit, not over it")
     meaning: str = Field(description="what is so where a value lies beyond its limit")
 
 
-class GateEntry(BaseModel):
+class GateEntry(_Entry):
     """A gate as it declared itself when the rows were judged."""
-
-    model_config = ConfigDict(frozen=True, strict=True)
 
     asks: str = Field(description="the question that its measures answer")
     measures: dict[str, MeasureEntry]
 
 
-class FindingEntry(BaseModel):
+class FindingEntry(_Entry, extra="forbid"):
     """One finding as it is written."""
-
-    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
 
     gate: str = Field(description="gate.measure, as in the table of limits")
     what: str = Field(description="column, scenario or label; empty for all rows")
@@ -180,7 +176,6 @@ class Judged:
     limit: float
     verdict: Verdict
     upper: bool
-    """Whether the figure must stay at or under the limit."""
 
     @property
     def bound(self) -> str:

@@ -26,8 +26,7 @@ from builder.quality import (
 )
 from builder.quality.findings import WORST_FIRST, Evidence, Finding, Verdict
 from builder.stats import features
-from builder.table.column import Column
-from builder.table.kinds import CATEGORY, NUMBER
+from builder.table.tables import CATEGORY, NUMBER, Column
 from builder.text import counted, cut, number
 
 POINTS = 700  # points a side on the map of coverage
@@ -93,7 +92,6 @@ def _summary(evidence: Evidence) -> str:
 
 
 def _outcome(findings: Sequence[Finding]) -> str:
-    """Whether the dataset may be published, in one line."""
     verdicts = Counter(finding.verdict for finding in findings)
     failed, few = verdicts["fail"], verdicts["too-few-rows"]
     outcome = "No gate failed" if few else "Every gate holds"
@@ -105,7 +103,6 @@ def _outcome(findings: Sequence[Finding]) -> str:
 
 
 def _families(findings: Sequence[Finding]) -> Iterator[str]:
-    """A card for each gate, with the worst verdict among its measures."""
     verdicts: dict[str, Counter[Verdict]] = {}
     for finding in findings:
         if finding.limit is not None or finding.verdict != "pass":
@@ -121,7 +118,7 @@ def _families(findings: Sequence[Finding]) -> Iterator[str]:
 
 def _sections(evidence: Evidence, findings: Sequence[Finding]) -> Iterator[str]:
     known, rejects = evidence.reference or evidence.context.drawn, evidence.context.rejects
-    sections = (
+    for title, note, body in (
         ("Findings", "", _table(findings)),
         (
             "Columns",
@@ -154,8 +151,7 @@ def _sections(evidence: Evidence, findings: Sequence[Finding]) -> Iterator[str]:
             "The most alike texts of the dataset; what differs is underlined.",
             _pairs(evidence),
         ),
-    )
-    for title, note, body in sections:
+    ):
         if body:
             line = f'<p class="note">{svg.escape(note)}</p>' if note else ""
             yield f"<section><h2>{svg.escape(title)}</h2>{line}{body}</section>"
@@ -258,10 +254,9 @@ def _combinations(evidence: Evidence) -> str:
         [name for name, _ in Counter([*side, *(key[k] for key in planned)]).most_common(size)]
         for k, (side, size) in enumerate(zip(values, (14, 10), strict=True))
     ]
-    counts = Counter(zip(*values, strict=True))
     grids = [
         np.array([[grid[a, b] for b in names[1]] for a in names[0]], dtype=np.float64)
-        for grid in (counts, planned)
+        for grid in (Counter(zip(*values, strict=True)), planned)
     ]
     return _wide(figures.heat(names[0], names[1], grids[0], grids[1] if planned else None))
 
@@ -290,11 +285,9 @@ def _pairs(evidence: Evidence) -> str:
 
 
 def _marked(a: str, b: str) -> tuple[str, str]:
-    """Both texts escaped, the stretches in which they differ marked."""
     left: list[str] = []
     right: list[str] = []
-    matcher = difflib.SequenceMatcher(None, a, b, autojunk=False)
-    for kind, i, ii, j, jj in matcher.get_opcodes():
+    for kind, i, ii, j, jj in difflib.SequenceMatcher(None, a, b, autojunk=False).get_opcodes():
         for parts, part in ((left, a[i:ii]), (right, b[j:jj])):
             escaped = svg.escape(part)
             parts.append(escaped if kind == "equal" or not part else f"<mark>{escaped}</mark>")

@@ -33,14 +33,10 @@ GAIN = 0.01  # coverage that two rounds must gain for another one to be worth it
 class Thin:
     """One cluster of the reference that has too few rows."""
 
-    terms: tuple[str, ...]
-    """What distinguishes it from the rest, the most telling first."""
-    share: float
-    """Of the reference."""
-    covered: float
-    """The share of its texts that have a row near them."""
-    deficit: float
-    """Its uncovered share of the whole reference."""
+    terms: tuple[str, ...]  # what distinguishes it from the rest, the most telling first
+    share: float  # of the reference
+    covered: float  # the share of its texts that have a row near them
+    deficit: float  # its uncovered share of the whole reference
 
     @property
     def focus(self) -> str:
@@ -54,8 +50,7 @@ class Proposal:
 
     coverage: float
     ceiling: float
-    thin: tuple[Thin, ...]
-    """By deficit, the largest first."""
+    thin: tuple[Thin, ...]  # by deficit, the largest first
 
 
 def propose(

@@ -169,5 +169,5 @@ def _answer_length(part: ScenarioPlan, tally: Tally) -> float:
 
 
 def _other_hosts(tally: Tally, endpoints: dict[str, Endpoint]) -> tuple[str, ...]:
-    now = {requests.host(where) for where in endpoints.values()}
+    now = {requests.host(place) for where in endpoints.values() for place in where.each()}
     return tuple(sorted(host for host in tally.hosts if host and host not in now))

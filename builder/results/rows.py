@@ -18,7 +18,7 @@ from builder.results.settle import Settlement
 from builder.results.step import Standing
 from builder.results.tally import Tallies
 from builder.store import Store
-from builder.table.kinds import Kind
+from builder.table.tables import Kind
 
 BLOCK = 20_000  # Planned cases whose rows share a file.
 REST = -1  # The block of rows that came from reserves.

@@ -35,8 +35,7 @@ def named(
 
 def required(sampler: str, options: Mapping[str, Any], words: Sequence[str]) -> None:
     """Passes when every word is there."""
-    missing = [word for word in words if word not in options]
-    if missing:
+    if missing := [word for word in words if word not in options]:
         raise ValueError(f"{sampler} needs {' and '.join(missing)}")
 
 

@@ -10,8 +10,7 @@ import numpy as np
 
 from builder.sampling import arguments, packed
 from builder.sampling.sampler import Arrays, Floats, Options
-from builder.table.column import Column
-from builder.table.tables import Table
+from builder.table.tables import Column, Table
 
 
 class Bootstrap:

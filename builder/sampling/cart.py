@@ -17,8 +17,7 @@ from builder import extras
 from builder.sampling import arguments, normal, packed
 from builder.sampling.sampler import Arrays, Floats, Options
 from builder.stats import threads
-from builder.table.column import Column
-from builder.table.tables import Table
+from builder.table.tables import Column, Table
 
 LEAF = 5  # the fewest rows in a leaf, as synthpop has it
 DEEPEST = 40
@@ -96,8 +95,7 @@ def _fit(table: Table, leaf: int, trees: int, rng: np.random.Generator) -> Array
 
 def _codes(table: Table) -> NDArray[np.int32]:
     """(n, d): the rank of every value in its column, missing ones last."""
-    columns = [packed.ranked(column) for column in table.columns.values()]
-    codes = [np.unique(values, return_inverse=True)[1] for values in columns]
+    codes = [np.unique(packed.ranked(c), return_inverse=True)[1] for c in table.columns.values()]
     return np.column_stack(codes).astype(np.int32)
 
 
@@ -160,8 +158,7 @@ def _grow(
     if j == 0:
         order = np.argsort(codes[:, 0], kind="stable")
         single = {"roots": 0, "feature": -1, "threshold": 0, "first": 0, "count": n}
-        arrays = {f"{name}{j}": np.array([value], np.int32) for name, value in single.items()}
-        return arrays | {
+        return {f"{name}{j}": np.array([value], np.int32) for name, value in single.items()} | {
             f"children{j}": np.zeros((1, 2), np.int32),
             f"donors{j}": order.astype(np.int32),
         }
@@ -178,10 +175,9 @@ def _grow(
         )
         tree, at = model.fit(seen[bag], target[bag]).tree_, model.apply(seen)
         count = np.bincount(at, minlength=tree.node_count)
-        inner = tree.children_left >= 0
         parts: dict[str, NDArray[Any]] = {
             "roots": np.array([nodes]),
-            "feature": np.where(inner, tree.feature, -1),
+            "feature": np.where(tree.children_left >= 0, tree.feature, -1),
             # Features are whole numbers: left is x <= floor(threshold).
             "threshold": np.floor(tree.threshold),
             "children": np.column_stack([tree.children_left, tree.children_right]) + nodes,

@@ -15,8 +15,7 @@ from builder.sampling import (
     packed,
 )
 from builder.sampling.sampler import Arrays, Floats, Options
-from builder.table.column import Column
-from builder.table.tables import Table
+from builder.table.tables import Column, Table
 
 FEWEST = 10  # rows below which correlations are noise
 

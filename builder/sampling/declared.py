@@ -13,9 +13,7 @@ from numpy.typing import NDArray
 
 from builder.sampling import arguments, normal
 from builder.sampling.sampler import Arrays, Floats, Options
-from builder.table.column import Column
-from builder.table.kinds import CATEGORY, DATE, INTEGER, NUMBER, OF_CODE, Kind
-from builder.table.tables import Table
+from builder.table.tables import CATEGORY, DATE, INTEGER, NUMBER, OF_CODE, Column, Kind, Table
 
 BOUNDS = ("min", "max", "round")
 # The largest mean of a Poisson draw: beyond it, a normal one with `round: 0` is the same.
@@ -30,8 +28,7 @@ def parse(line: Mapping[str, Any], sampler: str) -> object:
     given, bounds = line[sampler], {key: line[key] for key in line if key != sampler}
     if not bounds:
         return given
-    positions = POSITIONS.get(sampler)
-    if positions is None:
+    if (positions := POSITIONS.get(sampler)) is None:
         raise ValueError(f"{sampler} takes nothing beside it, not {', '.join(map(repr, bounds))}")
     # A mapping is judged by the sampler's own options, with what stands beside it.
     inside = (
@@ -247,7 +244,6 @@ def _between(sampler: str, given: object, extra: tuple[str, ...] = ()) -> dict[s
 
 
 def _numbers(sampler: str, options: Mapping[str, Any]) -> dict[str, Any]:
-    """The same options, each a number; bounds in order, round a whole number of decimals."""
     numbers: dict[str, Any] = {
         word: arguments.whole(sampler, word, value)
         if word == "round"
@@ -272,7 +268,6 @@ def _grid(sampler: str, options: Mapping[str, Any], low: float, high: float) -> 
 
 
 def _inside(decimals: int, low: float, high: float) -> tuple[float, float]:
-    """The first and last number of so many decimals within the bounds."""
     scale = 10.0**decimals
     first = math.ceil(low * scale - 1e-9) / scale if math.isfinite(low) else low
     last = math.floor(high * scale + 1e-9) / scale if math.isfinite(high) else high

@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 
 from builder.sampling.sampler import Floats, Sampler
 from builder.stats import association, distances, neighbours, two_sample
-from builder.table.column import Column
-from builder.table.tables import Table
+from builder.table.tables import Column, Table
 
 Way = tuple[type[Sampler], Mapping[str, Any]]  # a sampler and its options in full
 ENOUGH = 2000  # rows from which one halving says enough
@@ -29,13 +28,13 @@ class Likeness:
 
     name: str
     kind: str
+    # 1 minus the largest difference of the distribution functions; for categories (and the
+    # share of missing values) 1 minus the total variation. 1 is best.
     ks: float
-    """1 minus the largest difference of the distribution functions; for categories (and the
-    share of missing values) 1 minus the total variation. 1 is best."""
+    # Difference of the means in standard deviations of the reference; NaN for categories.
     shift: float
-    """Difference of the means in standard deviations of the reference; NaN for categories."""
+    # Share of the drawn values beyond the reference's smallest and largest, or unknown to it.
     outside: float
-    """Share of the drawn values beyond the reference's smallest and largest, or unknown to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,15 +42,14 @@ class Fidelity:
     """How like its reference a whole draw is."""
 
     columns: tuple[Likeness, ...]
+    # Mean absolute difference of the associations of pairs of columns (see `associations`).
     correlation: float
-    """Mean absolute difference of the associations of pairs of columns (see `associations`)."""
+    # The classifier two-sample AUC against the held-out rows, 0.5 best; None without any.
     auc: float | None
-    """The classifier two-sample AUC against the held-out rows, 0.5 best; None without any."""
+    # Share of the drawn rows nearer to a row of the reference than to any of the held-out
+    # rows, as many of both; 0.5 is best, 1 means copies. None without held-out rows.
     closest: float | None
-    """Share of the drawn rows nearer to a row of the reference than to any of the held-out rows,
-    as many of both; 0.5 is best, 1 means copies. None without held-out rows."""
-    copies: float
-    """Share of the drawn rows that equal a row of the reference in every column."""
+    copies: float  # share of the drawn rows that equal a row of the reference in every column
 
     @property
     def ks(self) -> float:
@@ -185,9 +183,10 @@ def auc(table: Table, other: Table, rng: np.random.Generator) -> float:
     """How well boosted trees tell equally many rows of two tables apart: 0.5 not at all, 1 always."""
     n = min(len(table), len(other), two_sample.MOST)
     sides = [side.take(rng.permutation(len(side))[:n]) for side in (table, other)]
-    columns = [_features(column.values, sides[1].columns[name].values, text=not column.numeric)
-               for name, column in sides[0].columns.items()]  # fmt: skip
-    rows = np.column_stack(columns)
+    rows = np.column_stack([
+        _features(column.values, sides[1].columns[name].values, text=not column.numeric)
+        for name, column in sides[0].columns.items()
+    ])  # fmt: skip
     categorical = np.array([not column.numeric for column in table.columns.values()])
     return two_sample.trees(rows[:n], rows[n:], categorical, rng)
 

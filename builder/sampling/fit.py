@@ -5,19 +5,16 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from builder.sampling import arguments, fidelity, packed
-from builder.sampling.cart import Cart
-from builder.sampling.gmm import Mixture
+from builder.sampling import arguments, cart, fidelity, gmm, packed
 from builder.sampling.sampler import Arrays, Floats, Options
-from builder.table.column import Column
-from builder.table.tables import Table
+from builder.table.tables import Column, Table
 
 FEWEST = 40  # rows whose halves are large enough to compare
 # What is tried. `copula` is the second mixture with one component; `bootstrap` copies rows.
 WAYS: Mapping[str, fidelity.Way] = {
-    "cart": (Cart, {"leaf": 5}),
-    "gmm raw": (Mixture, {"space": "raw"}),
-    "gmm scores": (Mixture, {"space": "scores"}),
+    "cart": (cart.Cart, {"leaf": 5}),
+    "gmm raw": (gmm.Mixture, {"space": "raw"}),
+    "gmm scores": (gmm.Mixture, {"space": "scores"}),
 }
 
 

@@ -25,8 +25,7 @@ from builder.sampling import (
 )
 from builder.sampling.sampler import Arrays, Floats, Options
 from builder.stats import distances, threads
-from builder.table.column import Column
-from builder.table.tables import Table
+from builder.table.tables import Column, Table
 
 FEWEST = 20  # rows below which a mixture is noise
 RIDGE = 1e-5  # added to every variance (of columns with variance 1), so that none collapses
@@ -119,8 +118,7 @@ def _fit(table: Table, space: str, components: int | None, rng: np.random.Genera
     for j in np.flatnonzero(raw):
         x, pitch = columns[dimensions[j].column].values, margins.grid(dimensions[j].levels).pitch
         centre[j], scale[j] = np.nanmean(x), np.nanstd(x) or 1.0
-        gaps = np.isnan(x)
-        z[:, j] = np.where(gaps, z[:, j], (x - centre[j]) / scale[j])
+        z[:, j] = np.where(np.isnan(x), z[:, j], (x - centre[j]) / scale[j])
         # Half a step beyond: a value at the bound has as wide a cell as any other.
         bounds[j] = (np.nanmin(x) - pitch / 2, np.nanmax(x) + pitch / 2)
         bounds[j] = (bounds[j] - centre[j]) / scale[j]
@@ -132,15 +130,18 @@ def _fit(table: Table, space: str, components: int | None, rng: np.random.Genera
         margins.grid(margin.levels) if raw[j] else margin.grid
         for j, margin in enumerate(dimensions)
     ]
-    stored = margins.store(table, dimensions) | {
-        "raw_grids": margins.grids(grids),
-        "space": np.array(space),
-        "raw": raw,
-        "centre": centre,
-        "scale": scale,
-        "bounds": bounds,
-    }
-    return stored | model
+    return (
+        margins.store(table, dimensions)
+        | {
+            "raw_grids": margins.grids(grids),
+            "space": np.array(space),
+            "raw": raw,
+            "centre": centre,
+            "scale": scale,
+            "bounds": bounds,
+        }
+        | model
+    )
 
 
 def _latent(arrays: Arrays, component: NDArray[np.int64], u: Floats) -> list[Floats]:

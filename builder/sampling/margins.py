@@ -18,8 +18,7 @@ from numpy.typing import NDArray
 from builder.sampling import normal, packed
 from builder.sampling.sampler import Arrays, Floats
 from builder.stats import distances, threads
-from builder.table.column import Column
-from builder.table.tables import Table
+from builder.table.tables import Column, Table
 
 RIDGE = 1e-6  # the smallest eigenvalue that a correlation matrix keeps
 SWEEPS = 20  # rounds of Gibbs sampling; the second half is averaged
@@ -50,14 +49,12 @@ class Grid:
 class Margin:
     """One latent dimension of a column."""
 
-    column: int
-    """Place of the column in the table."""
+    column: int  # place of the column in the table
     role: Role
     stepped: bool
-    levels: Floats
-    """(m,), growing: distinct values where stepped, else order statistics."""
+    levels: Floats  # (m,), growing: distinct values where stepped, else order statistics
+    # (m,), growing: a level's latent value; where stepped, the upper edge of its interval.
     knots: Floats
-    """(m,), growing: a level's latent value; where stepped, the upper edge of its interval."""
     grid: Grid
 
     def invert(self, z: Floats) -> Floats:

@@ -90,11 +90,9 @@ def quantile(p: Floats) -> Floats:
     flat = np.ascontiguousarray(p, dtype=np.float64).ravel()
     q = flat - 0.5
     z = q * _ratio(_MIDDLE, 0.180625 - q * q)
-    outer = np.flatnonzero(np.abs(q) > 0.425)
-    if len(outer):
+    if len(outer := np.flatnonzero(np.abs(q) > 0.425)):
         r = np.sqrt(-np.log(np.minimum(flat[outer], 1.0 - flat[outer])))
-        far = r > 5.0
-        tail = np.where(far, _ratio(_FAR, r - 5.0), _ratio(_TAIL, r - 1.6))
+        tail = np.where(r > 5.0, _ratio(_FAR, r - 5.0), _ratio(_TAIL, r - 1.6))
         z[outer] = np.where(q[outer] < 0, -tail, tail)
     return z.reshape(np.shape(p))
 

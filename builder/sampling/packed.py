@@ -6,17 +6,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from builder.sampling.sampler import Arrays
-from builder.table import kinds
-from builder.table.column import Column
-from builder.table.tables import Table
+from builder.table.tables import OF_CODE, Column, Kind, Table
 
 Codes = NDArray[np.int64]
 
 
 def coded(column: Column) -> tuple[Codes, NDArray[np.str_]]:
     """A category column's (n,) codes, -1 where missing, and its (m,) texts in code-point order."""
-    present = [value for value in column.values.tolist() if value is not None]
-    texts = np.array(sorted(set(present)), dtype=np.str_)
+    known = {value for value in column.values.tolist() if value is not None}
+    texts = np.array(sorted(known), dtype=np.str_)
     index = {text: code for code, text in enumerate(texts.tolist())}
     codes = [-1 if value is None else index[value] for value in column.values.tolist()]
     return np.array(codes, dtype=np.int64), texts
@@ -44,10 +42,10 @@ def header(table: Table) -> Arrays:
     }
 
 
-def headed(arrays: Arrays) -> list[tuple[str, kinds.Kind]]:
+def headed(arrays: Arrays) -> list[tuple[str, Kind]]:
     """Names and kinds of the columns."""
     codes = zip(arrays["names"].tolist(), arrays["kinds"].tolist(), strict=True)
-    return [(name, kinds.OF_CODE[code]) for name, code in codes]
+    return [(name, OF_CODE[code]) for name, code in codes]
 
 
 def pack(table: Table) -> Arrays:

@@ -12,9 +12,7 @@ import numpy as np
 from builder import svg
 from builder.sampling import fidelity
 from builder.stats.distances import Floats
-from builder.table.column import Column
-from builder.table.kinds import DATE, INTEGER, NUMBER
-from builder.table.tables import Table
+from builder.table.tables import DATE, INTEGER, NUMBER, Column, Table
 from builder.text import cut
 
 INK, SOFT, RULE, PAPER = (svg.PALETTE[name] for name in ("ink", "soft", "line", "card"))
@@ -93,14 +91,12 @@ def _head(title: str, drawn: Table, reference: Table, found: fidelity.Fidelity |
 
 
 def _pitch(columns: int) -> float:
-    """The width of one of so many panels side by side."""
     return (WIDTH - 2 * LEFT - (columns - 1) * GAP) / columns
 
 
 def _rows(
     panels: Sequence[str], columns: int, wide: float, high: float, top: float
 ) -> tuple[str, float]:
-    """The panels in rows of so many from `top` down, and where they end."""
     placed = "".join(
         svg.at(LEFT + i % columns * (wide + GAP), top + i // columns * (high + GAP), panel)
         for i, panel in enumerate(panels)
@@ -114,7 +110,6 @@ def _panel(wide: float, title: str, note: str, body: str) -> str:
 
 
 def _marginal(drawn: Column, reference: Column, wide: float, high: float) -> str:
-    """Bars of the reference, the outline of the draw over them."""
     if not reference.numeric:
         labels, shares = _shares([reference, drawn])
         ends = (cut(labels[0], 14), cut(labels[-1], 14)) if len(labels) > 4 else ("", "")
@@ -162,7 +157,6 @@ def _bars(
 
 
 def _scatter(dots: Sequence[Table], across: str, up: str, wide: float, high: float) -> str:
-    """Reference left, draw right, on the same axes."""
     margin, floor, n = 46.0, high - 16, svg.coordinate
     side, tall = (wide - margin - 10) / 2, floor - 20
     xs, ys = (_scale([table.columns[name] for table in dots]) for name in (across, up))
@@ -224,14 +218,12 @@ def _scale(columns: Sequence[Column]) -> list[Floats]:
 
 
 def _pairs(table: Table, names: Sequence[str], r: Floats) -> list[tuple[str, str]]:
-    """The pairs with a number in them that hang together most."""
     ranked = sorted((-abs(r[i, j]), j, i) for i in range(len(names)) for j in range(i))
     numeric = [table.columns[name].numeric for name in names]
     return [(names[j], names[i]) for _, j, i in ranked if numeric[i] or numeric[j]][:PAIRS]
 
 
 def _matrices(names: Sequence[str], real: Floats, ours: Floats, top: float) -> tuple[str, float]:
-    """Three squares of associations, reference, drawn, and how far apart; and where they end."""
     few = len(names) <= NAMED
     margin = 100.0 if few else 0.0
     pitch = (WIDTH - 2 * LEFT - margin + GAP) / 3
@@ -263,7 +255,6 @@ def _matrices(names: Sequence[str], real: Floats, ours: Floats, top: float) -> t
 
 
 def _cell(x: float, y: float, size: float, value: float, full: float, pair: str) -> str:
-    """A square shaded by its value, which stands in it where there is room."""
     title = svg.element("title", svg.escape(f"{pair}: {value:.3f}"))
     square = svg.rect(x, y, size, size, title, fill=_shade(value / full))
     if size < 26:

@@ -13,8 +13,7 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from builder.table.column import Column
-from builder.table.tables import Table
+from builder.table.tables import Column, Table
 
 Floats = NDArray[np.float64]
 # What a fit learned; names to arrays without Python objects (text as `<U`), as .npz keeps them.

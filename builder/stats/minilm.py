@@ -55,8 +55,7 @@ def _file(name: str) -> Path:
     """The path of one of the package's files, found without importing the package."""
     listed = importlib.metadata.files(PACKAGE) or []
     paths = [Path(str(entry.locate())) for entry in listed if entry.name == name]
-    file = next((path for path in paths if path.is_file()), None)
-    if file is None:
+    if (file := next((path for path in paths if path.is_file()), None)) is None:
         raise InputError(f"{PACKAGE} holds no {name}", hint=f"reinstall {PACKAGE}")
     with file.open("rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()

@@ -26,12 +26,9 @@ SHARED = 6  # rare shingles that two near texts must share before they are compa
 class Pairs(NamedTuple):
     """m pairs of texts, i < j, in ascending order."""
 
-    i: NDArray[np.int64]
-    """(m,) index of the earlier text."""
-    j: NDArray[np.int64]
-    """(m,) index of the later text."""
-    similarity: NDArray[np.float64]
-    """(m,) Jaccard similarity, at least the threshold."""
+    i: NDArray[np.int64]  # (m,) index of the earlier text
+    j: NDArray[np.int64]  # (m,) index of the later text
+    similarity: NDArray[np.float64]  # (m,) Jaccard similarity, at least the threshold
 
 
 class Match(NamedTuple, Generic[K]):

@@ -20,10 +20,8 @@ FEWEST = 40  # points that vectors need on each side
 class Separation(NamedTuple):
     """How far a classifier, made from other points, tells two sides apart."""
 
-    auc: float
-    """0.5 for alike, 1 for apart."""
-    p: float
-    """One-sided p-value of being alike."""
+    auc: float  # 0.5 for alike, 1 for apart
+    p: float  # one-sided p-value of being alike
 
 
 def auc(positive: NDArray[np.floating], negative: NDArray[np.floating]) -> float:

@@ -105,8 +105,7 @@ def strays(values: Sequence[str | None]) -> list[int]:
 def repair(value: str) -> str:
     """What to write in place of a cell that strays among numbers."""
     quoted = "a text that is meant stands in double quotes"
-    numbers = re.findall(r"\d[\d,]*(?:\.\d+)?", value)
-    if len(numbers) == 1:
+    if len(numbers := re.findall(r"\d[\d,]*(?:\.\d+)?", value)) == 1:
         return f"a unit goes: write {numbers[0].replace(',', '')}; {quoted}"
     return f"write it in digits; where it is not known, leave the cell empty; {quoted}"
 

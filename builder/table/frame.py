@@ -19,9 +19,8 @@ from numpy.typing import NDArray
 
 from builder.errors import InputError, Place
 from builder.stats import shingles
-from builder.table import cells, column, reader
-from builder.table.column import Column
-from builder.table.kinds import CATEGORY, ID, NUMBER, TEXT, Kind
+from builder.table import cells, reader, tables
+from builder.table.tables import CATEGORY, ID, NUMBER, TEXT, Column, Kind
 
 LIMIT = 2**30  # Bytes of the largest input, as stored, or as unpacked from Parquet.
 ENDINGS = (".parquet", ".jsonl", ".ndjson", ".json", ".csv", ".tsv")
@@ -48,12 +47,11 @@ class Frame:
 
     columns: Mapping[str, Column]
     rows: int
-    scenarios: tuple[str, ...] = ()
-    """(n,) each row's scenario, or nothing."""
+    scenarios: tuple[str, ...] = ()  # (n,) each row's scenario, or nothing
     source: Path | None = None
+    # Whether these are an earlier release of the rows that they are held against: being equal
+    # to it gives nobody away.
     released: bool = False
-    """Whether these are an earlier release of the rows that they are held against: being equal to
-    it gives nobody away."""
 
     def of(self, kind: Kind) -> list[Column]:
         """The columns of one kind, in their order."""
@@ -62,7 +60,7 @@ class Frame:
     def column(self, name: str) -> Column:
         """The column of that name; InputError names the nearest."""
         place = Place(self.source) if self.source else None
-        return column.named(self.columns, name, self.source, place)
+        return tables.named(self.columns, name, self.source, place)
 
     def take(self, rows: Sequence[int]) -> Frame:
         """The frame of some of the rows, by number."""
@@ -118,7 +116,7 @@ def build(
     }
     for name in known:
         if name not in values:
-            column.named(columns, name, source, Place(source) if source else None)
+            tables.named(columns, name, source, Place(source) if source else None)
     scenarios = tuple(str(cell) for cell in values.get(SCENARIO, ()))
     return Frame(columns, len(next(iter(values.values()), [])), scenarios, source)
 
@@ -155,11 +153,11 @@ def measurable(name: str, values: Sequence[Any], kind: Kind | None = None) -> Co
     InputError where a number is asked for and the values are none.
     """
     if kind in (None, NUMBER):
-        numbers = column.typed(name, [_moment(value) for value in values], cells.NOTHING)
+        numbers = tables.typed(name, [_moment(value) for value in values], cells.NOTHING)
         if numbers.numeric and not (kind is None and _counts_rows(numbers.values)):
             return Column(name, NUMBER, np.clip(numbers.values, -BIGGEST, BIGGEST))
         if kind == NUMBER:
-            wrong = next(v for v in values if not column.typed(name, [v], cells.NOTHING).numeric)
+            wrong = next(v for v in values if not tables.typed(name, [v], cells.NOTHING).numeric)
             raise InputError(f"column {name!r} holds {wrong!r}, which is no number")
     texts = [None if cells.missing(value) else cells.flat(value) for value in values]
     return Column(name, kind or _text_kind(name, texts), np.array(texts, dtype=object))

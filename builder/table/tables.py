@@ -1,29 +1,99 @@
-"""Reference tables that are drawn from and compared with: some thousand rows, whole in memory.
+"""Tables that are drawn from and compared with: their columns, each of one kind, whole in memory.
 
-Empty cells are missing values; the digest of a table does not hang on the form of its file.
+Numbers, dates and whole numbers are floats, all else texts. Empty cells are missing values; the
+digest of a table does not hang on the form of its file. The kinds are those of the rows that gates
+measure and of datasets, too.
 """
 
 from __future__ import annotations
 
+import datetime
 import hashlib
 import json
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from builder.errors import InputError, Place
-from builder.table import cells, column, reader
-from builder.table.column import Column, Scalar
-from builder.table.kinds import CATEGORY
+from builder.errors import InputError, Place, nearest
+from builder.table import cells, reader
 
 LIMIT = 64 * 2**20  # Bytes of the largest table that is read.
 ENDINGS = (".csv", ".tsv", ".jsonl", ".json", ".parquet")
+Scalar = str | int | float | None  # A value as a row shows it; a date is its ISO text.
+
+
+class Kind(NamedTuple):
+    """What a column holds.
+
+    Of a dataset: string, integer, number, boolean, list (of one kind), struct (of named kinds), or
+    json: a value of no fixed form, kept as JSON text. A table also knows dates and categories, and
+    gates part what is not a number into text, category and id.
+    """
+
+    name: str
+    of: Kind | None = None
+    fields: tuple[tuple[str, Kind], ...] = ()
+
+    def __str__(self) -> str:
+        if self.of is not None:
+            return f"list of {self.of}"
+        if self.fields:
+            return "{" + ", ".join(f"{name}: {kind}" for name, kind in self.fields) + "}"
+        return self.name
+
+    @property
+    def code(self) -> str:
+        """The word of digests, kept fits and the page of `draw`: it never changes."""
+        return "float" if self == NUMBER else self.name
+
+
+STRING, INTEGER, NUMBER, BOOLEAN, JSON, DATE, CATEGORY, TEXT, ID = (
+    Kind(name)
+    for name in (
+        "string", "integer", "number", "boolean", "json", "date", "category", "text", "id",
+    )
+)  # fmt: skip
+OF_CODE = {kind.code: kind for kind in (INTEGER, NUMBER, DATE, CATEGORY)}
+
+
+class Column(NamedTuple):
+    """One typed column of n values."""
+
+    name: str
+    kind: Kind
+    # (n,): float64 for integer, number and date (days since 1970), NaN where missing; str
+    # objects or None for any other kind.
+    values: NDArray[Any]
+
+    @property
+    def numeric(self) -> bool:
+        """Whether the values are floats."""
+        return self.kind in (INTEGER, NUMBER, DATE)
+
+    def take(self, rows: NDArray[Any]) -> Column:
+        """The column of some of its rows, by index or mask."""
+        return Column(self.name, self.kind, self.values[rows])
+
+    def scalars(self) -> list[Scalar]:
+        """n Python values, None where missing."""
+        if not self.numeric:
+            return [None if value is None else str(value) for value in self.values.tolist()]
+        numbers = [None if value != value else value for value in self.values.tolist()]
+        if self.kind == NUMBER:
+            return numbers
+        whole = [None if value is None else round(value) for value in numbers]
+        if self.kind == INTEGER:
+            return whole
+        return [
+            None if day is None else datetime.date.fromordinal(cells.EPOCH + day).isoformat()
+            for day in whole
+        ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,15 +102,14 @@ class Table:
 
     columns: Mapping[str, Column]
     source: Path | None = None
-    lines: Sequence[int] = ()
-    """Line of each row in its file, where it has one."""
+    lines: Sequence[int] = ()  # line of each row in its file, where it has one
 
     def __len__(self) -> int:
         return len(next(iter(self.columns.values())).values) if self.columns else 0
 
     def column(self, name: str, *, place: Place | None = None) -> Column:
         """The column of that name; InputError names the nearest."""
-        return column.named(self.columns, name, self.source, place)
+        return named(self.columns, name, self.source, place)
 
     def place(self, row: int) -> Place:
         """Where a row stands."""
@@ -84,6 +153,51 @@ class Table:
         return whole.hexdigest()
 
 
+def typed(name: str, values: Sequence[object], nothing: Collection[str] = ()) -> Column:
+    """The column of the narrowest kind that holds every value: integer, number, date or category.
+
+    The words of `nothing` are missing numbers where all the others are numbers, or dates. A table
+    that is drawn from has none: there `NA` is a text like any other, as it always was, since the
+    keys of what was drawn follow from it.
+    """
+    if (numbers := _floats(values, cells.number, nothing)) is not None:
+        whole = all(cells.integral(v) for v in values if not cells.missing(v, nothing))
+        return Column(name, INTEGER if whole else NUMBER, numbers)
+    if (dates := _floats(values, cells.days, nothing)) is not None:
+        return Column(name, DATE, dates)
+    texts = [None if cells.missing(value) else cells.text(value) for value in values]
+    return Column(name, CATEGORY, np.array(texts, dtype=object))
+
+
+def named(
+    columns: Mapping[str, Column], name: str, source: Path | None, place: Place | None = None
+) -> Column:
+    """The column of that name; InputError names the nearest."""
+    if name not in columns:
+        raise InputError(
+            f"{source.name if source else 'the table'} has no column {name!r}."
+            f"{nearest(name, columns)}",
+            place=place,
+            hint=f"its columns: {', '.join(columns)}",
+        )
+    return columns[name]
+
+
+def _floats(
+    values: Sequence[object], read: Callable[[object], float | None], nothing: Collection[str]
+) -> NDArray[np.float64] | None:
+    """(n,) when every present value reads as a float, and there is one; else None."""
+    floats = np.full(len(values), np.nan)
+    empty = True
+    for row, value in enumerate(values):
+        if not cells.missing(value, nothing):
+            if (number := read(value)) is None:
+                return None
+            floats[row] = number
+            empty = False
+    return None if empty else floats
+
+
 def stacked(parts: Sequence[Table]) -> Table:
     """The rows of all parts, which have the same columns, the first part's first."""
     columns = {
@@ -111,7 +225,7 @@ def load(path: Path, *, place: Place | None = None) -> Table:
     values, lines = reader.columns(path)
     if not lines:
         raise InputError("the table has no rows", place=Place(path, 1, 1))
-    return Table({name: column.typed(name, cells) for name, cells in values.items()}, path, lines)
+    return Table({name: typed(name, listed) for name, listed in values.items()}, path, lines)
 
 
 def no_strays(table: Table, names: Collection[str]) -> None:

@@ -21,7 +21,7 @@ from builder import io, store
 from builder.dataset import card, exports, files, manifests
 from builder.errors import InputError, Place, nearest
 from builder.plan.plans import DatasetPlan, Plan, ScenarioPlan
-from builder.project import scenarios, settings
+from builder.project import settings
 from builder.quality import contexts, drawn, gates, report_file, reports
 from builder.quality.findings import (
     Context,
@@ -35,9 +35,7 @@ from builder.results import rows as results_rows
 from builder.results import settle
 from builder.stats import features, minilm
 from builder.store import Store
-from builder.table import frame, kinds
-from builder.table.frame import Frame
-from builder.table.tables import Table
+from builder.table import frame, tables
 from builder.verbs import result, scope
 
 
@@ -122,7 +120,7 @@ def check(
         content = frame.read(path)
         comparable(content, compared)
         evidence = Evidence(content, compared, Context(semantic=embed))
-        checked = Checked(path.name, evidence, _judged(evidence, limits_of()))
+        checked = Checked(path.name, evidence, gates.judge(evidence, limits_of()))
         return CheckResult([checked if report is None else write(report, checked)])
     plan = scope.plan_of(folder, rows=rows, model=model)
     chosen = scope.datasets(plan, [str(name)] if name else [])
@@ -149,7 +147,7 @@ def judge_dataset(
     dataset: DatasetPlan,
     answers: Store,
     *,
-    reference: Frame | None = None,
+    reference: frame.Frame | None = None,
     semantic: features.Embed | None = None,
 ) -> Checked:
     """The verdicts over the rows that plan and store make now; no export is needed.
@@ -158,7 +156,7 @@ def judge_dataset(
     """
     evidence, digest = _gathered(dataset, answers, reference or _named(plan, dataset), semantic)
     expected = plan.project.dataset_settings(dataset.name).expect
-    findings = _judged(evidence, _limits(dataset, expected))
+    findings = gates.judge(evidence, _limits(dataset, expected))
     limits = {s.name: limits_of(s.scenario.words.expect).chosen for s in dataset.scenarios}
     if len(dataset.scenarios) > 1:
         findings = [f for f in findings if f.gate not in limits.get(f.what, {})]
@@ -191,7 +189,10 @@ def current(plan: Plan, dataset: DatasetPlan, folder: Path) -> list[Finding] | N
 def _judged_by(plan: Plan, dataset: DatasetPlan) -> str:
     """A digest of all but the rows that a verdict follows from."""
     settings = plan.project.dataset_settings(dataset.name)
-    references = [_reference(plan, dataset), *(s.scenario.reference for s in dataset.scenarios)]
+    references = [
+        contexts.reference(plan, dataset),
+        *(s.scenario.reference for s in dataset.scenarios),
+    ]
     tables = [files.digest(table.source) if table and table.source else "" for table in references]
     return digest_of([
         version("text-dataset-builder"), list(gates.installed()), settings.expect, settings.text,
@@ -202,7 +203,7 @@ def _judged_by(plan: Plan, dataset: DatasetPlan) -> str:
 def gather(
     dataset: DatasetPlan,
     answers: Store,
-    reference: Frame | None = None,
+    reference: frame.Frame | None = None,
     semantic: features.Embed | None = None,
 ) -> Evidence:
     """The rows that plan and store make now, and a reference to compare them with."""
@@ -210,7 +211,10 @@ def gather(
 
 
 def _gathered(
-    dataset: DatasetPlan, answers: Store, reference: Frame | None, semantic: features.Embed | None
+    dataset: DatasetPlan,
+    answers: Store,
+    reference: frame.Frame | None,
+    semantic: features.Embed | None,
 ) -> tuple[Evidence, str]:
     """The evidence, and the digest of the rows in it."""
     refused: Counter[str] = Counter()
@@ -230,12 +234,12 @@ def _gathered(
     return Evidence(rows, reference, context), content.rows()
 
 
-def comparable(rows: Frame, reference: Frame | None) -> None:
+def comparable(rows: frame.Frame, reference: frame.Frame | None) -> None:
     """Raises InputError where rows and a reference have nothing to be compared by."""
     if reference is None:
         return
     shared = [name for name in rows.columns if name in reference.columns]
-    if shared or (rows.of(kinds.TEXT) and reference.of(kinds.TEXT)):
+    if shared or (rows.of(tables.TEXT) and reference.of(tables.TEXT)):
         return
     near = next((n for c in reference.columns if (n := nearest(c, rows.columns))), "")
     raise InputError(
@@ -245,18 +249,11 @@ def comparable(rows: Frame, reference: Frame | None) -> None:
     )
 
 
-def _named(plan: Plan, dataset: DatasetPlan) -> Frame | None:
-    """The reference that project or, for a dataset of one scenario, the scenario names."""
-    table = _reference(plan, dataset)
+def _named(plan: Plan, dataset: DatasetPlan) -> frame.Frame | None:
+    table = contexts.reference(plan, dataset)
     if table is None and len(dataset.scenarios) == 1:
         table = dataset.scenarios[0].scenario.reference
     return None if table is None else contexts.beside(table)
-
-
-def _reference(plan: Plan, dataset: DatasetPlan) -> Table | None:
-    """The table that the project names."""
-    loaded = [scenario.scenario for scenario in dataset.scenarios]
-    return scenarios.dataset_reference(plan.project, dataset.name, loaded)
 
 
 def _limits(dataset: DatasetPlan, expected: Mapping[str, Any]) -> Limits:
@@ -268,15 +265,14 @@ def _limits(dataset: DatasetPlan, expected: Mapping[str, Any]) -> Limits:
     loosest: dict[str, float] = {}
     for scenario in dataset.scenarios:
         for name, bound in limits_of(scenario.scenario.words.expect).chosen.items():
-            measure = limits.measures[name]
-            if measure.strict:
+            if (measure := limits.measures[name]).strict:
                 loosen = max if measure.upper else min
                 loosest[name] = loosen(bound, loosest.get(name, measure.bound))
     return replace(limits, chosen={**loosest, **limits.chosen})
 
 
 def _scenario(
-    dataset: DatasetPlan, scenario: ScenarioPlan, whole: Evidence, reference: Frame | None
+    dataset: DatasetPlan, scenario: ScenarioPlan, whole: Evidence, reference: frame.Frame | None
 ) -> list[Finding]:
     """The findings of what one scenario of several expects, over its own rows."""
     expected = scenario.scenario.words.expect
@@ -287,7 +283,7 @@ def _scenario(
     rows = _rows_of(scenario, whole.rows)
     evidence = Evidence(rows, compared, contexts.of_scenario(dataset, scenario, whole.context))
     limits = limits_of(expected)
-    findings = _judged(evidence, limits, list(expected))
+    findings = gates.judge(evidence, limits, [gates.GATES.load(name) for name in expected])
     wanted = [f for f in findings if f.gate in limits.chosen or f.verdict == "too-few-rows"]
     return _under(scenario, wanted)
 
@@ -302,27 +298,17 @@ def _draws(scenario: ScenarioPlan, whole: Evidence, expected: Mapping[str, Any])
     return _under(scenario, findings) if whole.scenarios else findings
 
 
-def _rows_of(scenario: ScenarioPlan, rows: Frame) -> Frame:
+def _rows_of(scenario: ScenarioPlan, rows: frame.Frame) -> frame.Frame:
     return rows.take([at for at, name in enumerate(rows.scenarios) if name == scenario.name])
 
 
 def _under(scenario: ScenarioPlan, findings: Iterable[Finding]) -> list[Finding]:
-    """The findings with the scenario's name before what they measured."""
     return [
         replace(f, what=f"{scenario.name}: {f.what}" if f.what else scenario.name) for f in findings
     ]
 
 
-def _judged(
-    evidence: Evidence, limits: Limits, names: Sequence[str] | None = None
-) -> list[Finding]:
-    """The findings of the gate families with these names, of all by default."""
-    known = gates.installed()
-    chosen = known if names is None else {name: known[name] for name in names}
-    return gates.judge(evidence, limits, list(chosen.values()))
-
-
-def _release(name: str, reference: Frame | None) -> Frame | None:
+def _release(name: str, reference: frame.Frame | None) -> frame.Frame | None:
     """The reference, marked where it is an earlier release of the dataset of that name."""
     if reference is None or not name or _released(reference.source) != name:
         return reference

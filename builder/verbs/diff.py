@@ -64,8 +64,7 @@ def _side(
         name, revision = repository, text
     environ = project.environ() if project else os.environ
     hub = stack.enter_context(remote.opened(name, environ.get("HF_TOKEN", "").strip()))
-    head = hub.head(revision or remote.BRANCH)
-    if head is None:
+    if (head := hub.head(revision or remote.BRANCH)) is None:
         raise InputError(f"the Hub has no dataset {name}, or HF_TOKEN may not see it")
     shown_name = text if at else f"{name}@{revision or 'main'}"
     return comparison.revision(hub, head.commit, dataset, shown_name)

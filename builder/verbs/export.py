@@ -4,10 +4,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from builder import store
+from builder import store, text
 from builder.dataset import exports, files, shapes
 from builder.dataset.exports import Export, Form
-from builder.text import counted
 from builder.verbs import result, scope
 
 
@@ -23,7 +22,7 @@ class ExportResult(result.Result):
         return [export.folder for export in self.exports]
 
     def summary(self) -> str:
-        rows = counted(sum(export.rows for export in self.exports), "row")
+        rows = text.counted(sum(export.rows for export in self.exports), "row")
         return f"{rows} in {', '.join(map(str, self.folders))}"
 
     def records(self) -> Iterator[Mapping[str, object]]:

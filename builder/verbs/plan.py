@@ -4,12 +4,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from builder import store
+from builder import store, text
 from builder.plan.plans import Plan, Planned
 from builder.project.settings import Budget
 from builder.results import estimates, settle
 from builder.store import Store
-from builder.text import counted
 from builder.verbs import result, scope
 
 
@@ -57,7 +56,10 @@ class PlanResult(result.Result, estimates.Estimate):
 
     def summary(self) -> str:
         cost = "price unknown" if self.usd is None else f"about {self.usd:.2f} usd"
-        return f"{counted(self.wanted, 'row')}: {self.held:,} held, {self.to_ask:,} to ask, {cost}"
+        return (
+            f"{text.counted(self.wanted, 'row')}: {self.held:,} held, {self.to_ask:,} to ask, "
+            f"{cost}"
+        )
 
     def records(self) -> Iterator[Mapping[str, object]]:
         return (line._asdict() for line in self.lines)

@@ -5,13 +5,12 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from builder import store
+from builder import store, text
 from builder.dataset import exports, manifests
 from builder.errors import InputError
 from builder.hub import releases, remote
 from builder.plan.plans import DatasetPlan, Plan
 from builder.quality.findings import Finding
-from builder.text import counted
 from builder.verbs import check, scope
 from builder.verbs.result import Result
 
@@ -37,7 +36,7 @@ class PublishResult(Result):
         return self.published.url if self.published else ""
 
     def summary(self) -> str:
-        rows = f"{self.dataset}: {counted(self.rows, 'row')}"
+        rows = f"{self.dataset}: {text.counted(self.rows, 'row')}"
         return f"{rows} at {self.url}" if self.url else f"{rows}, nothing was sent"
 
     def records(self) -> Iterator[Mapping[str, object]]:
@@ -102,8 +101,7 @@ def publish(
 def _findings(
     plan: Plan, dataset: DatasetPlan, folder: Path, measuring: Callable[[], None]
 ) -> list[Finding]:
-    findings = check.current(plan, dataset, folder)
-    if findings is not None:
+    if (findings := check.current(plan, dataset, folder)) is not None:
         return findings
     measuring()
     with store.reading(plan.project.store) as answers:

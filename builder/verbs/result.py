@@ -1,7 +1,5 @@
 """What every verb gives back: a short repr, a table for notebooks, a data frame."""
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from itertools import islice
@@ -27,7 +25,7 @@ class Result(ABC):
     def records(self) -> Iterable[Mapping[str, object]]:
         """Flat records of the same keys, read anew by every call."""
 
-    def to_pandas(self) -> pandas.DataFrame:
+    def to_pandas(self) -> "pandas.DataFrame":
         """The records as a data frame."""
         import pandas
 

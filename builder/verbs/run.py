@@ -155,6 +155,7 @@ def run(
     form: Format | None = None,
     export: bool = True,
     engine: Engine | None = None,
+    wait: float = 0.0,
 ) -> RunResult:
     """Asks for every missing row of these scenarios, then exports their datasets.
 
@@ -168,7 +169,9 @@ def run(
         exports = _standing(plan, answers, form) if export else {}
         settled = {name: e.settlement for name, e in exports.items()}
         before = estimate(plan, answers, whole=not scenarios, settled=settled)
-        filled = fill(before, answers, monitor, cap, concurrency=concurrency, engine=engine)
+        filled = fill(
+            before, answers, monitor, cap, concurrency=concurrency, engine=engine, wait=wait
+        )
         written: list[Export] = []
         exported = export and not filled.fruitless
         try:
@@ -181,8 +184,9 @@ def run(
         else:
             after = estimate(plan, answers, whole=False) if filled.progress.calls else before
             tallies = after.tallies()
-        dropped = tuple(answers.dropped)
-        return RunResult(plan.wanted, tallies, written, before, filled, exported, dropped)
+        return RunResult(
+            plan.wanted, tallies, written, before, filled, exported, tuple(answers.dropped)
+        )
 
 
 def budget_of(plan: Plan, budget: str | None) -> Budget | None:
@@ -199,6 +203,7 @@ def fill(
     *,
     concurrency: int | None = None,
     engine: Engine | None = None,
+    wait: float = 0.0,
 ) -> Filled:
     """Asks for what a plan lacks, once the monitor has seen it.
 
@@ -217,7 +222,7 @@ def fill(
     monitor.planned(before, cap)
     settled = before.settlements
     try:
-        monitor.drive(fills.Fill(before.plan, answers, progress, limit, cap, settled, engine))
+        monitor.drive(fills.Fill(before.plan, answers, progress, limit, cap, settled, engine, wait))
     except InputError:
         raise
     except BuilderError as error:
@@ -245,7 +250,6 @@ def _written(
     standing: Mapping[str, Export],
     progress: Progress,
 ) -> list[Export]:
-    """The datasets' folders, each written where it does not hold just that already."""
     from builder.dataset import exports  # as above
 
     folders = []

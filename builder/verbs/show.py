@@ -22,20 +22,18 @@ class Rows(result.Result):
     datasets: Sequence[DatasetPlan]
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
-        """Every accepted row as a flat record."""
-        with store.reading(self.plan.project.store) as answers:
-            for dataset in self.datasets:
-                for batch in results_rows.read(settle.settle(dataset, answers)).batches():
-                    if not isinstance(batch, Reject):
-                        yield from results_rows.records(batch.columns)
+        for batch in self._batches():
+            if not isinstance(batch, Reject):
+                yield from results_rows.records(batch.columns)
 
     def rejects(self) -> Iterator[Reject]:
         """Every refused answer, with its stage, reason and raw text."""
+        return (batch for batch in self._batches() if isinstance(batch, Reject))
+
+    def _batches(self) -> Iterator[results_rows.Batch | Reject]:
         with store.reading(self.plan.project.store) as answers:
             for dataset in self.datasets:
-                for batch in results_rows.read(settle.settle(dataset, answers)).batches():
-                    if isinstance(batch, Reject):
-                        yield batch
+                yield from results_rows.read(settle.settle(dataset, answers)).batches()
 
     def first(self, number: int) -> list[list[dict[str, Any]]]:
         """The first so many rows of each dataset, a turn for each of its scenarios."""

@@ -161,7 +161,6 @@ def _scenario(plan: Plan, name: str) -> scenarios.Scenario:
 
 
 def _reference(scenario: scenarios.Scenario, path: str | Path | None) -> frame.Frame:
-    """The texts to cover. InputError where the scenario cannot be topped up."""
     name = scenario.name
     if not settings.NAME.match(f"{name}_topup"):
         raise InputError(
@@ -203,7 +202,6 @@ def _weights(file: Path) -> dict[str, int]:
 
 
 def _base(scenario: scenarios.Scenario, model: str | None) -> dict[str, Any]:
-    """The words of the scenario, those left out that a top-up has for itself."""
     data = scenario.document.data
     assert isinstance(data, dict)  # or it was no scenario
     taken = ("rows", "expect", "prompt")
@@ -214,7 +212,6 @@ def _base(scenario: scenarios.Scenario, model: str | None) -> dict[str, Any]:
 def _measure(
     site: _Site, answers: Store, history: Sequence[Round], rounds: int, rows: int | None
 ) -> Round:
-    """Where the dataset stands now against the reference, and whether a round follows."""
     evidence = check.gather(site.plan(site.name).datasets[0], answers, site.reference, site.embed)
     rng = evidence.rng(f"topup {len(history)}")
     try:

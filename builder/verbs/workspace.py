@@ -11,8 +11,6 @@
 0
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,20 +27,6 @@ from builder.verbs.publish import PublishResult
 from builder.verbs.run import RunResult
 from builder.verbs.show import Rows
 from builder.verbs.topup import TopUpResult
-
-
-def open_folder(folder: str | Path = ".") -> Workspace:
-    """The workspace of the project that holds this folder. InputError where there is none."""
-    return Workspace(settings.Project.find(folder).root)
-
-
-def init_folder(folder: str | Path) -> Workspace:
-    """The workspace of a new project, its files written into `folder`.
-
-    Raises InputError where one of them stands there already.
-    """
-    starter.write(Path(folder))
-    return open_folder(folder)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +57,12 @@ class Workspace:
         export: bool = True,
         engine: Engine | None = None,
         progress: monitor.Report | None = None,
+        wait: float = 0.0,
     ) -> RunResult:
         """Asks for every missing row of these scenarios, then exports their datasets.
 
-        Nothing is confirmed: `budget` is what stops it. `engine` answers in place of every model;
+        Nothing is confirmed: `budget` is what stops it. `wait` is the seconds that a server gets to
+        start. `engine` answers in place of every model;
         keys stay those of the planned models. `progress` is called with the counts while it
         lasts; left out, a notebook shows a bar. Raises InputError before the first call, and
         ProviderError, RefusedError, StoreError or BusyError; what was answered is kept.
@@ -84,7 +70,7 @@ class Workspace:
         result = run.run(
             self.root, scenarios, monitor=monitor.Callback(progress), rows=rows, model=model,
             tries=tries, concurrency=concurrency, budget=budget, form=format, export=export,
-            engine=engine,
+            engine=engine, wait=wait,
         )  # fmt: skip
         if result.filled.failure is not None:
             raise result.filled.failure
@@ -175,3 +161,17 @@ class Workspace:
     def diff(self, before: str | Path, after: str | Path, *, dataset: str = "") -> DiffResult:
         """What lies between two releases: each a folder, a dataset, REPO@TAG or REPO."""
         return diff.diff(self.root, before, after, dataset=dataset)
+
+
+def open_folder(folder: str | Path = ".") -> Workspace:
+    """The workspace of the project that holds this folder. InputError where there is none."""
+    return Workspace(settings.Project.find(folder).root)
+
+
+def init_folder(folder: str | Path) -> Workspace:
+    """The workspace of a new project, its files written into `folder`.
+
+    Raises InputError where one of them stands there already.
+    """
+    starter.write(Path(folder))
+    return open_folder(folder)

@@ -9,9 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from builder.sampling.sampler import Arrays, Sampler
-from builder.table.column import Column
-from builder.table.kinds import NUMBER
-from builder.table.tables import Table
+from builder.table.tables import NUMBER, Column, Table
 
 
 class Triangular(Sampler):
