@@ -150,7 +150,7 @@ SETTINGS = [
     settings("providers that are no tables", BUILDER + "[tool.builder.providers]\n▸mine = 3\n", "providers.mine"),
     settings("a key in the file", BUILDER + '[tool.builder.providers.openai]\n▸api_key = "sk-123"\n', "a key does not belong into a file"),
     settings("a key for the name of a variable", BUILDER + '[tool.builder.providers.openai]\n▸api_key_env = "sk-123"\n', "the name of an environment variable"),
-    settings("an unknown way of structure", BUILDER + '[tool.builder.providers.openai]\n▸structured = "yaml"\n', "expected 'json_schema', 'json_object' or 'prompt'"),
+    settings("an unknown way of structure", BUILDER + '[tool.builder.providers.openai]\n▸structured = "yaml"\n', "expected 'json_schema_full', 'json_schema', 'json_object' or 'prompt'"),
     settings("a price below nothing", BUILDER + "[tool.builder.providers.openai]\nusd_per_million = {▸input = -1, output = 2}\n", "expected at least 0"),
     settings("a price that is half given", BUILDER + "[tool.builder.providers.openai]\n▸usd_per_million = {input = 1}\n", "usd_per_million: output is missing"),
     settings("an unknown price", BUILDER + "[tool.builder.providers.openai]\nusd_per_million = {input = 1, output = 1, ▸cache = 1}\n", "Did you mean 'cached'?"),

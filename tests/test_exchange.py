@@ -91,32 +91,44 @@ def test_a_format_with_seeds_takes_another_for_each_reply_that_was_no_answer() -
 
 def test_the_mode_that_a_server_refuses_is_left_and_the_answer_kept() -> None:
     refusal = reply({"error": {"message": "response_format is not supported"}}, 400)
-    wire = Listed(refusal, refusal, answer('{"a": "x"}'))
+    wire = Listed(refusal, refusal, refusal, answer('{"a": "x"}'))
     completion = ask(wire, schema=SCHEMA)
     assert completion.mode == "prompt"
     formats = [body.get("response_format", {}).get("type") for _, body in wire.sent]
-    assert formats == ["json_schema", "json_object", None]
+    assert formats == ["json_schema", "json_schema", "json_object", None]
 
 
 def test_a_refusal_without_a_reason_is_tried_in_the_lower_modes_once() -> None:
     refusal = reply({"error": {"message": "no such field"}}, 400)
-    wire = Listed(refusal, refusal, refusal, refusal)
+    wire = Listed(*[refusal] * 5)
     there = Exchange(HERE, wire, openai.FORMAT)
     call = Call(Request("lab:m", (Message("user", "hello"),), {}, SCHEMA), Key(b"k" * 16, 0, 0))
-    for sent in (3, 4):
+    for sent in (4, 5):
         with pytest.raises(
             RequestError, match=r"refused the request for model 'm' \(400\): no such"
         ):
             asyncio.run(there.complete(call))
         assert len(wire.sent) == sent
     formats = [body.get("response_format", {}).get("type") for _, body in wire.sent]
-    assert formats == ["json_schema", "json_object", None, "json_schema"]
+    assert formats == ["json_schema", "json_schema", "json_object", None, "json_schema"]
     wire.replies = [answer("{}")]
-    assert asyncio.run(there.complete(call)).mode == "json_schema"
+    assert asyncio.run(there.complete(call)).mode == "json_schema_full"
+
+
+def test_a_server_that_ignores_how_structure_is_asked_for_is_asked_in_the_prompt() -> None:
+    def modes(*texts: str) -> list[str]:
+        there = Exchange(HERE, Listed(*map(answer, texts)), openai.FORMAT)
+        call = Call(Request("lab:m", (Message("user", "hello"),), {}, SCHEMA), Key(b"k" * 16, 0, 0))
+        return [asyncio.run(there.complete(call)).mode for _ in texts]
+
+    assert modes(*["Sure!"] * 6) == ["json_schema_full"] * 5 + ["prompt"]
+    assert modes("{}", *["Sure!"] * 9) == ["json_schema_full"] * 10
+    assert modes(*["Sure!"] * 4, "{}", *["Sure!"] * 9) == ["json_schema_full"] * 14
 
 
 def test_a_lower_mode_that_is_answered_is_kept() -> None:
-    wire = Listed(reply({"error": {"message": "no such field"}}, 400), answer("{}"), answer("{}"))
+    refusal = reply({"error": {"message": "no such field"}}, 400)
+    wire = Listed(refusal, refusal, answer("{}"), answer("{}"))
     there = Exchange(HERE, wire, openai.FORMAT)
     call = Call(Request("lab:m", (Message("user", "hello"),), {}, SCHEMA), Key(b"k" * 16, 0, 0))
     assert [asyncio.run(there.complete(call)).mode for _ in range(2)] == ["json_object"] * 2

@@ -12,7 +12,7 @@ from genai_prices import calc_price
 from builder.engines import prices, registry
 from builder.engines.protocol import Endpoint
 from builder.project.settings import Prices
-from builder.records import Usage
+from builder.records import Completion, Key, Usage
 
 OPENAI = Endpoint("openai", base_url="https://api.openai.com/v1")
 ANTHROPIC = Endpoint("anthropic", protocol="anthropic", base_url="https://api.anthropic.com")
@@ -58,7 +58,26 @@ def test_an_unknown_model_has_no_price_rather_than_none_at_all() -> None:
     assert usd(OPENAI, "no-such-model-exists", Usage(10, 10)) is None
     mine = Endpoint("mine", base_url="http://localhost:1/v1")
     assert usd(mine, "gpt-neverheard", Usage(10, 10)) is None
-    assert prices.estimate(mine, "gpt-neverheard", 10, 10) is None
+    assert prices.estimate(mine, "gpt-neverheard", 10, 10) == 0.0
+    theirs = Endpoint("mine", base_url="https://api.example.com/v1")
+    assert prices.estimate(theirs, "gpt-neverheard", 10, 10) is None
+
+
+@pytest.mark.parametrize(
+    ("host", "usd", "unknown"),
+    [
+        ("api.example.com:443", None, True),
+        ("api.example.com:443", 0.1, False),
+        ("10.0.0.5:8000", None, False),
+        ("localhost:11434", None, False),
+        ("", None, True),
+    ],
+)
+def test_a_server_of_ones_own_costs_nothing_that_is_unknown(
+    host: str, usd: float | None, *, unknown: bool
+) -> None:
+    reply = Completion(Key(bytes(16), 0, 0), "x", "mine:a", host=host, usd=usd)
+    assert prices.is_unknown(reply) == unknown
 
 
 def test_unknown_usage_has_no_price() -> None:

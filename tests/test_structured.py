@@ -45,6 +45,40 @@ def test_strict_mode_keeps_what_it_takes_and_describes_the_rest(
 @pytest.mark.parametrize(
     ("given", "kept"),
     [
+        ({"type": "string", "minLength": 2, "maxLength": 5, "title": "A"}, {"type": "string", "minLength": 2, "maxLength": 5}),
+        ({"type": "string", "maxLength": 1000}, {"type": "string", "maxLength": 1000}),
+        ({"type": "string", "maxLength": 1001}, {"type": "string", "description": '{"maxLength":1001}'}),
+        ({"type": "string", "pattern": r"^\d{4}-[\w.]+$"}, {"type": "string", "pattern": "^[0-9]{4}-[A-Za-z0-9_.]+$"}),
+        ({"type": "string", "pattern": "^(?=a)"}, {"type": "string", "description": '{"pattern":"^(?=a)"}'}),
+        ({"type": "array", "prefixItems": [{"type": "integer", "title": "T"}, {"type": "string"}], "minItems": 2}, {"type": "array", "prefixItems": [{"type": "integer"}, {"type": "string"}], "minItems": 2}),
+        ({"type": "array", "items": {"type": "string"}, "uniqueItems": True}, {"type": "array", "items": {"type": "string"}, "uniqueItems": True}),
+    ],
+)  # fmt: skip
+def test_the_whole_schema_keeps_what_grammars_enforce(
+    given: dict[str, Any], kept: dict[str, Any]
+) -> None:
+    assert node(structured.whole, **given) == kept
+
+
+def test_the_whole_schema_is_closed_and_asks_for_every_field() -> None:
+    turned = structured.whole({**OBJECT, "properties": {"a": {}, "b": {}}, "required": ["b"]})
+    assert (turned["required"], turned["additionalProperties"]) == (["a", "b"], False)
+
+
+def test_a_pattern_that_looks_around_is_enforced_by_nobody() -> None:
+    fields = {
+        "a": {"type": "string", "pattern": "^(?=x)y"},
+        "b": {"anyOf": [{"type": "string", "pattern": r"\bword\b"}, {"type": "null"}]},
+        "c": {"type": "string", "pattern": r"^\d+$"},
+        "d": {"type": "array", "items": {"type": "string", "pattern": "(?<!a)b"}},
+    }
+    schema = {"type": "object", "properties": fields}
+    assert structured.unenforced(schema) == ["a", "b", "d"]
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
         ({"type": "integer", "minimum": 1}, {"type": "integer", "description": '{"minimum":1}'}),
         ({"type": "string", "format": "uri"}, {"type": "string", "format": "uri"}),
         ({"type": "array", "items": {"type": "string"}, "minItems": 1}, {"type": "array", "items": {"type": "string"}, "minItems": 1}),

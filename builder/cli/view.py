@@ -84,6 +84,11 @@ def _notes(line: ScenarioEstimate) -> Iterator[str]:
         "English only; --model names another one."
         for model in line.foreign
     )
+    yield from (
+        f"{line.scenario}: the pattern of {field} looks ahead or behind, which no provider enforces; "
+        "say in the prompt what it asks for."
+        for field in line.unenforced
+    )
     if line.usd is None and line.to_ask:
         yield (
             f"{line.scenario}: the price of {', '.join(line.models)} is unknown; usd_per_million under "

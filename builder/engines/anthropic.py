@@ -32,7 +32,7 @@ def body(_: Endpoint, request: Request, mode: Mode) -> dict[str, Any]:
     messages = request.messages
     sent: dict[str, Any] = {"model": request.model_name, "max_tokens": MAX_TOKENS}
     sent.update(request.params)
-    if request.schema is not None and mode == "json_schema":
+    if request.schema is not None and mode in ("json_schema", "json_schema_full"):
         format_ = {"type": "json_schema", "schema": structured.constrained(request.schema)}
         sent["output_config"] = {**sent.get("output_config", {}), "format": format_}
     elif request.schema is not None:

@@ -86,7 +86,10 @@ class Exchange:
                 mode = next_mode
         finally:
             fallback.settle()
-        return await self._completion(call, mode, reply)
+        completion = await self._completion(call, mode, reply)
+        if completion.is_answer:
+            fallback.note(mode, completion.text)
+        return completion
 
     async def _guessed(
         self,

@@ -255,7 +255,7 @@ def _says(meaning: Meaning, fault: Fault) -> bool:
 
 
 def _shaped(asked: Asked) -> bool:
-    return asked.mode in ("json_schema", "json_object")
+    return asked.mode not in ("prompt", "text")
 
 
 def error_of(

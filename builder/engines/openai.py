@@ -36,6 +36,9 @@ def body(_: Endpoint, request: Request, mode: Mode) -> dict[str, Any]:
     sent: dict[str, Any] = {"model": request.model_name}
     if request.schema is not None and mode == "json_schema":
         sent["response_format"] = json_schema(request.schema)
+    elif request.schema is not None and mode == "json_schema_full":
+        answer = {"name": "answer", "strict": False, "schema": structured.whole(request.schema)}
+        sent["response_format"] = {"type": "json_schema", "json_schema": answer}
     elif request.schema is not None:
         messages = structured.described(messages, request.schema)
         if mode == "json_object":
@@ -56,12 +59,17 @@ def json_schema(schema: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def modes(endpoint: Endpoint, schema: Mapping[str, Any]) -> tuple[Mode, ...]:
-    """The ways to ask for structure, best first; one if the project pins it."""
+    """The ways to ask for structure, best first; one if the project pins it.
+
+    Servers other than OpenAI's enforce more of a schema than its strict mode takes.
+    """
     if not structured.is_object(schema):
         return ("prompt",)
     if endpoint.structured is not None:
         return (endpoint.structured,)
-    return ("json_schema", "json_object", "prompt")
+    if endpoint.provider in OWN:
+        return ("json_schema", "json_object", "prompt")
+    return ("json_schema_full", "json_schema", "json_object", "prompt")
 
 
 def path(endpoint: Endpoint, model: str) -> str:

@@ -10,8 +10,8 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from builder.engines.protocol import Endpoint
-from builder.records import Usage
+from builder.engines.protocol import Endpoint, is_own
+from builder.records import Completion, Usage
 
 FREE = ("local", "fake")
 # Providers whose prices are those of the list wherever they are asked, behind a proxy on this
@@ -51,6 +51,11 @@ class Price(NamedTuple):
         )
 
 
+def is_unknown(reply: Completion) -> bool:
+    """Whether a reply may have cost something that nobody knows; one's own servers take nothing."""
+    return reply.usd is None and not (reply.host and is_own(reply.host.rpartition(":")[0]))
+
+
 def lookup(endpoint: Endpoint, model: str) -> Price | None:
     """The price of the provider's model, or None when nobody knows it."""
     if endpoint.protocol in FREE:
@@ -70,11 +75,12 @@ def estimate(
 ) -> float | None:
     """US dollars that so many tokens would cost, none of them cached; None when unknown.
 
-    The counts may be sums over many calls: rates are those of calls of ordinary length.
+    The counts may be sums over many calls: rates are those of calls of ordinary length. A server of
+    one's own takes nothing, unless the project says what.
     """
     price = lookup(endpoint, model)
     if price is None:
-        return None
+        return 0.0 if endpoint.base_url and endpoint.is_own else None
     return input_tokens * price.input + output_tokens * price.output
 
 

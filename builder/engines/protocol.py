@@ -3,6 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol, Self
@@ -11,11 +12,14 @@ from urllib.parse import urlsplit
 from builder.project.settings import Prices
 from builder.records import Call, Completion, Request
 
-Mode = Literal["json_schema", "json_object", "prompt", "text"]
+# How structure is asked for: the whole schema, the part of it that strict modes take, any object,
+# words in the prompt; or no structure at all.
+Mode = Literal["json_schema_full", "json_schema", "json_object", "prompt", "text"]
 # Called with the headers and status of each response, for whoever sets the pace.
 OnHeaders = Callable[[Mapping[str, str], int], None]
 
 
+@lru_cache(maxsize=256)
 def is_own(host: str) -> bool:
     """Whether a host is of a network of one's own: its name has no dot, or its address is private.
 
@@ -42,7 +46,7 @@ class Endpoint:
     api_key: str | None = field(default=None, repr=False)
     api_key_env: str | None = None
     """The name of the variable that the key came from, for messages."""
-    structured: Literal["json_schema", "json_object", "prompt"] | None = None
+    structured: Literal["json_schema_full", "json_schema", "json_object", "prompt"] | None = None
     """How structure is asked for; None finds out once and remembers it for the run."""
     timeout: float = 75.0
     """Seconds that a whole call may take."""

@@ -35,22 +35,24 @@ STRICT_KEYS = frozenset(
         "maxItems",
     ]
 )
+WHOLE_KEYS = STRICT_KEYS | {"minLength", "maxLength", "prefixItems", "uniqueItems"}
 PLAIN_KEYS = frozenset(["type", "description", "enum", "const", "format"])
 FORMATS = frozenset(
     ["date-time", "time", "date", "duration", "email", "hostname", "ipv4", "ipv6", "uuid"]
 )
 # Keywords that hold schemas.
-PARTS = ("anyOf", "oneOf", "allOf", "properties", "items", "additionalProperties")
+PARTS = ("anyOf", "oneOf", "allOf", "properties", "prefixItems", "items", "additionalProperties")
 # Keywords without a meaning for the answer: left out and not described.
 SILENT = frozenset(
     ["title", "default", "examples", "discriminator", "$defs", "definitions", "deprecated"]
 )
 LOOKAROUND = re.compile(r"\(\?[=!<]|\\[bB1-9]")
 
+PROSE = 5  # First answers without JSON that show a server to ignore how structure is asked for.
 # Characters of a text that the schema leaves unbounded: small models never stop by themselves.
 SMALL_TEXT = 300
 SMALL_LIST = 6
-LONGEST = 1000  # Repetitions that the embedded engine's grammar takes.
+LONGEST = 1000  # Repetitions that llama.cpp's grammar takes.
 
 
 def strict(schema: Mapping[str, Any]) -> Schema:
@@ -60,6 +62,21 @@ def strict(schema: Mapping[str, Any]) -> Schema:
     value of it. Treat the result as read-only, it is shared between calls.
     """
     return _turned(orjson.dumps(schema), STRICT)
+
+
+def whole(schema: Mapping[str, Any]) -> Schema:
+    """The schema as servers take it that enforce lengths, places and the like by a grammar."""
+    return _turned(orjson.dumps(schema), WHOLE)
+
+
+def unenforced(schema: Mapping[str, Any]) -> list[str]:
+    """The names of fields whose pattern looks around: no provider enforces it."""
+    return [
+        name
+        for node in _nodes(dict(schema))
+        for name, field in node.get("properties", {}).items()
+        if any(LOOKAROUND.search(str(part.get("pattern", ""))) for part in _nodes(field))
+    ]
 
 
 def constrained(schema: Mapping[str, Any]) -> Schema:
@@ -128,7 +145,8 @@ class ModeFallback:
         self._modes = modes
         self._found = asyncio.Event()
         self._scouted = len(modes) == 1
-        self._guessed = False
+        self._guessed = self._answered = False
+        self._prose = 0
         if self._scouted:
             self._found.set()
 
@@ -163,6 +181,15 @@ class ModeFallback:
         if mode in self._modes:
             self._modes = self._modes[self._modes.index(mode) :]
 
+    def note(self, mode: Mode, text: str) -> None:
+        """Takes an answer; first ones without any JSON show a server that ignores how it is asked."""
+        if self._answered or mode != self._modes[0]:
+            return
+        self._answered = "{" in text
+        self._prose += not self._answered
+        if self._prose >= PROSE:
+            self._modes = self._modes[-1:]
+
     def settle(self) -> None:
         """A call is over: nobody needs to wait any longer."""
         self._found.set()
@@ -181,14 +208,14 @@ def _tidy(source: object, keys: frozenset[str], formats: frozenset[str], *, ever
     if not isinstance(source, dict):
         return {}
     turn = partial(_tidy, keys=keys, formats=formats, every=every)
-    node = _merged(source)
+    node = _merged(source, places="prefixItems" in keys)
     out: Schema = {}
     described: Schema = {}
     for key, value in node.items():
         if key in PARTS:
             out["anyOf" if key == "oneOf" else key] = _turn_parts(key, value, turn)
         elif _is_kept(key, value, keys, formats):
-            out[key] = value
+            out[key] = _plain(value) if key == "pattern" else value
         elif key not in SILENT:
             described[key] = value
     if out.get("type") == "object" and not node.get("additionalProperties"):
@@ -204,6 +231,7 @@ def _tidy(source: object, keys: frozenset[str], formats: frozenset[str], *, ever
 
 
 STRICT = partial(_tidy, keys=STRICT_KEYS, formats=FORMATS, every=True)
+WHOLE = partial(_tidy, keys=WHOLE_KEYS, formats=FORMATS, every=True)
 CONSTRAINED = partial(_tidy, keys=PLAIN_KEYS, formats=FORMATS | {"uri"}, every=False)
 
 
@@ -221,18 +249,21 @@ def _is_kept(key: str, value: object, keys: frozenset[str], formats: frozenset[s
         return True
     if key not in keys or (key == "format" and value not in formats):
         return False
+    if key in ("minLength", "maxLength") and isinstance(value, int) and value > LONGEST:
+        return False
     return key != "pattern" or LOOKAROUND.search(str(value)) is None
 
 
-def _merged(node: Schema) -> Schema:
-    """An allOf of one written out, and a tuple as a list whose places all take any of its types."""
+def _merged(node: Schema, *, places: bool = False) -> Schema:
+    """An allOf of one written out, and a tuple as a list whose places all take any of its types,
+    unless `places` can be told apart."""
     if len(node.get("allOf", ())) == 1:
         node = {**node, **node["allOf"][0]}
         node.pop("allOf")
-    if "prefixItems" in node:
+    if "prefixItems" in node and not places:
         node = dict(node)
-        places = node.pop("prefixItems")
-        node.update(items={"anyOf": places}, minItems=len(places), maxItems=len(places))
+        types = node.pop("prefixItems")
+        node.update(items={"anyOf": types}, minItems=len(types), maxItems=len(types))
     return node
 
 
@@ -252,16 +283,24 @@ def _shrink(node: object) -> Schema:
     return out
 
 
-def _shrink_text(node: Schema) -> None:
-    """Bounds for a text, and its pattern in the words that the grammar knows."""
-    pattern = str(node.pop("pattern", ""))
+def _plain(pattern: str) -> str:
+    r"""The pattern without `\d` and `\w`, which some grammars take for letters.
+
+    >>> _plain(r"^[\d.]+-\w$")
+    '^[0-9.]+-[A-Za-z0-9_]$'
+    """
     for class_, plain in (("\\d", "0-9"), ("\\w", "A-Za-z0-9_")):
         pieces = re.split(r"(\[[^\]]*\])", pattern)
         pattern = "".join(
             piece.replace(class_, plain if piece.startswith("[") else f"[{plain}]")
             for piece in pieces
         )
-    pattern = pattern.replace("\\s", " ")
+    return pattern
+
+
+def _shrink_text(node: Schema) -> None:
+    """Bounds for a text, and its pattern in the words that the grammar knows."""
+    pattern = _plain(str(node.pop("pattern", ""))).replace("\\s", " ")
     if pattern.startswith("^") and pattern.endswith("$") and not LOOKAROUND.search(pattern):
         node["pattern"] = pattern
         return

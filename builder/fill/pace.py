@@ -24,6 +24,7 @@ from contextlib import asynccontextmanager
 
 from builder.engines.failures import seconds
 from builder.errors import TransportError
+from builder.fill.gain import Gain
 
 FIRST = 8  # Calls in flight to begin with.
 WINDOW = 0.25  # Seconds that a window lasts at least; a second while there is a rate.
@@ -41,7 +42,6 @@ STEEPEST = 1.0
 # Seconds after which calls in flight are doubled though none has ended, unless there was trouble:
 # an answer may take half a minute, and a refusal comes at once.
 GROWTH = 1.0
-WORTH = 1.1  # Answers a second that twice as many calls in flight must bring, of those before.
 # What is limited, and the headers that tell what is left of it, until when, and of how much.
 HEADERS = tuple(
     (kind, *(name.format(word) for word in ("remaining", "reset", "limit")))
@@ -70,31 +70,6 @@ class Meter:
     def take(self, tokens: float, now: float) -> None:
         """Takes tokens away; a negative number gives some back."""
         self._next = max(self._next, now) + tokens / self._rate
-
-
-class Gain:
-    """Whether more calls in flight bring more answers a second, by what they take (Little 1961)."""
-
-    def __init__(self) -> None:
-        self._before = 0.0  # Answers a second with half as many in flight.
-        self.begin(float("-inf"))
-
-    def begin(self, now: float) -> None:
-        """Forgets what was measured: calls that begin from now on are counted."""
-        self._since, self._seconds, self._answers = now, 0.0, 0
-
-    def note(self, window: int, began: float, now: float) -> bool | None:
-        """Counts an answer that came with all calls in flight; whether it was worth it, once known."""
-        if began < self._since:
-            return None
-        self._seconds += now - began
-        self._answers += 1
-        if self._answers < max(4, window):
-            return None
-        rate = window * self._answers / max(self._seconds, 1e-9)
-        gained = rate >= WORTH * self._before
-        self._before = rate
-        return gained
 
 
 class Flight:

@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field
 
-from builder.engines import tokens
+from builder.engines import prices, tokens
 from builder.engines.exchange import ELSEWHERE
 from builder.errors import EngineError, RequestError
 from builder.records import Completion, Key, Request
@@ -90,10 +90,8 @@ class Progress:
         self.calls += 1
         self.input_tokens += reply.usage.input or 0
         self.output_tokens += reply.usage.output or 0
-        if reply.usd is None:
-            self.unpriced += 1
-        else:
-            self.usd += reply.usd
+        self.usd += reply.usd or 0.0
+        self.unpriced += prices.is_unknown(reply)
         if not reply.is_answer:
             self.non_answers[reply.stop] += 1
         if reply.stop == "length":

@@ -67,7 +67,7 @@ class Provider(BaseModel):
     base_url: str | list[str] | None = None
     """Where it is; of a list, each address answers for the same models."""
     api_key_env: str | None = None
-    structured: Literal["json_schema", "json_object", "prompt"] | None = None
+    structured: Literal["json_schema_full", "json_schema", "json_object", "prompt"] | None = None
     protocol: str | None = None
     timeout: float | None = Field(default=None, gt=0)
     requests_per_minute: float | None = Field(default=None, gt=0)

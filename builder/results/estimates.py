@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from builder.engines import prices, tokens
+from builder.engines import prices, structured, tokens
 from builder.engines.protocol import Endpoint
 from builder.engines.registry import engine_class
 from builder.plan import columns, requests
@@ -47,6 +47,8 @@ class ScenarioEstimate(NamedTuple):
     """Variables that hold no key yet, and that a run needs."""
     foreign: tuple[str, ...]
     """Models that know English only, where the prompt is mainly Chinese, Japanese or Korean."""
+    unenforced: tuple[str, ...] = ()
+    """Fields whose pattern no provider enforces."""
 
 
 @dataclass(slots=True)
@@ -147,6 +149,7 @@ def _line(plan: Plan, part: ScenarioPlan, dataset: str, tally: Tally) -> Scenari
             if tally.to_ask and endpoint.api_key_env and not endpoint.api_key
         ),
         foreign=_foreign(part, endpoints) if tally.to_ask else (),
+        unenforced=tuple(structured.unenforced(part.asked[0].schema or {})) if tally.to_ask else (),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from builder.engines import prices
 from builder.records import Key
 from builder.results.step import Standing
 
@@ -46,7 +47,7 @@ class Tally:
         for answer in case.answers:
             self.output_tokens += answer.usage.output or 0
             self.usd += answer.usd or 0.0
-            self.unpriced += answer.usd is None
+            self.unpriced += prices.is_unknown(answer)
             self.hosts.add(answer.host)
             self.models.add(answer.answered_by)
             first, last = self.span
