@@ -63,7 +63,7 @@ bench-publish: .venv/.test
 # Needs uv; the pins name no index.
 pins:
 	$(PIN) pyproject.toml requirements/demo.in -o requirements/demo.txt
-	$(PIN) --extra stats --extra semantic pyproject.toml requirements/demo.in requirements/test.in -c requirements/demo.txt -o requirements/test.txt
+	$(PIN) --extra stats --extra semantic --extra excel pyproject.toml requirements/demo.in requirements/test.in -c requirements/demo.txt -o requirements/test.txt
 
 .venv/.demo: requirements/demo.txt pyproject.toml | .venv
 	@echo "installing what the demo needs into .venv (about a minute)" >&2

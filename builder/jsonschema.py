@@ -3,6 +3,7 @@
 A `part` is a schema within `root`, the whole schema that its references lead into.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -63,6 +64,48 @@ def resolve(part: Schema, root: Schema) -> Schema:
             part = choices[0]
         else:
             return part
+
+
+def ordered(value: Any, part: Schema, root: Schema) -> Any:
+    """The value, each set in it in an order that does not depend on the process; a set is what the
+    schema says holds nothing twice.
+
+    >>> ordered({"tags": ["b", "a"]}, {"properties": {"tags": {"uniqueItems": True}}}, {})
+    {'tags': ['a', 'b']}
+    """
+    if "$ref" in part:
+        return ordered(value, target(part["$ref"], root), root)
+    if choices := options(part):
+        chosen = next((choice for choice in choices if _may_be(value, choice, root)), {})
+        return ordered(value, chosen, root)
+    if isinstance(value, list):
+        ahead, items = part.get("prefixItems", []), part.get("items", {})
+        schemas = [*ahead[: len(value)], *[items] * (len(value) - len(ahead))]
+        parts = [ordered(item, schema, root) for item, schema in zip(value, schemas, strict=True)]
+        return _sorted(parts) if part.get("uniqueItems") else parts
+    if isinstance(value, dict):
+        fields, others = part.get("properties", {}), part.get("additionalProperties", {})
+        others = others if isinstance(others, Mapping) else {}
+        return {name: ordered(v, fields.get(name, others), root) for name, v in value.items()}
+    return value
+
+
+def _may_be(value: object, part: Schema, root: Schema) -> bool:
+    """Whether an option of a choice may be that of a value, by its type and constants."""
+    part = resolve(part, root)
+    if isinstance(value, Mapping):
+        fields = part.get("properties", {})
+        constants = {name: field["const"] for name, field in fields.items() if "const" in field}
+        named = set(part.get("required", ())) <= value.keys()
+        return part.get("type") == "object" and named and constants.items() <= value.items()
+    return (part.get("type") == "array") == isinstance(value, list)
+
+
+def _sorted(values: list[Any]) -> list[Any]:
+    try:
+        return sorted(values)
+    except TypeError:
+        return sorted(values, key=lambda value: json.dumps(value, sort_keys=True))
 
 
 def is_free_text(part: Schema, root: Schema, depth: int = 0) -> bool:

@@ -393,7 +393,8 @@ def test_a_dataset_without_rows_fails_and_says_what_is_short(tmp_path: Path) -> 
             "text\n好\n不好\n".encode("gb18030"),
             "other.csv:2:1: not UTF-8: byte 0xba",
         ),
-        (["rows.jsonl", "--reference", "other.xlsx"], b"x", "rows are read from .parquet"),
+        (["rows.jsonl", "--reference", "other.ods"], b"x", "rows are read from .parquet"),
+        (["rows.jsonl", "--reference", "other.xlsx"], b"x", "other.xlsx:1:1: not a workbook"),
         (["gone.jsonl"], None, "gone.jsonl not found"),
         (["rows.jsnl"], None, "no dataset 'rows.jsnl'"),
         (["leter"], None, "no dataset 'leter'. Did you mean 'letter'?"),
@@ -583,3 +584,18 @@ def test_a_browser_shows_the_report_of_a_dataset(tmp_path: Path) -> None:
     )
     assert done.returncode == 0
     assert shot.stat().st_size > 40_000
+
+
+@pytest.mark.parametrize("values", [list(range(1, 31)), [1000 * k for k in range(1, 31)]])
+def test_whole_numbers_of_an_axis_are_all_there_as_planned(
+    tmp_path: Path, values: list[int]
+) -> None:
+    scenario = f"schema: Letter\nrows: 1 each\nvary:\n  year: {values}\n"
+    projects.write(
+        tmp_path, {"scenarios/letters.yaml": scenario, "prompts/letters.j2": "Write in {{ year }}."}
+    )
+    assert projects.run(tmp_path, "run").code == 0
+    checked = projects.run(tmp_path, "check", "--json", "-")
+    verdicts = {f["gate"]: f["verdict"] for f in json.loads(checked.out)[0]["findings"]}
+    assert verdicts["coverage.combinations"] == "pass"
+    assert verdicts["labels.shares"] == "pass"

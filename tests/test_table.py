@@ -12,7 +12,7 @@ import pytest
 
 from builder.errors import InputError
 from builder.table import cells, frame, reader, tables
-from builder.table.tables import CATEGORY, DATE, ID, INTEGER, NUMBER, TEXT, Kind
+from builder.table.tables import BOOLEAN, CATEGORY, DATE, ID, INTEGER, JSON, NUMBER, TEXT, Kind
 
 
 @pytest.mark.parametrize(
@@ -72,8 +72,11 @@ def test_a_few_texts_stray_among_numbers_but_not_in_codes_or_words() -> None:
         ([1.0, float("nan")], NUMBER, [1.0, None]),
         (["2026-01-31", None], DATE, ["2026-01-31", None]),
         (["2026-01-31", "1"], CATEGORY, ["2026-01-31", "1"]),
-        (["1", "NA"], CATEGORY, ["1", "NA"]),
+        (["1", "NA"], INTEGER, [1, None]),
+        (["2026-01-31", "n/a"], DATE, ["2026-01-31", None]),
         ([True, 1], CATEGORY, ["True", "1"]),
+        ([True, None, False], BOOLEAN, [True, None, False]),
+        ([["a", 1], None, {"b": [None]}], JSON, [["a", 1], None, {"b": [None]}]),
         ([None, ""], CATEGORY, [None, None]),
     ],
 )
@@ -82,13 +85,13 @@ def test_a_column_has_the_narrowest_kind(
 ) -> None:
     typed = tables.typed("x", values)
     assert (typed.kind, typed.scalars()) == (kind, scalars)
-    assert typed.numeric == (kind != CATEGORY)
+    assert typed.numeric == (kind not in (CATEGORY, BOOLEAN, JSON))
 
 
 def test_a_word_for_nothing_is_missing_among_numbers_alone() -> None:
-    assert tables.typed("x", ["1", "NA"], cells.NOTHING).scalars() == [1, None]
-    assert tables.typed("x", ["a", "NA"], cells.NOTHING).scalars() == ["a", "NA"]
-    assert tables.typed("x", ["NA", "-"], cells.NOTHING).kind == CATEGORY
+    assert tables.typed("x", ["1", "NA"]).scalars() == [1, None]
+    assert tables.typed("x", ["a", "NA"]).scalars() == ["a", "NA"]
+    assert tables.typed("x", ["NA", "-"]).kind == CATEGORY
 
 
 def test_kinds_say_what_they_hold_and_keep_their_codes() -> None:
@@ -96,6 +99,7 @@ def test_kinds_say_what_they_hold_and_keep_their_codes() -> None:
     assert str(Kind("struct", fields=(("x", INTEGER),))) == "{x: integer}"
     assert {code: str(kind) for code, kind in tables.OF_CODE.items()} == {
         "integer": "integer", "float": "number", "date": "date", "category": "category",
+        "boolean": "boolean", "json": "json",
     }  # fmt: skip
 
 
@@ -136,11 +140,11 @@ def test_a_row_that_lacks_a_column_has_nothing_there(tmp_path: Path) -> None:
     assert reader.columns(file)[0] == {"a": [1, None, 3], "b": [None, 2, None]}
 
 
-def test_only_rows_of_others_keep_their_space_and_separate_as_they_like(tmp_path: Path) -> None:
+def test_only_rows_of_others_keep_their_space_and_columns_without_a_name(tmp_path: Path) -> None:
     file = tmp_path / "a.csv"
     file.write_text(";a ;b\n0; x;1\n", "utf-8")
     assert list(reader.rows(file, foreign=True)) == [(2, {"_1": "0", "a": " x", "b": "1"})]
-    with pytest.raises(InputError, match="a single column"):
+    with pytest.raises(InputError, match="column 1 of the heading is empty"):
         list(reader.rows(file))
     file.write_text("a,b\n x ,1\n", "utf-8")
     assert list(reader.rows(file)) == [(2, {"a": "x", "b": "1"})]

@@ -56,6 +56,8 @@ def check(
         else:
             with io.writing(Path(json)):
                 io.write(Path(json), document)
+    for note in result.notes():
+        stderr.report(note, quiet=quiet)
     for checked in result.datasets:
         about = f"{checked.name}: {checked.evidence.rows.rows:,} rows"
         if checked.evidence.reference is not None:

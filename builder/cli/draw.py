@@ -29,6 +29,8 @@ def draw(
     if not result.rows:
         stderr.report(f"{name} draws nothing", quiet=quiet)
         return
+    for note in result.notes:
+        stderr.report(note, quiet=quiet)
     if as_csv:
         writer = csv.DictWriter(sys.stdout, list(result.rows[0]), lineterminator="\n")
         writer.writeheader()
@@ -39,7 +41,5 @@ def draw(
         for file in result.plot(plot, comparisons):
             stderr.report(f"wrote {file}", quiet=quiet)
     print(layout.sample(result.rows[:5], stderr.terminal_columns(120)))
-    for note in result.notes:
-        stderr.report(note, quiet=quiet)
     for comparison in comparisons:
         print("\n" + view.comparison(comparison))

@@ -69,6 +69,7 @@ def _notes(line: ScenarioEstimate) -> Iterator[str]:
     if line.kept_draws < 1:
         yield f"{line.scenario}: keep let {line.kept_draws:.0%} of the draws pass."
     yield from (f"{line.scenario}: {note}." for note in line.draw_notes)
+    yield from line.warnings
     if line.displaced:
         yield _displaced(line.scenario, line.displaced)
     if line.other_hosts:
@@ -308,6 +309,7 @@ def _folder(export: Export) -> Iterator[str]:
     )
     if export.empty_splits:
         yield f"  left out, for no row fell into it: split {', '.join(export.empty_splits)}"
+    yield from (f"  {note}" for note in (*export.altered, *export.copies.notes(export.rows)))
     if refused := sum(tally.rejects for tally in export.tallies.values()):
         yield (
             f"  {counted(refused, 'answer')} rejected, all in {export.folder.name}/rejects.jsonl; "
@@ -329,7 +331,10 @@ def measured(turn: topup.Round, file: str) -> str:
     """Where a round of a top-up found the dataset, and what it asks for in `file`."""
     gained = "" if turn.gained is None else f", {turn.gained:+.2f}"
     proposal = turn.proposal
-    lines = [f"coverage {proposal.coverage:.2f} of at most {proposal.ceiling:.2f}{gained}"]
+    lines = [
+        *turn.notes,
+        f"coverage {proposal.coverage:.2f} of at most {proposal.ceiling:.2f}{gained}",
+    ]
     if turn.end:
         return "\n".join([*lines, f"{turn.end}."])
     thin = [f"  {cluster.focus} ({cluster.covered:.0%} covered)" for cluster in proposal.thin]

@@ -106,6 +106,7 @@ def _config(facts: sections.Facts, *, default: bool) -> dict[str, Any]:
         "config_name": facts.name,
         **({"default": True} if default else {}),
         "data_files": paths,
+        **facts.manifest.loading,
     }
 
 

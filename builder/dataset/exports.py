@@ -11,8 +11,10 @@ import jsonlines
 from builder import io, records
 from builder.dataset import card, manifests, shapes
 from builder.dataset.files import Folder, Format, Layout
+from builder.dataset.loading import Loading
 from builder.plan.plans import DatasetPlan, Plan
 from builder.results import rows, settle, tally
+from builder.results.copies import Copies
 from builder.results.rows import Batch, ContentDigest, Reading
 from builder.store import Store
 from builder.table.tables import JSON
@@ -48,7 +50,12 @@ class Export:
     reasons: Counter[tuple[str, str]] = field(default_factory=Counter)
     examples: dict[tuple[str, str], records.Reject] = field(default_factory=dict)
     content: ContentDigest = field(default_factory=ContentDigest)
+    copies: Copies = field(init=False)
+    altered: tuple[str, ...] = ()  # what the files cannot give back as it was, a line each
     changed: bool = True  # False where the folder held just this already
+
+    def __post_init__(self) -> None:
+        self.copies = Copies(self.settlement.dataset)
 
     @property
     def tallies(self) -> tally.Tallies:
@@ -69,6 +76,7 @@ class Export:
     def add(self, batch: Batch) -> None:
         self.counts.update(batch.splits)
         self.content.add(batch)
+        self.copies.add(batch)
 
     def note(self, reject: records.Reject) -> None:
         reason = (reject.stage, plain(reject))
@@ -228,6 +236,7 @@ def _write(
         axis.name: Counter() for s in dataset.scenarios for axis in s.scenario.axes
     }
     example: dict[str, Any] = {}
+    loading = Loading(layout)
     where.mkdir(parents=True, exist_ok=True)
     rejects_part, manifest_part = where / "rejects.part", where / "manifest.part"
     with (
@@ -245,15 +254,19 @@ def _write(
                 counts.update(item.columns[name])
             shaped = layout.shape.columns(item.columns)
             example = example or next(rows.records(shaped))
+            loading.add(shaped)
             shards.write(item._replace(columns=shaped))
     partial = {f"data/{name}": path for name, path in shards.partial().items()}
     manifest = _manifest(plan, dataset, reading, layout, export).model_copy(
         update={
             "axes": {name: manifests.shares(counts) for name, counts in axes.items()},
             "example": manifests.shorten(example),
+            "features": loading.features(),
+            "loading": loading.options(),
             "files": manifests.describe({**partial, "rejects.jsonl": rejects_part}),
         }
     )
+    export.altered = tuple(loading.notes())
     manifest_part.write_text(manifest.as_json(), "utf-8")
     # All is written now. No manifest while the files change: one that is there vouches for them.
     (where / manifests.NAME).unlink(missing_ok=True)

@@ -135,6 +135,9 @@ class Manifest(FileModel):
         description="SHA-256 of every file that the dataset follows from, by its path in the project."
     )
     versions: dict[str, str] = Field(description="Packages that made it.")
+    loading: dict[str, JsonValue] = Field(
+        default={}, description="What the reader of CSV is told, as a config of a card holds it."
+    )
     axes: dict[str, AxisShares]
     example: dict[str, JsonValue] = Field(description="A row, long texts cut.")
     files: dict[str, DataFile] = Field(
@@ -146,7 +149,7 @@ class Manifest(FileModel):
 
     def follows_from(self) -> dict[str, Any]:
         """What follows from plan and store, without what is seen of the files as they are written."""
-        return self.model_dump(exclude={"axes", "example", "files"})
+        return self.model_dump(exclude={"axes", "example", "features", "files", "loading"})
 
 
 def parse(content: bytes | str) -> Manifest:

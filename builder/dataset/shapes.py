@@ -27,7 +27,7 @@ ROLES = ("system", "user", "assistant", "tool")
 # Columns that tell a trainer which shape it has before it.
 READ = frozenset(("messages", "prompt", "completion", "chosen", "rejected"))
 # Types as Hugging Face writes them down.
-_TYPES = {"integer": "int64", "number": "float64", "boolean": "bool"}
+_TYPES = {"integer": "int64", "number": "float64", "boolean": "bool", "kept": "json"}
 
 
 @dataclass(frozen=True, slots=True)

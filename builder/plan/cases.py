@@ -27,6 +27,11 @@ class Cases:
     def __len__(self) -> int:
         return len(self.index)
 
+    @property
+    def requests(self) -> int:
+        """How many different requests they are."""
+        return len(np.unique(self.leaders))
+
     def take(self, rows: NDArray[Any]) -> Cases:
         """Some of the cases, by index or mask."""
         return Cases(

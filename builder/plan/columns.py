@@ -50,7 +50,7 @@ def of_variables(scenario: ScenarioPlan) -> dict[str, Kind]:
             )
         columns[axis.name] = kinds.pop()
     for name, kind in scenario.drawn_kinds().items():
-        columns[name] = kind if kind in (INTEGER, NUMBER) else STRING
+        columns[name] = kind if kind in (INTEGER, NUMBER, BOOLEAN, JSON) else STRING
     return {name: columns[name] for name in scenario.scenario.columns()}
 
 

@@ -12,6 +12,7 @@ the files alone.
 """
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -28,6 +29,7 @@ from builder.project import expressions, prompts, scenarios, settings, words
 from builder.project.scenarios import Scenario
 from builder.records import Case, Message, Request, message_bytes, request_digest, request_head
 from builder.table.tables import Kind
+from builder.text import counted
 
 CHUNK = 2048
 MAX_REDRAWS = 1000
@@ -83,6 +85,8 @@ class ScenarioPlan:
     drawer: Drawer
     given: Mapping[str, Any]
     redrawn: int = 0  # draws that `keep` refused while the plan was made
+    # Those of them that were refused for a missing value, by its name.
+    lacking: Counter[str] = field(default_factory=Counter)
 
     @property
     def name(self) -> str:
@@ -97,6 +101,17 @@ class ScenarioPlan:
             models = self._models(index[chunk], occurrence[chunk])
             planned += map(Planned, cases, models, [self.scenario.prompt] * len(cases))
         return planned
+
+    def notes(self) -> list[str]:
+        """How tables were read, what `keep` lost to missing values, what was drawn otherwise than
+        written; a line each."""
+        scenario = self.scenario
+        left_out = spread.lacking(self.source, scenario.keep_axes, scenario.given)
+        lines = [
+            *(f"{counted(n, 'combination')} for a missing {name}" for name, n in left_out.items()),
+            *(f"{counted(n, 'draw')} for a missing {name}" for name, n in self.lacking.items()),
+        ]
+        return [*scenario.remarks(), *(f"keep refused {x}" for x in lines), *self.drawer.notes]
 
     def drawn_kinds(self) -> dict[str, Kind]:
         """The kind of each drawn column: integer, float, date or category."""
@@ -136,12 +151,11 @@ class ScenarioPlan:
         drawn = self.drawer.draw(index, occurrence, combinations)
         if not self.scenario.keep_rows:
             return drawn
-        refused = list(range(len(combinations)))
+        refused: Sequence[int] = range(len(combinations))
         for redraw in range(1, MAX_REDRAWS + 1):
-            refused = [row for row in refused if self._refusal(combinations[row], drawn[row])]
+            refused = [row for row in refused if self._refused(combinations[row], drawn[row])]
             if not refused:
                 return drawn
-            self.redrawn += len(refused)
             rows = np.array(refused)
             again = self.drawer.draw(
                 index[rows], occurrence[rows], [combinations[row] for row in refused], redraw
@@ -157,6 +171,14 @@ class ScenarioPlan:
             place=rule.place,
             hint="loosen the rule, or draw within it: bounds (min, max) and `by`",
         )
+
+    def _refused(self, combination: Mapping[str, Any], values: Mapping[str, Any]) -> bool:
+        """Whether `keep` refuses these values; counted while the plan is made, before requests."""
+        rule = self._refusal(combination, values)
+        if rule is not None and not len(self.cases.digests):
+            self.redrawn += 1
+            self.lacking.update(rule.lacks({**self.given, **combination, **values}))
+        return rule is not None
 
     def _refusal(
         self, combination: Mapping[str, Any], values: Mapping[str, Any]

@@ -7,7 +7,8 @@ matter, and finished by the SplitMix64 mixer (Steele, Lea & Flood 2014).
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -131,8 +132,30 @@ def share(source: Source, rows: Rows, mask: Mask | None = None) -> Shared:
     )
 
 
+def lacking(
+    source: Source, rules: Sequence[expressions.Expression], given: Mapping[str, Any]
+) -> Counter[str]:
+    """How many combinations rules leave out for a missing attribute, by the attributes they read."""
+    counts = Counter[str]()
+    for rule in rules:
+        left_out = mask(source.grid, [rule], given, _lacks) if rule.attributes else None
+        if left_out is not None and any(table.any() for _, table in left_out.tables):
+            names = ", ".join(sorted(".".join(pair) for pair in rule.attributes))
+            counts[names] += kept(source, left_out)
+    return counts
+
+
+def _lacks(rule: expressions.Expression, names: Mapping[str, Any]) -> bool:
+    return bool(rule.lacks(names)) and not rule.holds(names)
+
+
 def mask(
-    grid: axes.Grid, rules: Sequence[expressions.Expression], given: Mapping[str, Any]
+    grid: axes.Grid,
+    rules: Sequence[expressions.Expression],
+    given: Mapping[str, Any],
+    test: Callable[
+        [expressions.Expression, Mapping[str, Any]], bool
+    ] = expressions.Expression.holds,
 ) -> Mask | None:
     """The truth tables of rules over axes (and what is given) alone; None where there is no rule."""
     tables = []
@@ -145,7 +168,7 @@ def mask(
             for block, choice in zip(blocks, position, strict=True):
                 chosen = grid.blocks[block]
                 names.update(zip(chosen.names, chosen.choices[choice], strict=True))
-            table[position] = rule.holds(names)
+            table[position] = test(rule, names)
         tables.append((blocks, table))
     return Mask(grid, tuple(tables)) if tables else None
 

@@ -56,6 +56,7 @@ class Axis(NamedTuple):
     place: Place
     parent: str = ""
     by_parent: Mapping[Any, tuple[Value, ...]] | None = None
+    notes: tuple[str, ...] = ()  # how columns of its table were read that were not plain
 
     @property
     def every(self) -> tuple[Value, ...]:
@@ -148,8 +149,9 @@ def load(document: Document, vary: Mapping[str, Data], root: Path) -> list[Axis]
         if isinstance(spec, dict) and isinstance(spec.get("of"), str):
             pending[name] = spec
         else:
-            values = _Line(document, ("vary", name), root).values(spec)
-            loaded[name] = Axis(name, values, document.place(("vary", name), key=True))
+            values, notes = _Line(document, ("vary", name), root).values(spec)
+            place = document.place(("vary", name), key=True)
+            loaded[name] = Axis(name, values, place, notes=notes)
     while pending:
         ready = {name: line for name, line in pending.items() if _origin(line)[0] in loaded}
         if not ready:
@@ -200,12 +202,13 @@ class _Line(NamedTuple):
     def place(self, *steps: Step, key: bool = False) -> Place:
         return self.document.place((*self.path, *steps), key=key)
 
-    def values(self, spec: Data) -> tuple[Value, ...]:
+    def values(self, spec: Data) -> tuple[tuple[Value, ...], tuple[str, ...]]:
+        """The values, and how columns of their table were read that were not plain."""
         if isinstance(spec, dict) and isinstance(spec.get("file"), str):
-            return self.from_file(spec)
+            return self.from_file(spec), ()
         if isinstance(spec, dict) and isinstance(spec.get("table"), str):
             return self.from_table(spec)
-        return self.listed(spec)
+        return self.listed(spec), ()
 
     def listed(self, spec: Data) -> tuple[Value, ...]:
         """The values of a list of scalars, or of a mapping of value to weight or to attributes."""
@@ -280,8 +283,9 @@ class _Line(NamedTuple):
             raise InputError("the file holds no value", place=Place(path, 1, 1))
         return tuple(values.values())
 
-    def from_table(self, spec: Mapping[str, Data]) -> tuple[Value, ...]:
-        """A value for each row of a table, the other columns its attributes."""
+    def from_table(self, spec: Mapping[str, Data]) -> tuple[tuple[Value, ...], tuple[str, ...]]:
+        """A value for each row of a table, the other columns its attributes; and what is to be
+        said of how they were read."""
         self.no_unknown_words(spec, ("table", "value", "weight"))
         path = file_inside(self.document, (*self.path, "table"), spec["table"], self.root)
         table = tables.load(path, place=self.place("table"))
@@ -299,9 +303,14 @@ class _Line(NamedTuple):
                 raise InputError(f"the column {column!r} {problem}", place=place)
             weight = _weight(written, value, place)
             attributes = {name: cell for name, cell in record.items() if name.isidentifier()}
-            carrier = self.carrier(value, attributes) if attributes else value
+            if isinstance(value, list | dict):
+                message = f"expected a text or number as a value, found {describe(value)}"
+                raise InputError(message, place=place)
+            # True and false carry nothing; the words for them do.
+            carrying = str(value) if isinstance(value, bool) else value
+            carrier = self.carrier(carrying, attributes) if attributes else value
             values[repr(value)] = Value(carrier, weight)
-        return tuple(values.values())
+        return tuple(values.values()), table.remarks(table.columns)
 
     def dependent(self, spec: Mapping[str, Data], loaded: Mapping[str, Axis]) -> Axis:
         """The axis whose values stand in an attribute of another's."""

@@ -63,6 +63,11 @@ class Draw(NamedTuple):
         """The names that may become columns of the dataset: few-shot examples never do."""
         return () if self.sampler == EXAMPLES else self.names
 
+    def remarks(self) -> tuple[str, ...]:
+        """How columns of its table were read that were not plain, a line each."""
+        used = (*self.options.get("columns", self.names), *(self.by or ())[1:])
+        return self.table.remarks(used) if self.table is not None else ()
+
     def texts(self) -> Iterator[tuple[str, str]]:
         """Columns of its table that hold numbers as texts, each with the cell that made them so."""
         if self.table is None or self.table.source is None:

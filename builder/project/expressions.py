@@ -37,6 +37,7 @@ class Expression:
     names: frozenset[str]
     place: Place
     texts: Mapping[str, str]
+    attributes: frozenset[tuple[str, str]]  # of axis values in it: axis and name
     _code: CodeType
 
     def holds(self, variables: Mapping[str, Any]) -> bool:
@@ -46,7 +47,7 @@ class Expression:
             return bool(eval(self._code, _FUNCTIONS, variables))  # noqa: S307
         except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError) as error:
             of_kinds = isinstance(error, TypeError)
-            if of_kinds and any(variables.get(name) is None for name in self.names):
+            if of_kinds and self.lacks(variables):
                 return False
             reasons = [text for name, text in self.texts.items() if of_kinds and name in self.names]
             raise InputError(
@@ -54,6 +55,15 @@ class Expression:
                 place=self.place,
                 hint="\n  ".join(reasons),
             ) from None
+
+    def lacks(self, variables: Mapping[str, Any]) -> list[str]:
+        """Its names and attributes that have no value among these variables."""
+        names = [name for name in self.names if variables.get(name) is None]
+        return names + [
+            f"{name}.{attribute}"
+            for name, attribute in self.attributes
+            if carriers.attributes(variables.get(name)).get(attribute, "") is None
+        ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +95,11 @@ def parse(text: object, names: Names, place: Place) -> Expression:
             for node in ast.walk(tree):
                 _check(node, names, place, source)
             used = frozenset(node.id for node in ast.walk(tree) if isinstance(node, ast.Name))
+            attributes = frozenset(
+                (node.value.id, node.attr)
+                for node in ast.walk(tree)
+                if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
+            )
             code = compile(_Guards().visit(tree), "<keep>", "eval")
     except SyntaxError as error:
         offset = (error.offset or len(source) + 1) - 1
@@ -97,7 +112,7 @@ def parse(text: object, names: Names, place: Place) -> Expression:
         what = "nested too deeply" if isinstance(error, RecursionError) else error
         short = source if len(source) < 80 else source[:79] + "…"
         raise InputError(f"not an expression: {what} in {short!r}", place=place) from None
-    return Expression(source, used, place, names.texts, code)
+    return Expression(source, used, place, names.texts, attributes, code)
 
 
 def _check(node: ast.AST, names: Names, place: Place, source: str) -> None:

@@ -85,6 +85,7 @@ class Prompt(NamedTuple):
     names: frozenset[str]  # every name that it or what it includes looks up
     files: tuple[Path, ...]  # itself and all that it extends, includes or imports
     globals: Mapping[str, Any]  # Jinja's own names (range, dict, …)
+    trees: Mapping[Path, nodes.Template]  # the files' syntax trees
 
     def render(self, variables: Mapping[str, Any]) -> tuple[Message, ...]:
         """The messages for these variables. InputError names file and line."""
@@ -212,8 +213,8 @@ class Prompts:
             template = self.environment.get_template(f"{name}.j2")
         except TemplateSyntaxError as error:
             raise template_errors.syntax(error, file) from None
-        files = tuple(sorted(self.folder / tree for tree in trees))
-        return Prompt(file, template, looked_up, files, dict(template.globals))
+        by_file = {self.folder / name: trees[name] for name in sorted(trees)}
+        return Prompt(file, template, looked_up, tuple(by_file), dict(template.globals), by_file)
 
     def _trees(self, name: str) -> dict[str, nodes.Template]:
         trees: dict[str, nodes.Template] = {}

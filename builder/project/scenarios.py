@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,6 +14,7 @@ from builder.project import (
     draws,
     expect,
     expressions,
+    printed,
     schemas,
     settings,
     variables,
@@ -22,6 +23,7 @@ from builder.project.documents import Data, Document, KeyPath, file_inside
 from builder.project.prompts import Prompt, Prompts
 from builder.project.words import Words
 from builder.table import reader, tables
+from builder.text import counted
 
 
 class Scenario(NamedTuple):
@@ -51,6 +53,40 @@ class Scenario(NamedTuple):
     def text_field(self) -> str | None:
         """The field that a plain-text answer fills; None where answers are JSON."""
         return self.schema.text_field() if self.words.answer == "text" else None
+
+    def remarks(self) -> tuple[str, ...]:
+        """How columns of its tables were read that were not plain, a line each."""
+        lines = [note for axis in self.axes for note in axis.notes]
+        lines += [note for draw in self.draws for note in draw.remarks()]
+        if self.reference is not None:
+            lines += self.reference.remarks({*self.columns(), *self.schema.columns})
+        return tuple(dict.fromkeys(lines))
+
+    def printed_missing(self) -> Iterator[str]:
+        """The places where the prompt prints a value that some rows lack, a line each."""
+        lacking = {name: counts for name, counts in self._lacking() if counts[0]}
+        places = printed.places(self.prompt.file, self.prompt.trees) if lacking else {}
+        for name, (missing, rows) in lacking.items():
+            # A comparison with a missing value is not true, so that `keep` leaves none of them.
+            if name in places and not any(name in rule.names for rule in self.keep_rows):
+                yield (
+                    f"{places[name]}: {name} is missing in {missing:,} of {counted(rows, 'row')} and "
+                    f"is printed as None: {{% if {name} is not none %}}"
+                )
+
+    def _lacking(self) -> Iterator[tuple[str, tuple[int, int]]]:
+        """Each variable of a table, or attribute of an axis, in how many of how many rows it is
+        missing."""
+        for draw in self.draws:
+            if draw.table is not None:
+                within = f"{draw.names[0]}." if draw.sampler == draws.EXAMPLES else ""
+                for name in draw.options.get("columns", draw.names):
+                    yield within + name, (draw.table.columns[name].missing, len(draw.table))
+        for axis in self.axes:
+            carried = [carriers.attributes(value.value) for value in axis.every]
+            for name in dict.fromkeys(name for attributes in carried for name in attributes):
+                missing = sum(attributes.get(name, "") is None for attributes in carried)
+                yield f"{axis.name}.{name}", (missing, len(carried))
 
     def columns(self) -> list[str]:
         """The variables that become columns, in the order of the file."""

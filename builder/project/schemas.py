@@ -8,7 +8,7 @@ import ast
 import contextlib
 import sys
 import traceback
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from importlib import invalidate_caches, machinery, util
 from pathlib import Path
@@ -21,6 +21,7 @@ from pydantic_core import CoreSchema, core_schema
 
 from builder import jsonschema, limits, records
 from builder.errors import InputError, Place, nearest
+from builder.project import defaults
 from builder.table.reader import read_text
 
 LIMIT = 60.0  # Seconds that importing a module may take.
@@ -39,6 +40,8 @@ class Schema(NamedTuple):
     places: Mapping[str, Place]  # where each field is declared, if that is in this file
     source: str
     by_alias: bool = False  # whether its rows name fields by their aliases
+    has_sets: bool = False  # whether rows hold sets, whose order differs from process to process
+    unsteady: tuple[str, ...] = ()  # fields whose default differs from run to run, a line each
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -139,7 +142,10 @@ def _schema(model: type[BaseModel], name: str, file: Path, line: int) -> Schema:
     for field, info in model.model_fields.items():
         if by_alias and info.serialization_alias and field in places:
             places[info.serialization_alias] = places[field]
-    schema = Schema(name, model, asked, row, file, line, places, source, by_alias)
+    schema = Schema(
+        name, model, asked, row, file, line, places, source, by_alias,
+        has_sets="'uniqueItems'" in str(row), unsteady=tuple(_unsteady(model, file)),
+    )  # fmt: skip
     for column in schema.columns:
         if column.startswith("_"):
             raise InputError(
@@ -147,6 +153,29 @@ def _schema(model: type[BaseModel], name: str, file: Path, line: int) -> Schema:
                 place=schema.place(column),
             )
     return schema
+
+
+def _unsteady(model: type[BaseModel], file: Path) -> Iterator[str]:
+    """A line for each default that differs from run to run, of this class or one that it holds."""
+    for part in defaults.models(model):
+        module = sys.modules.get(part.__module__)
+        home = Path(getattr(module, "__file__", None) or file)
+        if home.parent != file.parent:
+            continue
+        source = read_text(home)
+        statements = _field_statements(home, source, part.__name__)
+        written = {
+            name: statement.value
+            for name, statement in statements.items()
+            if isinstance(statement, ast.AnnAssign) and statement.value is not None
+        }
+        places = _field_places(home, source, part.__name__)
+        for name in defaults.unsteady(part, written):
+            place = places.get(name, Place(home))
+            yield (
+                f"{place}: {part.__name__}.{name} has a default that differs from run to run; rows "
+                "that fall back on it are new at every export: give a fixed default, or none"
+            )
 
 
 class _Untitled(GenerateJsonSchema):
@@ -283,10 +312,18 @@ def _parsed(text: str, file: Path) -> ast.Module:
 
 
 def _field_places(file: Path, source: str, name: str) -> dict[str, Place]:
+    statements = _field_statements(file, source, name)
+    return {
+        field: Place(file, node.lineno, node.col_offset + 1) for field, node in statements.items()
+    }
+
+
+def _field_statements(file: Path, source: str, name: str) -> dict[str, ast.stmt]:
+    """The statements of a class that declare its fields, computed ones among them."""
     classes = (node for node in _parsed(source, file).body if isinstance(node, ast.ClassDef))
-    places = {}
+    statements: dict[str, ast.stmt] = {}
     for part in next((node.body for node in classes if node.name == name), []):
         match part:
             case ast.AnnAssign(target=ast.Name(id=field)) | ast.FunctionDef(name=field):
-                places[field] = Place(file, part.lineno, part.col_offset + 1)
-    return places
+                statements[field] = part
+    return statements

@@ -3,6 +3,7 @@ the rows were made from."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from builder.plan.plans import DatasetPlan, Plan, ScenarioPlan
 from builder.project import draws, scenarios
 from builder.quality.findings import Context
 from builder.stats import features
-from builder.table import frame
+from builder.table import cells, frame
 from builder.table.tables import (
     BOOLEAN,
     CATEGORY,
@@ -73,9 +74,9 @@ def rows(dataset: DatasetPlan, records: Iterable[Mapping[str, Any]]) -> frame.Fr
     values: dict[str, list[Any]] = {name: [] for name in known}
     for record in records:
         schema = schemas[record[frame.SCENARIO]]
-        for name, cells in values.items():
+        for name, listed in values.items():
             cell = record.get(name)
-            cells.append(columns.text_of(schema, record, [name]) if name in text else cell)
+            listed.append(columns.text_of(schema, record, [name]) if name in text else cell)
     return frame.build(values, kinds=_kinds(dataset, known, text))
 
 
@@ -84,7 +85,8 @@ def beside(table: Table, names: Sequence[str] = ()) -> frame.Frame:
     chosen = names or tuple(table.columns)
     kinds = {name: CATEGORY for name in names if not table.columns[name].numeric}
     values = {name: table.columns[name].scalars() for name in chosen}
-    return frame.build(values, kinds=kinds, source=table.source)
+    built = frame.build(values, kinds=kinds, source=table.source)
+    return replace(built, notes=table.remarks(chosen))
 
 
 def reference(plan: Plan, dataset: DatasetPlan) -> Table | None:
@@ -112,7 +114,7 @@ def examples(dataset: DatasetPlan) -> list[str]:
             if draw.sampler == draws.EXAMPLES and draw.table is not None:
                 table = beside(draw.table.select(draw.options["columns"]))
                 columns = [column.values.tolist() for column in table.of(TEXT)]
-                texts.update((cell, None) for cells in columns for cell in cells if cell)
+                texts.update((cell, None) for listed in columns for cell in listed if cell)
                 if len(columns) > 1:
                     texts.update((text, None) for text in table.texts())
     return list(texts)
@@ -132,9 +134,8 @@ def _planned(dataset: DatasetPlan, axes: Sequence[str]) -> dict[tuple[Any, ...],
 
 def _cell(value: object) -> float | str:
     """An axis value as a frame holds it."""
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return float(value)
-    return str(value)
+    number = None if isinstance(value, str) else cells.number(value)
+    return str(value) if number is None else number
 
 
 def _kinds(dataset: DatasetPlan, known: Mapping[str, Kind], text: Sequence[str]) -> dict[str, Kind]:
@@ -151,4 +152,8 @@ def _kinds(dataset: DatasetPlan, known: Mapping[str, Kind], text: Sequence[str])
             kinds[name] = CATEGORY
         elif kind not in (STRING, BOOLEAN, INTEGER, NUMBER):
             kinds[name] = ID
+    axes = [axis for scenario in dataset.scenarios for axis in scenario.scenario.axes]
+    words = {a.name for a in axes if any(isinstance(_cell(v.value), str) for v in a.every)}
+    # Numbers that count the rows, as 1 to 30 do, are values of an axis all the same.
+    kinds |= {axis.name: NUMBER for axis in axes if axis.name not in words}
     return kinds | {name: TEXT for name in known if name in text}

@@ -1,6 +1,6 @@
 """What a run would do: counts for each scenario, tokens and money, before anything is asked."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -14,6 +14,9 @@ from builder.results.settle import Settlements
 from builder.results.tally import Tally
 from builder.stats.shingles import is_cjk
 from builder.store import Store
+from builder.text import counted
+
+FEW = 5  # Rows of one prompt that may well come out different.
 
 
 class ScenarioEstimate(NamedTuple):
@@ -40,7 +43,9 @@ class ScenarioEstimate(NamedTuple):
     displaced: tuple[str, ...]
     """Held answers that rows accepted before them pushed out: each is asked once more."""
     draw_notes: tuple[str, ...]
-    """What the draws did otherwise than written, and why."""
+    """Few prompts for many rows, how tables were read, what `keep` lost, what was drawn otherwise."""
+    warnings: tuple[str, ...]
+    """Defaults that differ from run to run, and missing values that are printed; with places."""
     other_hosts: tuple[str, ...]
     """Hosts that gave held answers and are not asked now."""
     unset: tuple[str, ...]
@@ -141,7 +146,8 @@ def _line(plan: Plan, part: ScenarioPlan, dataset: str, tally: Tally) -> Scenari
         models=tuple(endpoints),
         kept_draws=len(part.cases) / drawn if drawn else 1.0,
         displaced=tuple(tally.displaced),
-        draw_notes=tuple(part.drawer.notes),
+        draw_notes=(*(_alike(part) if tally.to_ask else ()), *part.notes()),
+        warnings=(*part.scenario.schema.unsteady, *part.scenario.printed_missing()),
         other_hosts=_other_hosts(tally, endpoints),
         unset=tuple(
             endpoint.api_key_env
@@ -151,6 +157,16 @@ def _line(plan: Plan, part: ScenarioPlan, dataset: str, tally: Tally) -> Scenari
         foreign=_foreign(part, endpoints) if tally.to_ask else (),
         unenforced=tuple(structured.unenforced(part.asked[0].schema or {})) if tally.to_ask else (),
     )
+
+
+def _alike(part: ScenarioPlan) -> Iterator[str]:
+    """A line where many rows have one prompt, and nothing refuses those that come out alike."""
+    rows, prompts = len(part.cases), part.cases.requests
+    if rows > FEW * prompts and part.scenario.words.similarity_below is None:
+        yield (
+            f"{counted(rows, 'row')}, {counted(prompts, 'different prompt')}: only sampling makes "
+            "them differ; draw something into the prompt, or set similarity_below"
+        )
 
 
 def _foreign(part: ScenarioPlan, endpoints: Mapping[str, Endpoint]) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from builder import limits
+from builder import jsonschema, limits
 from builder.errors import Place, nearest
 from builder.plan.plans import Planned, ScenarioPlan
 from builder.project.schemas import Schema
@@ -83,6 +83,8 @@ def _validated(
         else:
             model = schema.model.model_validate_json(value, context=context)
         fields = model.model_dump(mode="json", by_alias=schema.by_alias)
+        if schema.has_sets:
+            fields = jsonschema.ordered(fields, schema.row, schema.row)
     except ValidationError as error:
         return reject(_reasons(error))
     except limits.TooLongError as error:

@@ -4,7 +4,7 @@ Needs scikit-learn for the classifier; it serves fits, `draw`, reports and bench
 of kept fits.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -149,10 +149,16 @@ def _sides(
     return ours, others, False
 
 
+def _tuples(table: Table, names: Sequence[str]) -> Iterator[tuple[object, ...]]:
+    """Each row as a tuple that can be hashed: lists and objects by their JSON text."""
+    columns = [table.columns[name] for name in names]
+    return zip(*(c.scalars() if c.numeric else c.values.tolist() for c in columns), strict=True)
+
+
 def _copies(drawn: Table, reference: Table) -> float:
     names = list(reference.columns)
-    known = {tuple(row[name] for name in names) for row in reference.records()}
-    copied = [tuple(row[name] for name in names) in known for row in drawn.records()]
+    known = set(_tuples(reference, names))
+    copied = [row in known for row in _tuples(drawn, names)]
     return float(np.mean(copied)) if copied else 0.0
 
 

@@ -1,6 +1,7 @@
 """Cells of a table: which are numbers, which are missing, which stray among numbers."""
 
 import datetime
+import json
 import re
 from collections.abc import Collection, Mapping, Sequence
 from decimal import Decimal
@@ -68,6 +69,11 @@ def text(cell: object) -> str:
     return str(cell).replace("\0", "\ufffd").encode("utf-8", "replace").decode()
 
 
+def json_text(cell: object) -> str:
+    """A cell as JSON text, what JSON has no word for as text within it."""
+    return json.dumps(cell, ensure_ascii=False, default=text)
+
+
 def flat(cell: object) -> str:
     """The text of a cell; of a list or mapping, the strings in it, one a line."""
     texts: list[str] = []
@@ -91,11 +97,12 @@ def strays(values: Sequence[str | None]) -> list[int]:
     for row, value in enumerate(values):
         if len(rows) > (1 - SHARE) * len(values):
             return []
-        if value is None:
+        if missing(value, NOTHING):
             continue
+        assert value is not None
         if number(value) is not None:
             numbers += 1
-        elif _codelike(value):
+        elif codelike(value):
             return []
         else:
             rows.append(row)
@@ -110,8 +117,9 @@ def repair(value: str) -> str:
     return f"write it in digits; where it is not known, leave the cell empty; {quoted}"
 
 
-def _codelike(value: str) -> bool:
+def codelike(value: object) -> bool:
+    """Whether a text has the digits of a number and is none, as 007."""
     try:
-        return bool(np.isfinite(float(value)))
+        return isinstance(value, str) and number(value) is None and bool(np.isfinite(float(value)))
     except ValueError:
         return False

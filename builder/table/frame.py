@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from builder.table import cells, reader, tables
 from builder.table.tables import CATEGORY, ID, NUMBER, TEXT, Column, Kind
 
 LIMIT = 2**30  # Bytes of the largest input, as stored, or as unpacked from Parquet.
-ENDINGS = (".parquet", ".jsonl", ".ndjson", ".json", ".csv", ".tsv")
+ENDINGS = (".parquet", ".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".xlsx")
 # What lies in the folder of a dataset and is none of its data.
 NO_DATA = ("report.json", "manifest.json", "dataset_info.json", "dataset_infos.json")
 SCENARIO = "_scenario"
@@ -52,6 +52,7 @@ class Frame:
     # Whether these are an earlier release of the rows that they are held against: being equal
     # to it gives nobody away.
     released: bool = False
+    notes: tuple[str, ...] = ()  # how columns were read that were not plain, a line each
 
     def of(self, kind: Kind) -> list[Column]:
         """The columns of one kind, in their order."""
@@ -90,15 +91,23 @@ def read(path: Path, *, kinds: Mapping[str, Kind] | None = None) -> Frame:
             hint="check a sample of the rows",
         )
     values: dict[str, list[Any]] = {}
+    places: list[str] = []
     rows = 0
     for file in files:
         part, lines = reader.columns(file, foreign=True)
         for name in {**values, **part}:
             values.setdefault(name, [None] * rows).extend(part.get(name, [None] * len(lines)))
         rows += len(lines)
+        places += [f"{file.name}:{line}: " for line in lines]
     if not rows:
         raise InputError("no rows", place=Place(path))
-    return build(values, kinds=kinds, source=path)
+    notes = (
+        tables.noted(name, list(map(_moment, listed)), places)[1]
+        for name, listed in values.items()
+        if not name.startswith("_") and name not in (kinds or {})
+    )
+    built = build(values, kinds=kinds, source=path)
+    return replace(built, notes=tuple(f"{path.name}: {note}" for note in notes if note))
 
 
 def build(
@@ -153,11 +162,12 @@ def measurable(name: str, values: Sequence[Any], kind: Kind | None = None) -> Co
     InputError where a number is asked for and the values are none.
     """
     if kind in (None, NUMBER):
-        numbers = tables.typed(name, [_moment(value) for value in values], cells.NOTHING)
+        numbers = tables.typed(name, [_moment(value) for value in values])
         if numbers.numeric and not (kind is None and _counts_rows(numbers.values)):
             return Column(name, NUMBER, np.clip(numbers.values, -BIGGEST, BIGGEST))
         if kind == NUMBER:
-            wrong = next(v for v in values if not tables.typed(name, [v], cells.NOTHING).numeric)
+            present = (v for v in values if not cells.missing(v, cells.NOTHING))
+            wrong = next((v for v in present if not tables.typed(name, [v]).numeric), values[0])
             raise InputError(f"column {name!r} holds {wrong!r}, which is no number")
     texts = [None if cells.missing(value) else cells.flat(value) for value in values]
     return Column(name, kind or _text_kind(name, texts), np.array(texts, dtype=object))

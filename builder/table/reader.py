@@ -1,4 +1,4 @@
-"""The one reader of rows: CSV, TSV, JSON lines, JSON and Parquet, each row with its line.
+"""The one reader of rows: CSV, TSV, JSON lines, JSON, Parquet and Excel, each row with its line.
 
 A row is a mapping of plain values; what they mean is for `column` to say. InputError names
 file, line and column of what cannot be read.
@@ -8,11 +8,14 @@ import contextlib
 import csv
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from builder import extras
 from builder.errors import InputError, Place, nearest
 
+SNIFFED = 40  # Lines that tell what parts the cells of a file.
 BATCH = 4096  # Rows of a Parquet file that are in memory at a time.
 Row = dict[str, Any]
 
@@ -20,9 +23,9 @@ Row = dict[str, Any]
 def rows(path: Path, *, foreign: bool = False) -> Iterator[tuple[int, Row]]:
     """The rows of a file in their order, each with the line that it begins at, 1 where none counts.
 
-    A CSV file separates by commas, a TSV file by tabs, every column has a name, and the space
-    around a cell goes. `foreign` rows, which nobody here wrote, may separate by whatever mark their
-    heading holds most of, may have columns without a name, and keep every character.
+    Every column of a CSV file has a name, and the space around a cell goes. `foreign` rows, which
+    nobody here wrote, may have columns without a name, and keep every character. Of a workbook the
+    first sheet is read.
     """
     match path.suffix.lower():
         case ".parquet":
@@ -31,6 +34,8 @@ def rows(path: Path, *, foreign: bool = False) -> Iterator[tuple[int, Row]]:
                 yield from ((1, row) for batch in batches for row in batch.to_pylist())
         case ".jsonl" | ".ndjson" | ".json" as ending:
             yield from _json(path, by_line=ending != ".json")
+        case ".xlsx":
+            yield from _sheet(path, foreign=foreign)
         case _:
             yield from _csv(path, foreign=foreign)
 
@@ -90,9 +95,20 @@ def siblings(path: Path) -> str:
     return nearest(path.name, (file.name for file in path.parent.glob("*")))
 
 
-def separator(path: Path, heading: str = "") -> str:
-    """What parts the cells of a CSV or TSV file: by its ending, or what a heading has most of."""
-    return "\t" if path.suffix.lower() == ".tsv" else max(",\t;", key=heading.count)
+def separator(path: Path) -> str:
+    """What parts the cells of a CSV or TSV file: what parts its heading and its first rows into
+    equally many cells; the mark of its ending where several do or none does."""
+    csv.field_size_limit(2**31 - 1)
+    marks = "\t,;|" if path.suffix.lower() == ".tsv" else ",\t;|"
+    lines = list(islice(_lines(path, ""), SNIFFED))
+    # The last of so many lines may end within a cell.
+    end = -1 if len(lines) == SNIFFED else None
+
+    def parted(mark: str) -> tuple[bool, int]:
+        counts = [len(row) for row in csv.reader(lines, delimiter=mark) if row][:end] or [0]
+        return len(set(counts)) == 1 and counts[0] > 1, counts[0]
+
+    return max(marks, key=parted)
 
 
 def _lines(path: Path, newline: str | None = None) -> Iterator[str]:
@@ -114,11 +130,8 @@ def _byte_place(path: Path, data: bytes, position: int) -> Place:
 
 
 def _csv(path: Path, *, foreign: bool) -> Iterator[tuple[int, Row]]:
-    csv.field_size_limit(2**31 - 1)
     line = 1
-    with path.open("rb") as stream:
-        heading = stream.readline().decode("utf-8", "replace") if foreign else ""
-    mark = separator(path, heading)
+    mark = separator(path)
     reader = csv.reader(_lines(path, "" if foreign else None), delimiter=mark, strict=True)
     try:
         names = _heading(path, [name.strip() for name in next(reader, [])], mark, foreign=foreign)
@@ -149,7 +162,7 @@ def _heading(path: Path, names: list[str], mark: str, *, foreign: bool) -> list[
                 f"column {number} of the heading is {'empty' if not name else f'{name!r} again'}",
                 place=place,
             )
-    wrong = next((sign for sign in "，;；\t," if sign in "".join(names[:1])), None)
+    wrong = next((sign for sign in "，；" if sign in "".join(names[:1])), None)
     if len(names) == 1 and wrong:
         raise InputError(
             f"the heading is a single column, {names[0]!r}",
@@ -173,6 +186,27 @@ def _json(path: Path, *, by_line: bool) -> Iterator[tuple[int, Row]]:
         if not isinstance(value, Mapping):
             raise InputError("every row is a JSON object", place=Place(path, number, 1))
         yield number, dict(value)
+
+
+def _sheet(path: Path, *, foreign: bool) -> Iterator[tuple[int, Row]]:
+    """The rows of the first sheet of a workbook, whole numbers as such: it knows floats alone."""
+    with extras.importing("excel"):
+        import python_calamine as calamine
+    try:
+        cells = calamine.load_workbook(path).get_sheet_by_index(0).to_python()
+    except calamine.CalamineError as error:
+        raise InputError(f"not a workbook: {error}", place=Place(path, 1, 1)) from None
+    names = [str(cell).strip() for cell in next(iter(cells), [])]
+    names = _heading(path, names, "", foreign=foreign)
+    for line, row in enumerate(cells[1:], 2):
+        if any(cell != "" for cell in row):
+            yield line, dict(zip(names, map(_plain_cell, row), strict=True))
+
+
+def _plain_cell(cell: object) -> object:
+    if isinstance(cell, float) and cell.is_integer() and abs(cell) <= 2**53:
+        return int(cell)
+    return cell
 
 
 @contextlib.contextmanager

@@ -12,7 +12,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,11 +21,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from builder.errors import InputError, Place, nearest
-from builder.table import cells, reader
+from builder.table import cells, forms, reader
+from builder.table.forms import Form
 
 LIMIT = 64 * 2**20  # Bytes of the largest table that is read.
-ENDINGS = (".csv", ".tsv", ".jsonl", ".json", ".parquet")
-Scalar = str | int | float | None  # A value as a row shows it; a date is its ISO text.
+ENDINGS = (".csv", ".tsv", ".jsonl", ".json", ".parquet", ".xlsx")
+# A value as a row shows it; a date is its ISO text.
+Scalar = str | int | float | list[Any] | dict[str, Any] | None
 
 
 class Kind(NamedTuple):
@@ -59,7 +61,7 @@ STRING, INTEGER, NUMBER, BOOLEAN, JSON, DATE, CATEGORY, TEXT, ID = (
         "string", "integer", "number", "boolean", "json", "date", "category", "text", "id",
     )
 )  # fmt: skip
-OF_CODE = {kind.code: kind for kind in (INTEGER, NUMBER, DATE, CATEGORY)}
+OF_CODE = {kind.code: kind for kind in (INTEGER, NUMBER, DATE, CATEGORY, BOOLEAN, JSON)}
 
 
 class Column(NamedTuple):
@@ -68,13 +70,20 @@ class Column(NamedTuple):
     name: str
     kind: Kind
     # (n,): float64 for integer, number and date (days since 1970), NaN where missing; str
-    # objects or None for any other kind.
+    # objects or None for any other kind: `True` or `False` of a boolean, the JSON text of json.
     values: NDArray[Any]
 
     @property
     def numeric(self) -> bool:
         """Whether the values are floats."""
         return self.kind in (INTEGER, NUMBER, DATE)
+
+    @property
+    def missing(self) -> int:
+        """How many values are missing."""
+        if self.numeric:
+            return int(np.isnan(self.values).sum())
+        return sum(value is None for value in self.values.tolist())
 
     def take(self, rows: NDArray[Any]) -> Column:
         """The column of some of its rows, by index or mask."""
@@ -83,7 +92,9 @@ class Column(NamedTuple):
     def scalars(self) -> list[Scalar]:
         """n Python values, None where missing."""
         if not self.numeric:
-            return [None if value is None else str(value) for value in self.values.tolist()]
+            reads: dict[Kind, Callable[[str], Scalar]] = {BOOLEAN: "True".__eq__, JSON: json.loads}
+            read = reads.get(self.kind, str)
+            return [None if value is None else read(value) for value in self.values.tolist()]
         numbers = [None if value != value else value for value in self.values.tolist()]
         if self.kind == NUMBER:
             return numbers
@@ -103,6 +114,8 @@ class Table:
     columns: Mapping[str, Column]
     source: Path | None = None
     lines: Sequence[int] = ()  # line of each row in its file, where it has one
+    # Of columns that were not plain, how they were read.
+    notes: Mapping[str, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(next(iter(self.columns.values())).values) if self.columns else 0
@@ -131,6 +144,11 @@ class Table:
         """The same rows, these columns alone."""
         return Table({name: self.column(name) for name in names}, self.source)
 
+    def remarks(self, names: Collection[str]) -> tuple[str, ...]:
+        """How those of these columns were read that were not plain, a line each."""
+        file = f"{self.source.name}: " if self.source else ""
+        return tuple(file + note for name, note in self.notes.items() if name in names)
+
     def take(self, rows: NDArray[Any]) -> Table:
         """Rows by index or mask, kinds kept."""
         return Table({name: c.take(rows) for name, c in self.columns.items()}, self.source)
@@ -146,27 +164,59 @@ class Table:
         whole = hashlib.blake2b(digest_size=16)
         for name, kind, values in self.columns.values():
             whole.update(json.dumps([name, kind.code]).encode())
-            if kind == CATEGORY:
+            if values.dtype == object:
                 whole.update(json.dumps(list(values), ensure_ascii=False).encode())
             else:
                 whole.update(np.ascontiguousarray(values, dtype="<f8").tobytes())
         return whole.hexdigest()
 
 
-def typed(name: str, values: Sequence[object], nothing: Collection[str] = ()) -> Column:
-    """The column of the narrowest kind that holds every value: integer, number, date or category.
+def typed(name: str, values: Sequence[object]) -> Column:
+    """The column of the narrowest kind that holds every value."""
+    return read(name, values)[0]
 
-    The words of `nothing` are missing numbers where all the others are numbers, or dates. A table
-    that is drawn from has none: there `NA` is a text like any other, as it always was, since the
-    keys of what was drawn follow from it.
+
+def read(name: str, values: Sequence[object]) -> tuple[Column, Form | None]:
+    """The column of the narrowest kind that holds every value, and the form in which numbers or
+    dates are written where it is not the plain one.
+
+    Integer, number, date, boolean, json (where a cell is a list or an object), else category. The
+    words of `cells.NOTHING` are missing among numbers and dates, and words everywhere else.
     """
-    if (numbers := _floats(values, cells.number, nothing)) is not None:
-        whole = all(cells.integral(v) for v in values if not cells.missing(v, nothing))
+    if (plain := _numeric(name, values)) is not None:
+        return plain, None
+    if (form := forms.agreed(values)) is not None:
+        rewritten = [None if cells.missing(v, cells.NOTHING) else form.plain(v) for v in values]
+        if (numeric := _numeric(name, rewritten)) is not None:
+            return numeric, form
+    if any(isinstance(value, list | dict) for value in values):
+        return Column(name, JSON, _objects(values, cells.json_text)), None
+    present = [value for value in values if not cells.missing(value)]
+    kind = BOOLEAN if present and all(isinstance(v, bool) for v in present) else CATEGORY
+    return Column(name, kind, _objects(values, cells.text)), None
+
+
+def noted(name: str, values: Sequence[object], places: Sequence[str]) -> tuple[Column, str]:
+    """The column, and how it was read where it was not plain; `places` tells where each row stands."""
+    column, form = read(name, values)
+    if column.numeric:
+        return column, forms.remark(name, values, form)
+    words = column.kind == CATEGORY
+    return column, forms.remark_on_words(name, values, places) if words else ""
+
+
+def _objects(values: Sequence[object], write: Callable[[object], str]) -> NDArray[Any]:
+    return np.array([None if cells.missing(v) else write(v) for v in values], dtype=object)
+
+
+def _numeric(name: str, values: Sequence[object]) -> Column | None:
+    """The column of plain numbers or dates; None where some value is neither."""
+    if (numbers := _floats(values, cells.number)) is not None:
+        whole = all(cells.integral(v) for v in values if not cells.missing(v, cells.NOTHING))
         return Column(name, INTEGER if whole else NUMBER, numbers)
-    if (dates := _floats(values, cells.days, nothing)) is not None:
+    if (dates := _floats(values, cells.days)) is not None:
         return Column(name, DATE, dates)
-    texts = [None if cells.missing(value) else cells.text(value) for value in values]
-    return Column(name, CATEGORY, np.array(texts, dtype=object))
+    return None
 
 
 def named(
@@ -184,13 +234,13 @@ def named(
 
 
 def _floats(
-    values: Sequence[object], read: Callable[[object], float | None], nothing: Collection[str]
+    values: Sequence[object], read: Callable[[object], float | None]
 ) -> NDArray[np.float64] | None:
     """(n,) when every present value reads as a float, and there is one; else None."""
     floats = np.full(len(values), np.nan)
     empty = True
     for row, value in enumerate(values):
-        if not cells.missing(value, nothing):
+        if not cells.missing(value, cells.NOTHING):
             if (number := read(value)) is None:
                 return None
             floats[row] = number
@@ -225,7 +275,10 @@ def load(path: Path, *, place: Place | None = None) -> Table:
     values, lines = reader.columns(path)
     if not lines:
         raise InputError("the table has no rows", place=Place(path, 1, 1))
-    return Table({name: typed(name, listed) for name, listed in values.items()}, path, lines)
+    places = [f"line {line}: " for line in lines]
+    columns = {name: noted(name, listed, places) for name, listed in values.items()}
+    notes = {name: note for name, (_, note) in columns.items() if note}
+    return Table({name: c for name, (c, _) in columns.items()}, path, lines, notes)
 
 
 def no_strays(table: Table, names: Collection[str]) -> None:

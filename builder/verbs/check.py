@@ -67,6 +67,13 @@ class CheckResult(result.Result):
     def passed(self) -> bool:
         return gates.passed(self)
 
+    def notes(self) -> list[str]:
+        """How columns of the rows and of references were read that were not plain, a line each."""
+        sides = (side for c in self.datasets for side in (c.evidence.rows, c.evidence.reference))
+        return list(
+            dict.fromkeys(note for side in sides if side is not None for note in side.notes)
+        )
+
     def summary(self) -> str:
         verdicts = Counter(finding.verdict for finding in self)
         counts = ", ".join(f"{number:,} {verdict}" for verdict, number in verdicts.items())

@@ -28,8 +28,8 @@ class DrawResult(result.Result):
 
     @property
     def notes(self) -> list[str]:
-        """What the draws did otherwise than written, and why."""
-        return list(self.scenario.drawer.notes)
+        """How tables were read, and what the draws did otherwise than written; a line each."""
+        return self.scenario.notes()
 
     def compare(self) -> list[preview.Comparison]:
         """Each line of `draw` that learns from a table, compared with that table."""

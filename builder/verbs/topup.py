@@ -37,6 +37,7 @@ class Round:
     file: Path  # the scenario of the new rows
     rows: int = 0  # rows that it is given; 0 where no further round follows
     end: str = ""  # why no further round follows
+    notes: tuple[str, ...] = ()  # how columns of the reference were read that were not plain
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -230,7 +231,8 @@ def _measure(
     if not end and len(coverages) > rounds:
         end = f"{rounds} rounds are done"
     more = 0 if end else rows or topups.wanted(proposal, evidence.rows.rows)
-    return Round(len(coverages), proposal, gained, site.file, more, end)
+    notes = () if history else site.reference.notes
+    return Round(len(coverages), proposal, gained, site.file, more, end, notes)
 
 
 def _write(site: _Site, turn: Round, before: Mapping[str, int]) -> dict[str, int]:
