@@ -445,7 +445,11 @@ def test_load_dataset_reads_the_folder_with_its_splits(site: Site) -> None:
         str(site.root / "outputs/note"), cache_dir=str(site.root / "cache")
     )
     assert set(loaded) == {"train", "test"}
-    assert sum(len(part) for part in loaded.values()) == 24
+    texts = [row["text"] for part in loaded.values() for row in part]
+    rejects = (site.root / "outputs/note/rejects.jsonl").read_text("utf-8").splitlines()
+    copies = [reject for line in rejects if (reject := json.loads(line))["stage"] == "similar"]
+    assert len(texts) + len(copies) == 24
+    assert len(texts) == len(set(texts))
     assert "火车" in loaded["train"]["topic"]
     assert loaded["train"].column_names[-4:] == ["_scenario", "_model", "_case", "_key"]
     assert loaded["train"].features["score"].dtype == "int64"

@@ -112,11 +112,9 @@ def trials(plan: Plan, dataset: DatasetPlan) -> list[str]:
     return sorted({m.models[0] for m in exported if m and m.rows and len(m.models) == 1})
 
 
-def read(plan: Plan, dataset: DatasetPlan, store: Store) -> Reading:
-    """A pass over the rows that plan and store make, with the project's splits; it has not begun."""
-    return rows.read(
-        settle.settle(dataset, store), plan.project.dataset_settings(dataset.name).splits
-    )
+def read(dataset: DatasetPlan, store: Store) -> Reading:
+    """A pass over the rows that plan and store make; it has not begun."""
+    return rows.read(settle.settle(dataset, store))
 
 
 def write(plan: Plan, dataset: DatasetPlan, store: Store, form: Form | None = None) -> Export:
@@ -127,11 +125,11 @@ def write(plan: Plan, dataset: DatasetPlan, store: Store, form: Form | None = No
     cannot be written; what stood there stays.
     """
     with io.writing(folder(plan, dataset), hint=REPAIR):
-        export = compare(plan, dataset, read(plan, dataset, store), form)
+        export = compare(plan, dataset, read(dataset, store), form)
         if export is not None and not export.changed:
             card.write(export.folder)
             return export
-    return write_rows(plan, dataset, read(plan, dataset, store), form)
+    return write_rows(plan, dataset, read(dataset, store), form)
 
 
 def write_rows(
@@ -185,7 +183,7 @@ def stale_reasons(
     if names := sorted(name for name in {*now, *then} if now.get(name) != then.get(name)):
         return [f"{name} changed since the export" for name in names], {}
     form = Form(manifest.format, manifest.shape, manifest.raw)
-    export = compare(plan, dataset, read(plan, dataset, store), form)
+    export = compare(plan, dataset, read(dataset, store), form)
     if export is None or export.changed:
         return ["rows, settings or answers changed since the export"], {}
     return [], export.tallies

@@ -15,6 +15,7 @@ from builder.dataset import files, shapes
 from builder.dataset.files import Format, Layout
 from builder.plan.plans import DatasetPlan, Plan, ScenarioPlan
 from builder.quality import report_file
+from builder.results.splits import RULE
 from builder.results.tally import Tallies, Tally
 
 NAME = "manifest.json"
@@ -110,6 +111,10 @@ class Manifest(FileModel):
     shape: shapes.Name
     rows: int
     splits: dict[str, int] = Field(description="Rows by split; splits without a row are left out.")
+    splits_by: int = Field(
+        default=1,
+        description="The rule that deals rows into splits; files of the first do not say it.",
+    )
     features: list[dict[str, JsonValue]] = Field(
         description="The columns, as `dataset_info.features` of a card holds them."
     )
@@ -209,6 +214,7 @@ def make(
         shape=shape.name,
         rows=sum(splits.values()),
         splits=splits,
+        splits_by=RULE,
         features=shapes.features_in_card(shape, flat=layout.format == "csv"),
         scenarios={
             scenario.name: _scenario(scenario, tally)

@@ -238,7 +238,7 @@ def _standing(plan: Plan, answers: Store, form: Format | None) -> dict[str, Expo
 
     asked_form = exports.Form(form)
     compared = [
-        exports.compare(plan, d, exports.read(plan, d, answers), asked_form) for d in plan.datasets
+        exports.compare(plan, d, exports.read(d, answers), asked_form) for d in plan.datasets
     ]
     return {export.name: export for export in compared if export is not None}
 
@@ -257,7 +257,7 @@ def _written(
         asked = any(tally.to_ask for tally in before.settlements[dataset.name].tallies.values())
         exported = standing.get(dataset.name)
         if exported is None or exported.changed or (asked and progress.calls):
-            reading = exports.read(before.plan, dataset, answers)
+            reading = exports.read(dataset, answers)
             exported = exports.write_rows(before.plan, dataset, reading, exports.Form(form))
         folders.append(exported)
     return folders
