@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -461,3 +462,25 @@ def test_a_project_that_never_exported_says_so(tmp_path: Path) -> None:
         ran = desk.publish()
         assert ran.code == 2
         assert "builder export letter" in ran.err
+
+
+def test_rows_that_would_change_sides_are_counted_and_wait_for_a_word(desk: Desk) -> None:
+    desk.set_up("[tool.builder.datasets.letter]\nsplits = {train = 0.5, test = 0.5}")
+    assert desk.publish().code == 0
+    files = desk.hub.repos[REPO].commits[-1].files
+    data = [path for path in files if path.startswith("letter/data/") and "letters-00000" in path]
+    train, test = sorted(data, reverse=True)
+    files[train], files[test] = files[test], files[train]
+    manifest = json.loads(files["letter/manifest.json"].content)
+    assert manifest.pop("splits_by") == 2
+    files["letter/manifest.json"] = replace(
+        files["letter/manifest.json"], content=json.dumps(manifest).encode()
+    )
+    refused = desk.publish()
+    assert refused.code == 2
+    assert "40 rows of letter would change sides" in refused.err
+    assert "--resplit" in refused.err
+    assert desk.hub.commits == 1
+    assert desk.publish("--resplit").code == 0
+    assert desk.hub.commits == 2
+    assert "nothing changed" in desk.publish().err

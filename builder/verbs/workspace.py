@@ -152,11 +152,13 @@ class Workspace:
         tag: str = "",
         public: bool = False,
         dry_run: bool = False,
+        resplit: bool = False,
     ) -> PublishResult:
         """Puts an exported dataset onto the Hub, privately unless `public`, in one commit."""
         return publish.publish(
-            self.root, dataset, repository, tag=tag, public=public, dry_run=dry_run
-        )
+            self.root, dataset, repository, tag=tag, public=public, dry_run=dry_run,
+            resplit=resplit,
+        )  # fmt: skip
 
     def diff(self, before: str | Path, after: str | Path, *, dataset: str = "") -> DiffResult:
         """What lies between two releases: each a folder, a dataset, REPO@TAG or REPO."""
