@@ -201,8 +201,11 @@ def test_a_stricter_validator_is_judged_for_free_and_asks_only_for_what_it_refus
 ) -> None:
     site.run("run")
     site.write("schemas/note.py", SCHEMA + STRICTER)
-    _, _, calls = site.run("export")
+    _, err, calls = site.run("export", code=5)
     assert calls == 0
+    assert "it holds 24 rows from before your edit of schemas/note.py" in err
+    assert len(site.rows()) == 24
+    assert site.run("export", "--partial")[2] == 0
     kept = site.rows()
     assert 0 < len(kept) < 24
     assert all(row["score"] <= 4 for row in kept)

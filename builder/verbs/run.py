@@ -25,7 +25,7 @@ from builder.verbs.monitor import Monitor
 from builder.verbs.plan import PlanResult, estimate
 
 if TYPE_CHECKING:
-    from builder.dataset.exports import Export
+    from builder.dataset.exports import Earlier, Export
     from builder.dataset.files import Format
     from builder.engines.protocol import Engine
 
@@ -70,6 +70,11 @@ class FilledResult(result.Result):
         return sum(sum(tally.short.values()) for tally in self.asked)
 
     @property
+    def kept(self) -> bool:
+        """Whether a folder was left alone, for it holds more rows than it would now."""
+        return any(export.kept for export in self.exports)
+
+    @property
     def neighbours(self) -> list[str]:
         """Other scenarios of the same datasets that lack rows."""
         return [n for n, t in self.tallies.items() if n not in self.scenarios and t.to_ask]
@@ -89,6 +94,14 @@ class RunResult(FilledResult):
     @property
     def progress(self) -> Progress:
         return self.filled.progress
+
+    def earlier(self) -> list[Earlier]:
+        """What stands in the datasets' folders, whatever the files of now ask for."""
+        from builder.dataset import exports  # for a run that wrote nothing
+
+        plan = self.before.plan
+        stood = (exports.earlier(plan, dataset) for dataset in plan.datasets)
+        return [export for export in stood if export is not None]
 
     @property
     def held(self) -> int:
