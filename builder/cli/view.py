@@ -80,6 +80,7 @@ def _notes(line: ScenarioEstimate) -> Iterator[str]:
             "`run --tries T` asks on."
         )
     yield from (f"{name} is not set; a run needs the key that it holds." for name in line.unset)
+    yield from (f"A run needs what is {lack}" for lack in line.not_installed)
     yield from (
         f"{line.scenario}: its prompt is mainly Chinese, Japanese or Korean, and {model} knows "
         "English only; --model names another one."
