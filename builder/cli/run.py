@@ -63,6 +63,8 @@ def run(
     for key in result.dropped:
         stderr.report(f"{store}: the answer {key} was damaged; it was dropped and is asked again")
     stderr.report(view.summary(result.progress, result.exports), quiet=quiet)
+    for asked, answered in result.strangers():
+        stderr.report(f"asked for {asked}, answered by {answered}", quiet=quiet)
     for line in view.displaced(result.before.tallies(), result.tallies):
         stderr.report(line, quiet=quiet)
     if export and not result.exported:

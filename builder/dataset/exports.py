@@ -17,6 +17,7 @@ from builder.results import rows, settle, tally
 from builder.results.rows import Batch, ContentDigest, Reading
 from builder.store import Store
 from builder.table.tables import JSON
+from builder.text import model_name
 
 _ANSWER = re.compile(
     r"(?<=no JSON object in the answer): .*|(?<=^not JSON): (?!finding).*", re.DOTALL
@@ -117,7 +118,7 @@ def folder(plan: Plan, dataset: DatasetPlan) -> Path:
     outputs = plan.project.outputs
     if not plan.trial:
         return outputs / dataset.name
-    models = sorted({asked.model for s in dataset.scenarios for asked in s.asked})
+    models = sorted({model_name(asked.model) for s in dataset.scenarios for asked in s.asked})
     name = re.sub(r"[^\w.+-]+", "-", "+".join(models))
     if len(name) > 64:
         name = f"{name[:55]}-{records.digest_of(models).hex()[:8]}"
@@ -267,7 +268,7 @@ def reject_record(reject: records.Reject) -> dict[str, Any]:
         "reason": reject.reason,
         "raw": reject.raw,
         "scenario": reject.case.scenario,
-        "model": reject.model,
+        "model": model_name(reject.model),
         "case": reject.case.id,
         "key": str(reject.key),
         "variables": {name: rows.converted(v, JSON) if isinstance(v, dict | list) else v

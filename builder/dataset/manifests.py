@@ -17,6 +17,7 @@ from builder.plan.plans import DatasetPlan, Plan, ScenarioPlan
 from builder.quality import report_file
 from builder.results.splits import RULE
 from builder.results.tally import Tallies, Tally
+from builder.text import model_name
 
 NAME = "manifest.json"
 VALUES = 50  # values of an axis whose shares are told; the rest is summed up
@@ -222,8 +223,8 @@ def make(
         },
         origins=_origins(dataset, shape),
         card=CardSettings.model_validate(settings, from_attributes=True),
-        models=sorted({asked.model for s in dataset.scenarios for asked in s.asked}),
-        answered_by=sorted({name for tally in every for name in tally.models if name}),
+        models=sorted({model_name(asked.model) for s in dataset.scenarios for asked in s.asked}),
+        answered_by=sorted({model_name(name) for tally in every for name in tally.models if name}),
         usd=round(sum(tally.usd for tally in every), 6),
         answers_without_price=sum(tally.unpriced for tally in every),
         output_tokens=sum(tally.output_tokens for tally in every),

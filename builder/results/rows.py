@@ -16,6 +16,7 @@ from builder.results.step import Standing
 from builder.results.tally import Tallies
 from builder.store import Store
 from builder.table.tables import Kind
+from builder.text import model_name
 
 BLOCK = 20_000  # Planned cases whose rows share a file.
 REST = -1  # The block of rows that came from reserves.
@@ -138,9 +139,10 @@ def columns_of(rows: Sequence[Row], kinds: Mapping[str, Kind]) -> Columns:
     cases = [row.case for row in rows]
     variables = [case.columns for case in cases]
     fields = [row.fields for row in rows]
+    models = {model: model_name(model) for model in {row.model for row in rows}}
     origins = {
         "_scenario": [case.scenario for case in cases],
-        "_model": [row.model for row in rows],
+        "_model": [models[row.model] for row in rows],
         "_case": [case.id for case in cases],
         "_key": [str(row.key) for row in rows],
     }

@@ -19,7 +19,7 @@ from builder.project.settings import Budget
 from builder.records import Key
 from builder.results.tally import Tally
 from builder.store import Store
-from builder.text import counted
+from builder.text import akin, counted, model_name
 from builder.verbs import result, scope
 from builder.verbs.monitor import Monitor
 from builder.verbs.plan import PlanResult, estimate
@@ -94,6 +94,15 @@ class RunResult(FilledResult):
     @property
     def progress(self) -> Progress:
         return self.filled.progress
+
+    def strangers(self) -> list[tuple[str, str]]:
+        """The models that were asked, each with a name that answered and is like none of them."""
+        pairs = []
+        for part in self.before.plan.scenarios() if self.progress.calls else ():
+            asked = ", ".join(model_name(model.model) for model in part.asked)
+            answered = map(model_name, sorted(self.tallies[part.name].models))
+            pairs += [(asked, name) for name in answered if name and not akin(asked, name)]
+        return list(dict.fromkeys(pairs))
 
     def earlier(self) -> list[Earlier]:
         """What stands in the datasets' folders, whatever the files of now ask for."""
