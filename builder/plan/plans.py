@@ -251,7 +251,7 @@ def make(
 ) -> Plan:
     """The plan of these scenarios; `ask` says for each which models it asks, and how.
 
-    Time grows with the number of cases, about 10 microseconds each; memory by 40 bytes a case.
+    Time grows with the number of cases, about 10 microseconds each; memory by 36 bytes a case.
     Raises InputError for a prompt that cannot be rendered or rules that keep nothing.
     """
     changed = overrides or Overrides()
