@@ -314,6 +314,12 @@ def test_rows_that_are_not_those_of_the_files_are_refused_by_name(desk: Desk) ->
     ran = desk.publish()
     assert ran.code == 2
     assert "prompts/letters.j2 changed since the export" in ran.err
+    assert "builder run writes it anew" in ran.err
+    assert desk.builder("export", "letter").code == 5
+    assert "prompts/letters.j2 changed since the export" in desk.publish().err
+    projects.write(desk.project, desk.files)
+    scenario = desk.project / "scenarios/more.yaml"
+    scenario.write_text(scenario.read_text("utf-8").replace("rows: 10", "rows: 11"), "utf-8")
     assert desk.builder("export", "letter").code == 0
     ran = desk.publish()
     assert ran.code == 2
