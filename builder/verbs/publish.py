@@ -116,7 +116,7 @@ def _refuse_stale(name: str, reasons: Sequence[str], missing: int) -> None:
         more = f" and {len(reasons) - SHOWN} more" if len(reasons) > SHOWN else ""
         raise InputError(
             f"{name} is not published: {'; '.join(reasons[:SHOWN])}{more}",
-            hint="builder run writes it anew, and asks for what is missing; then check and publish it",
+            hint=f"builder run writes it anew, or builder export {name} where nothing is to be asked; then check and publish it",
         )
     if missing:
         raise InputError(
