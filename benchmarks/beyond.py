@@ -46,7 +46,7 @@ def main() -> None:
     began = process_time()
     with store.reading(project.store) as held:
         for one in plan.datasets:
-            exports.write_rows(plan, one, exports.read(plan, one, held))
+            exports.write_rows(plan, one, exports.read(one, held))
     whole = process_time() - began
     print(json.dumps({"reading": reading, "beyond": whole - reading}))
 

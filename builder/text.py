@@ -3,6 +3,7 @@
 A column is one letter of a terminal or of a picture; Chinese, Japanese and Korean letters take two.
 """
 
+import re
 import unicodedata
 
 
@@ -85,3 +86,43 @@ def counted(count: int, one: str, many: str = "") -> str:
     ('1 row', '2,000 rows', '2 replies')
     """
     return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+# A path or an address that only one machine knows, perhaps behind `provider:`, and its last part.
+_PLACE = re.compile(r"(?:/|~[/\\]|[A-Za-z]:[/\\]|\\\\|\w+://)(?:.*[/\\])?([^/\\]+)[/\\]*")
+# Words in names of models that say nothing of whose they are.
+_COMMON = frozenset(
+    ("base", "chat", "default", "gguf", "instruct", "it", "latest", "model", "preview")
+)
+
+
+def model_name(name: str) -> str:
+    """A model's name as it may be published: of a path on some machine the last part.
+
+    >>> model_name("/srv/models/qwen.gguf"), model_name("vllm:C:\\\\m\\\\qwen"), model_name("org/qwen")
+    ('qwen.gguf', 'vllm:qwen', 'org/qwen')
+    """
+    if place := _PLACE.fullmatch(name):
+        return place[1]
+    provider, colon, model = name.partition(":")
+    place = _PLACE.fullmatch(model)
+    return f"{provider}{colon}{place[1]}" if place else name
+
+
+def akin(name: str, other: str) -> bool:
+    """Whether two names of models have a word in common, figures and common words aside.
+
+    >>> akin("openai:gpt-5-mini", "gpt-5-mini-2026-01-01"), akin("vllm:default", "Qwen3-8B-Instruct")
+    (True, False)
+    """
+    words, others = map(_words, (name, other))
+    return bool(words & others) or any(
+        len(word) > 3 and (word in more or more in word) for word in words for more in others
+    )
+
+
+def _words(name: str) -> frozenset[str]:
+    """The words of a model's name, whole (`qwen3`) and without their figures (`qwen`)."""
+    parts = re.findall(r"[^\W_]{2,}", name.casefold())
+    words = {word for part in parts for word in (part, *re.findall(r"[^\d]{2,}", part))}
+    return frozenset(word for word in words - _COMMON if not word.isdigit())

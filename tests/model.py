@@ -119,12 +119,6 @@ class Dataset:
             repeats[request] += 1
         return keys
 
-    def leaders(self) -> dict[Case, Case]:
-        """For every case the first one with the same request."""
-        first: dict[str, Case] = {}
-        cases = itertools.chain(*levels(self.scenarios))
-        return {case: first.setdefault(self.request(case), case) for case in cases}
-
 
 Held = Mapping[Key, str]
 """The answers of a store."""
@@ -334,14 +328,26 @@ class Walk:
                 self.settled.raisable[group] += 1
 
 
-def split(dataset: str, case: Case, shares: Mapping[str, float]) -> str:
-    """The split of a case that is the first with its request: by SplitMix64 (Steele, Lea & Flood
-    2014) of a digest, cut by the shares in their order."""
-    parts = ["split", dataset, sorted(case.combination), case.occurrence]
-    content = json.dumps(parts, ensure_ascii=False, separators=(",", ":"))
-    x = int.from_bytes(hashlib.blake2b(content.encode(), digest_size=8).digest(), "big")
-    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
-        x = (x ^ (x >> shift)) * factor % 2**64
-    u = (((x ^ (x >> 31)) >> 11) + 0.5) / 2**53
+def number(case: Case) -> float:
+    """The number of a planned case among the roots: its combination's plus its occurrence times
+    the golden ratio, mod 1."""
+    content = json.dumps(
+        [case.scenario, sorted(case.combination)], ensure_ascii=False, separators=(",", ":")
+    )
+    start = int(hashlib.blake2b(content.encode(), digest_size=16).hexdigest()[:12], 16) / 2**48
+    return (start + case.occurrence * (5**0.5 - 1) / 2) % 1
+
+
+def split(case: Case, shares: Mapping[str, float]) -> str:
+    """The split of a case: its number, cut by the shares in their order."""
     ends = itertools.accumulate(shares.values())
+    u = number(case)
     return next((name for name, end in zip(shares, ends, strict=True) if u < end), list(shares)[-1])
+
+
+def copies(rows: Mapping[Key, Case], held: Held) -> set[Key]:
+    """The rows whose text a case of a smaller number has, too."""
+    first: dict[str, float] = {}
+    for key, case in rows.items():
+        first[held[key]] = min(number(case), first.get(held[key], 1.0))
+    return {key for key, case in rows.items() if number(case) > first[held[key]]}

@@ -245,7 +245,7 @@ class Product:
 
     def settle(self) -> Amount:
         """What the store amounts to now."""
-        reading = rows.read(settle.settle(self._dataset, self.store), SPLITS)
+        reading = rows.read(settle.settle(self._dataset, self.store))
         accepted: dict[Key, tuple[str, str]] = {}
         refused: dict[Key, str] = {}
         for item in reading.batches():

@@ -14,22 +14,19 @@ def cases(letters: str) -> Cases:
     digests = np.frombuffer(b"".join(letter.encode() * 16 for letter in letters), dtype="V16")
     index = np.arange(n, dtype=np.int64)
     unset = np.zeros(n, np.int32)
-    return Cases(index, index.astype(np.int32), digests, unset, index.astype(np.int32) + 5, unset)
+    return Cases(index, index.astype(np.int32), digests, unset, index.astype(np.int32) + 5)
 
 
 def test_equal_requests_are_numbered_in_the_order_in_which_they_stand() -> None:
     (first, second) = number_repeats([cases("aba"), cases("bca")], [])
     assert first.repeats.tolist() == [0, 0, 1]
     assert second.repeats.tolist() == [1, 0, 2]
-    assert first.leaders.tolist() == [0, 1, 0]
-    assert second.leaders.tolist() == [1, 4, 0]
     assert first.index.tolist() == [0, 1, 2]
 
 
 def test_those_before_are_counted_and_not_given_back() -> None:
     (fresh,) = number_repeats([cases("ab")], [cases("aa"), cases("c")])
     assert fresh.repeats.tolist() == [2, 0]
-    assert fresh.leaders.tolist() == [0, 4]
 
 
 def test_nothing_is_numbered_where_nothing_is_new() -> None:

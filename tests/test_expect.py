@@ -103,6 +103,7 @@ def test_each_built_in_measure_has_the_limit_that_the_guide_promises() -> None:
         "privacy.pii": (0, True, True),
         "privacy.placeholders": (0, True, False),
         "labels.length": (0.9, True, False),
+        "labels.splits": (0.5, True, True),
         "labels.shares": (0.1, True, False),
     }
     assert all(gate.asks and gate.measures for gate in expect.gates().values())

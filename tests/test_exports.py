@@ -76,7 +76,7 @@ def test_rejects_are_counted_by_reason_with_the_first_of_each(project: Path) -> 
 
 def test_a_folder_that_holds_just_this_is_left_alone(project: Path) -> None:
     with planned(project) as (plan, dataset, answers):
-        assert exports.compare(plan, dataset, exports.read(plan, dataset, answers)) is None
+        assert exports.compare(plan, dataset, exports.read(dataset, answers)) is None
         export = exports.write(plan, dataset, answers)
         assert (export.changed, export.rows, export.splits) == (True, 6, {"train": 6})
         before = {path: path.stat().st_mtime_ns for path in export.folder.rglob("*")}
@@ -94,7 +94,7 @@ def test_rows_come_from_the_pass_that_is_given(project: Path) -> None:
         first = exports.write(plan, dataset, answers)
         manifest = (first.folder / "manifest.json").read_bytes()
         (first.folder / "README.md").unlink()
-        reading = exports.read(plan, dataset, answers)
+        reading = exports.read(dataset, answers)
         export = exports.write_rows(plan, dataset, reading)
         assert export.changed
         assert export.tallies is reading.tallies

@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -313,6 +314,12 @@ def test_rows_that_are_not_those_of_the_files_are_refused_by_name(desk: Desk) ->
     ran = desk.publish()
     assert ran.code == 2
     assert "prompts/letters.j2 changed since the export" in ran.err
+    assert "builder run writes it anew" in ran.err
+    assert desk.builder("export", "letter").code == 5
+    assert "prompts/letters.j2 changed since the export" in desk.publish().err
+    projects.write(desk.project, desk.files)
+    scenario = desk.project / "scenarios/more.yaml"
+    scenario.write_text(scenario.read_text("utf-8").replace("rows: 10", "rows: 11"), "utf-8")
     assert desk.builder("export", "letter").code == 0
     ran = desk.publish()
     assert ran.code == 2
@@ -461,3 +468,25 @@ def test_a_project_that_never_exported_says_so(tmp_path: Path) -> None:
         ran = desk.publish()
         assert ran.code == 2
         assert "builder export letter" in ran.err
+
+
+def test_rows_that_would_change_sides_are_counted_and_wait_for_a_word(desk: Desk) -> None:
+    desk.set_up("[tool.builder.datasets.letter]\nsplits = {train = 0.5, test = 0.5}")
+    assert desk.publish().code == 0
+    files = desk.hub.repos[REPO].commits[-1].files
+    data = [path for path in files if path.startswith("letter/data/") and "letters-00000" in path]
+    train, test = sorted(data, reverse=True)
+    files[train], files[test] = files[test], files[train]
+    manifest = json.loads(files["letter/manifest.json"].content)
+    assert manifest.pop("splits_by") == 2
+    files["letter/manifest.json"] = replace(
+        files["letter/manifest.json"], content=json.dumps(manifest).encode()
+    )
+    refused = desk.publish()
+    assert refused.code == 2
+    assert "40 rows of letter would change sides" in refused.err
+    assert "--resplit" in refused.err
+    assert desk.hub.commits == 1
+    assert desk.publish("--resplit").code == 0
+    assert desk.hub.commits == 2
+    assert "nothing changed" in desk.publish().err

@@ -201,8 +201,11 @@ def test_a_stricter_validator_is_judged_for_free_and_asks_only_for_what_it_refus
 ) -> None:
     site.run("run")
     site.write("schemas/note.py", SCHEMA + STRICTER)
-    _, _, calls = site.run("export")
+    _, err, calls = site.run("export", code=5)
     assert calls == 0
+    assert "it holds 24 rows from before your edit of schemas/note.py" in err
+    assert len(site.rows()) == 24
+    assert site.run("export", "--partial")[2] == 0
     kept = site.rows()
     assert 0 < len(kept) < 24
     assert all(row["score"] <= 4 for row in kept)
@@ -445,7 +448,11 @@ def test_load_dataset_reads_the_folder_with_its_splits(site: Site) -> None:
         str(site.root / "outputs/note"), cache_dir=str(site.root / "cache")
     )
     assert set(loaded) == {"train", "test"}
-    assert sum(len(part) for part in loaded.values()) == 24
+    texts = [row["text"] for part in loaded.values() for row in part]
+    rejects = (site.root / "outputs/note/rejects.jsonl").read_text("utf-8").splitlines()
+    copies = [reject for line in rejects if (reject := json.loads(line))["stage"] == "similar"]
+    assert len(texts) + len(copies) == 24
+    assert len(texts) == len(set(texts))
     assert "火车" in loaded["train"]["topic"]
     assert loaded["train"].column_names[-4:] == ["_scenario", "_model", "_case", "_key"]
     assert loaded["train"].features["score"].dtype == "int64"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import builder
 from tests import projects
 
 SCHEMA = """\
@@ -67,6 +69,79 @@ def test_messages_of_one_question_and_one_answer(tmp_path: Path) -> None:
     assert [turn["role"] for turn in turns] == ["system", "user", "assistant"]
     assert turns[0]["content"] in {"愤怒", "no", "失望"}
     assert all(turn["content"] for turn in turns)
+
+
+TOOLS = """\
+from typing import Literal
+
+from pydantic import BaseModel, Field
+
+
+class Function(BaseModel):
+    name: Literal["look_up"]
+    arguments: str = Field(max_length=20)
+
+
+class Call(BaseModel):
+    id: str = Field(max_length=8)
+    type: Literal["function"]
+    function: Function
+
+
+class Turn(BaseModel):
+    role: Literal["user", "assistant", "tool"]
+    content: str | None = Field(max_length=40)
+    tool_calls: list[Call] | None
+    tool_call_id: str | None = Field(max_length=8)
+    name: str | None = Field(max_length=8)
+    seconds: float
+
+
+class Talk(BaseModel):
+    messages: list[Turn]
+"""
+
+
+def tools_project(folder: Path, schema: str = TOOLS) -> builder.Workspace:
+    settings = '[tool.builder.datasets.talk]\nshape = {as = "messages", turns = "messages"}'
+    root = project(folder, settings, **{"schemas/letters.py": schema})
+    (root / "scenarios/letters.yaml").unlink()
+    return builder.open(root)
+
+
+def test_messages_keep_whatever_a_turn_holds(tmp_path: Path) -> None:
+    nothing = {"tool_calls": None, "tool_call_id": None, "name": None, "seconds": 0.5}
+    function = {"name": "look_up", "arguments": '{"a": 1}'}
+    calls = [{"id": "c1", "type": "function", "function": function}]
+    talk = [
+        {**nothing, "role": "user", "content": "hello", "name": "Ada"},
+        {**nothing, "role": "assistant", "content": None, "tool_calls": calls},
+        {**nothing, "role": "tool", "content": "42", "tool_call_id": "c1"},
+        {**nothing, "role": "assistant", "content": "it is 42"},
+    ]
+    workspace = tools_project(tmp_path)
+    for form in ("parquet", "jsonl"):
+        workspace.run(engine=builder.Fake(lambda call: json.dumps({"messages": talk})), format=form)
+        rows = made(tmp_path, "talk")
+        assert rows[0]["messages"] == talk
+
+
+def test_a_turn_without_text_that_calls_nothing_is_an_error(tmp_path: Path) -> None:
+    empty: dict[str, Any] = {"content": None, "tool_calls": [], "tool_call_id": "c", "name": None}
+    answer = json.dumps({"messages": [{**empty, "role": "user", "seconds": 1}]})
+    with pytest.raises(builder.InputError, match="has no 'content'"):
+        tools_project(tmp_path).run(engine=builder.Fake(lambda call: answer))
+
+
+def test_a_field_of_a_turn_that_a_trainer_would_misread_is_an_error(tmp_path: Path) -> None:
+    schema = SCHEMA.replace("    speaker:", "    role: str\n    speaker:")
+    settings = (
+        '[tool.builder.datasets.talk]\nshape = {as = "messages", turns = "turns", '
+        'role = "speaker", content = "text"}'
+    )
+    ran = run(project(tmp_path, settings, **{"schemas/letters.py": schema}), "run")
+    assert ran.code == 2
+    assert "a turn of 'turns' holds 'role' beside 'speaker' and 'text'" in ran.err
 
 
 def test_other_fields_or_roles_make_other_files(tmp_path: Path) -> None:

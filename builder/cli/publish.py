@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 @click.option("--public", is_flag=True, help="For everybody to see.")
 @click.option("--dry-run", is_flag=True, help="Say what would be sent, and send nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--resplit", is_flag=True, help="Let rows change sides, where the rule did.")
 @click.option("--tag", default="", metavar="TAG", help="Name this release, e.g. v1.2.")
 @options.project_options
 def publish(
@@ -30,6 +31,7 @@ def publish(
     public: bool,
     dry_run: bool,
     yes: bool,
+    resplit: bool,
     quiet: bool,
 ) -> None:
     """Publishes after a question; prints what is sent to stderr and the address to stdout."""
@@ -44,7 +46,7 @@ def publish(
             _confirm(planned)
 
     result = verb.publish(
-        project, dataset, repository, tag=tag, public=public, dry_run=dry_run, review=review,
+        project, dataset, repository, tag=tag, public=public, dry_run=dry_run, resplit=resplit, review=review,
         measuring=lambda: stderr.report("measuring the gates", quiet=quiet),
     )  # fmt: skip
     if result.planned is None:

@@ -1,11 +1,12 @@
 """run: every missing row, then the datasets."""
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
-from builder.cli import application, console, options, stderr, view
+from builder.cli import application, console, folders, options, stderr, view
 
 
 @click.command(cls=application.Verb, help=application.VERBS["run"])
@@ -62,14 +63,19 @@ def run(
     for key in result.dropped:
         stderr.report(f"{store}: the answer {key} was damaged; it was dropped and is asked again")
     stderr.report(view.summary(result.progress, result.exports), quiet=quiet)
+    for asked, answered in result.strangers():
+        stderr.report(f"asked for {asked}, answered by {answered}", quiet=quiet)
     for line in view.displaced(result.before.tallies(), result.tallies):
         stderr.report(line, quiet=quiet)
     if export and not result.exported:
         more = f"; builder show --rejects{trial} has what was refused" if result.rejects else ""
         stderr.report(f"{console.UNTOUCHED}{more}", quiet=quiet)
+        for stood in result.earlier():
+            if stood.edits:
+                stderr.report(folders.earlier(stood), quiet=quiet)
     if result.filled.failure is not None:
         raise result.filled.failure
-    for exported in result.exports:
+    for exported in (export for export in result.exports if not export.kept):
         path = stderr.shown_path(exported.folder)
         if exported.rows:
             stderr.report(f"  load it:  datasets.load_dataset({path!r})", quiet=quiet)
@@ -77,3 +83,5 @@ def run(
     first = result.exports[0].name if result.exports else ""
     hint = f"builder show {first}{trial}" if first else "builder export"
     console.finish(result.progress, result.open, result.short, result.neighbours, hint, quiet=quiet)
+    if result.kept:
+        sys.exit(5)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from builder.cli import application, layout, options, stderr, view
+from builder.cli import application, folders, layout, options, stderr, view
 
 
 @click.command(cls=application.Verb, help=application.VERBS["show"])
@@ -31,20 +31,28 @@ def show(
 
     result = verb.read(project, [name] if name else [], rows=rows, model=model)
     texts = []
+    notes = []
     if rejects:
         for refused in result.first_rejects(count):
             texts += [view.reject(number, reject) for number, reject in enumerate(refused, 1)]
     else:
-        for accepted in result.first(count):
+        for accepted, stood in zip(result.first(count), result.earlier(), strict=True):
             if as_table and accepted:
                 texts.append(layout.sample(accepted, stderr.terminal_columns(120)))
             elif not as_table:
                 texts += [view.record(number, row) for number, row in enumerate(accepted, 1)]
+            if stood is not None and len(accepted) < min(count, stood.rows):
+                notes.append(folders.earlier(stood))
     if texts:
         print("\n".join(texts))
-        return
-    what = "rejects" if rejects else "rows"
-    stderr.report(f"no {what} yet; `builder run` asks for some", quiet=quiet)
-    for dataset, trial in [] if result.plan.trial else result.trials():
+    elif rejects:
+        stderr.report("no rejects yet", quiet=quiet)
+    else:
+        stderr.report(
+            f"no rows {'now' if notes else 'yet'}; `builder run` asks for some", quiet=quiet
+        )
+    for note in notes:
+        stderr.report(note, quiet=quiet)
+    for dataset, trial in [] if texts or result.plan.trial else result.trials():
         command = shlex.join(["builder", "show", dataset, "--model", trial])
         stderr.report(f"a trial has some:  {command}{' --rejects' * rejects}", quiet=quiet)

@@ -1,5 +1,6 @@
 """topup: more rows where a reference is thinly covered."""
 
+import sys
 from pathlib import Path
 
 import click
@@ -42,9 +43,9 @@ def topup(
         project, name, monitor=console.Console(yes=yes, quiet=quiet), rounds=rounds, reference=reference,
         model=model, rows=rows, budget=budget, semantic=semantic, report=print_round,
     )  # fmt: skip
-    folders = [stderr.shown_path(exported.folder) for exported in result.exports]
+    folders = [stderr.shown_path(e.folder) for e in result.exports if not e.kept]
     if result.filled is None:
-        print(folders[0])
+        print(*folders[:1])
         return
     stderr.report(view.summary(result.filled.progress, result.exports), quiet=quiet)
     if result.filled.fruitless:
@@ -58,3 +59,5 @@ def topup(
         result.filled.progress, result.open, result.short, result.neighbours,
         f"builder check {result.dataset}", quiet=quiet,
     )  # fmt: skip
+    if result.kept:
+        sys.exit(5)

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from builder.cli import folders
 from builder.cli.layout import duration, money, readable, rounded, table
 from builder.text import counted, fit, number, visible, width
 
@@ -80,6 +81,7 @@ def _notes(line: ScenarioEstimate) -> Iterator[str]:
             "`run --tries T` asks on."
         )
     yield from (f"{name} is not set; a run needs the key that it holds." for name in line.unset)
+    yield from (f"A run needs what is {lack}" for lack in line.not_installed)
     yield from (
         f"{line.scenario}: its prompt is mainly Chinese, Japanese or Korean, and {model} knows "
         "English only; --model names another one."
@@ -251,7 +253,7 @@ def summary(state: Progress, exports: Sequence[Export]) -> str:
         failed = counted(state.failures, "call failed and was", "calls failed and were")
         lines.append(f"{failed} tried again; most often: {worst[0]}")
     lines += [f"{model} allows {limit}" for model, limit in state.limits.items()]
-    return "\n".join([*lines, *(line for export in exports for line in _folder(export))])
+    return "\n".join([*lines, *map(folders.lines, exports)])
 
 
 def _unanswered(state: Progress) -> Iterator[str]:
@@ -293,38 +295,6 @@ def audit(audit: Audit) -> str:
     lines = [f"  {key}" for key in audit.damaged[:10]]
     count = counted(len(audit.damaged), "answer is", "answers are")
     return "\n".join([f"{held}; {count} damaged: the next run drops and asks them again", *lines])
-
-
-def exported(exports: Sequence[Export]) -> str:
-    """What the folders of some datasets hold now."""
-    return "\n".join(line for export in exports for line in _folder(export))
-
-
-def _folder(export: Export) -> Iterator[str]:
-    wanted = sum(tally.wanted for tally in export.tallies.values())
-    splits = ", ".join(f"{name} {count}" for name, count in export.splits.items())
-    yield (
-        f"{export.name}: {export.rows} of {counted(wanted, 'row')}"
-        + (f" ({splits})" if len(export.splits) > 1 else "")
-    )
-    if export.empty_splits:
-        yield f"  left out, for no row fell into it: split {', '.join(export.empty_splits)}"
-    yield from (f"  {note}" for note in (*export.altered, *export.copies.notes(export.rows)))
-    if refused := sum(tally.rejects for tally in export.tallies.values()):
-        yield (
-            f"  {counted(refused, 'answer')} rejected, all in {export.folder.name}/rejects.jsonl; "
-            "most often:"
-        )
-        for (stage, reason), count in export.reasons.most_common(5):
-            yield f"    {count} × {stage}: {fit(reason, 90).rstrip()}"
-            yield f"        e.g. {fit(export.examples[stage, reason].raw, 86).rstrip()}"
-    for name, tally in export.tallies.items():
-        if tally.short:
-            yield (
-                f"  {name}: {counted(sum(tally.short.values()), 'row')} short in "
-                f"{counted(len(tally.short), 'combination')} after all tries; "
-                "`builder run --tries T` asks on"
-            )
 
 
 def measured(turn: topup.Round, file: str) -> str:

@@ -2,14 +2,15 @@
 
 import re
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jsonlines
 
 from builder import io, records
-from builder.dataset import card, manifests, shapes
+from builder.dataset import card, files, manifests, shapes
 from builder.dataset.files import Folder, Format, Layout
 from builder.dataset.loading import Loading
 from builder.plan.plans import DatasetPlan, Plan
@@ -18,6 +19,7 @@ from builder.results.copies import Copies
 from builder.results.rows import Batch, ContentDigest, Reading
 from builder.store import Store
 from builder.table.tables import JSON
+from builder.text import model_name
 
 _ANSWER = re.compile(
     r"(?<=no JSON object in the answer): .*|(?<=^not JSON): (?!finding).*", re.DOTALL
@@ -53,6 +55,9 @@ class Export:
     copies: Copies = field(init=False)
     altered: tuple[str, ...] = ()  # what the files cannot give back as it was, a line each
     changed: bool = True  # False where the folder held just this already
+    before: manifests.Manifest | None = None  # what stood there
+    kept: bool = False  # True where the folder was left alone, for it holds more than this
+    edits: Sequence[str] = ()  # where it was, the files that changed since it was written
 
     def __post_init__(self) -> None:
         self.copies = Copies(self.settlement.dataset)
@@ -64,6 +69,21 @@ class Export:
     @property
     def rows(self) -> int:
         return self.counts.total()
+
+    @property
+    def wanted(self) -> int:
+        return sum(tally.wanted for tally in self.tallies.values())
+
+    @property
+    def to_ask(self) -> int:
+        """Rows that a run would ask for."""
+        return sum(tally.to_ask for tally in self.tallies.values())
+
+    @property
+    def new_reasons(self) -> Counter[tuple[str, str]]:
+        """How often answers were refused since what stood there, by stage and reason."""
+        known = self.before.reject_reasons if self.before else []
+        return self.reasons - Counter({(r.stage, r.reason): r.count for r in known})
 
     @property
     def splits(self) -> dict[str, int]:
@@ -106,7 +126,7 @@ def folder(plan: Plan, dataset: DatasetPlan) -> Path:
     outputs = plan.project.outputs
     if not plan.trial:
         return outputs / dataset.name
-    models = sorted({asked.model for s in dataset.scenarios for asked in s.asked})
+    models = sorted({model_name(asked.model) for s in dataset.scenarios for asked in s.asked})
     name = re.sub(r"[^\w.+-]+", "-", "+".join(models))
     if len(name) > 64:
         name = f"{name[:55]}-{records.digest_of(models).hex()[:8]}"
@@ -120,40 +140,91 @@ def trials(plan: Plan, dataset: DatasetPlan) -> list[str]:
     return sorted({m.models[0] for m in exported if m and m.rows and len(m.models) == 1})
 
 
-def read(plan: Plan, dataset: DatasetPlan, store: Store) -> Reading:
-    """A pass over the rows that plan and store make, with the project's splits; it has not begun."""
-    return rows.read(
-        settle.settle(dataset, store), plan.project.dataset_settings(dataset.name).splits
-    )
+def read(dataset: DatasetPlan, store: Store) -> Reading:
+    """A pass over the rows that plan and store make; it has not begun."""
+    return rows.read(settle.settle(dataset, store))
 
 
-def write(plan: Plan, dataset: DatasetPlan, store: Store, form: Form | None = None) -> Export:
+def write(
+    plan: Plan,
+    dataset: DatasetPlan,
+    store: Store,
+    form: Form | None = None,
+    *,
+    partial: bool = False,
+) -> Export:
     """Writes data/, the card, rejects.jsonl and manifest.json of a dataset.
 
-    They are left alone when they hold just that already. Some thousand rows are in memory. Raises
-    InputError where the shape does not fit, and StoreError, naming the path, where the folder
-    cannot be written; what stood there stays.
+    They are left alone when they hold just that already, and where they hold more rows while some
+    are still to be asked for, unless `partial`; no rows are never written over some. Some thousand
+    rows are in memory. Raises InputError where the shape does not fit, and StoreError, naming the
+    path, where the folder cannot be written; what stood there stays.
     """
     with io.writing(folder(plan, dataset), hint=REPAIR):
-        export = compare(plan, dataset, read(plan, dataset, store), form)
+        export = compare(plan, dataset, read(dataset, store), form)
         if export is not None and not export.changed:
             card.write(export.folder)
             return export
-    return write_rows(plan, dataset, read(plan, dataset, store), form)
+        if export is not None and _keep(plan, dataset, export, partial=partial):
+            return export
+    return write_rows(plan, dataset, read(dataset, store), form, partial=partial)
 
 
 def write_rows(
-    plan: Plan, dataset: DatasetPlan, reading: Reading, form: Form | None = None
+    plan: Plan,
+    dataset: DatasetPlan,
+    reading: Reading,
+    form: Form | None = None,
+    *,
+    partial: bool = False,
 ) -> Export:
-    """Writes the folder of a dataset from one pass over its rows, whatever stands there.
+    """Writes the folder of a dataset from one pass over its rows, also where it holds just that.
 
-    Raises as `write` does.
+    Leaves it alone and raises as `write` does.
     """
     export = _begin(plan, dataset, reading)
+    layout = _layout(plan, dataset, reading, form)
     with io.writing(export.folder, hint=REPAIR):
-        _write(plan, dataset, reading, _layout(plan, dataset, reading, form), export)
-        card.write(export.folder)
+        _write(plan, dataset, reading, layout, export, partial=partial)
+        if not export.kept:
+            card.write(export.folder)
     return export
+
+
+def _keep(plan: Plan, dataset: DatasetPlan, export: Export, *, partial: bool) -> bool:
+    """Whether the folder is left alone: it would lose rows that are still to be had, or all."""
+    stood = export.before.rows if export.before else int(files.any_in(export.folder / "data"))
+    losing = export.rows < stood
+    export.kept = losing and (not export.rows or (export.to_ask > 0 and not partial))
+    if export.kept:
+        export.edits = edits(plan, dataset, export.before)
+    return export.kept
+
+
+class Earlier(NamedTuple):
+    """An export that stands in a folder."""
+
+    folder: Path
+    rows: int
+    edits: Sequence[str]
+    """The files that changed since it was written."""
+
+
+def earlier(plan: Plan, dataset: DatasetPlan) -> Earlier | None:
+    """The export in a dataset's folder; None where there is none, or one without rows."""
+    home = folder(plan, dataset)
+    manifest = manifests.load(home)
+    if manifest is None or not manifest.rows:
+        return None
+    return Earlier(home, manifest.rows, edits(plan, dataset, manifest))
+
+
+def edits(plan: Plan, dataset: DatasetPlan, before: manifests.Manifest | None) -> list[str]:
+    """The files that a dataset follows from and that changed since its manifest was written."""
+    if before is None:
+        return []
+    now, then = manifests.sources(plan, dataset), before.sources
+    return sorted(name for name in {*now, *then} if now.get(name) != then.get(name))
 
 
 def compare(
@@ -189,11 +260,10 @@ def stale_reasons(
         return [f"{dataset.name} was not exported"], {}
     if (manifest := manifests.read(where)) is None:
         return [f"files in {where.name} are not those that were exported"], {}
-    now, then = manifests.sources(plan, dataset), manifest.sources
-    if names := sorted(name for name in {*now, *then} if now.get(name) != then.get(name)):
+    if names := edits(plan, dataset, manifest):
         return [f"{name} changed since the export" for name in names], {}
     form = Form(manifest.format, manifest.shape, manifest.raw)
-    export = compare(plan, dataset, read(plan, dataset, store), form)
+    export = compare(plan, dataset, read(dataset, store), form)
     if export is None or export.changed:
         return ["rows, settings or answers changed since the export"], {}
     return [], export.tallies
@@ -206,7 +276,7 @@ def reject_record(reject: records.Reject) -> dict[str, Any]:
         "reason": reject.reason,
         "raw": reject.raw,
         "scenario": reject.case.scenario,
-        "model": reject.model,
+        "model": model_name(reject.model),
         "case": reject.case.id,
         "key": str(reject.key),
         "variables": {name: rows.converted(v, JSON) if isinstance(v, dict | list) else v
@@ -216,7 +286,9 @@ def reject_record(reject: records.Reject) -> dict[str, Any]:
 
 def _begin(plan: Plan, dataset: DatasetPlan, reading: Reading) -> Export:
     counts = Counter(dict.fromkeys(reading.splits, 0))
-    return Export(dataset.name, folder(plan, dataset), reading.settlement, counts)
+    home = folder(plan, dataset)
+    before = manifests.load(home)
+    return Export(dataset.name, home, reading.settlement, counts, before=before)
 
 
 def _layout(plan: Plan, dataset: DatasetPlan, reading: Reading, form: Form | None) -> Layout:
@@ -229,7 +301,13 @@ def _layout(plan: Plan, dataset: DatasetPlan, reading: Reading, form: Form | Non
 
 
 def _write(
-    plan: Plan, dataset: DatasetPlan, reading: Reading, layout: Layout, export: Export
+    plan: Plan,
+    dataset: DatasetPlan,
+    reading: Reading,
+    layout: Layout,
+    export: Export,
+    *,
+    partial: bool,
 ) -> None:
     where = export.folder
     axes: dict[str, Counter[Any]] = {
@@ -256,14 +334,18 @@ def _write(
             example = example or next(rows.records(shaped))
             loading.add(shaped)
             shards.write(item._replace(columns=shaped))
-    partial = {f"data/{name}": path for name, path in shards.partial().items()}
+    if _keep(plan, dataset, export, partial=partial):
+        shards.discard()
+        rejects_part.unlink()
+        return
+    parts = {f"data/{name}": path for name, path in shards.partial().items()}
     manifest = _manifest(plan, dataset, reading, layout, export).model_copy(
         update={
             "axes": {name: manifests.shares(counts) for name, counts in axes.items()},
             "example": manifests.shorten(example),
             "features": loading.features(),
             "loading": loading.options(),
-            "files": manifests.describe({**partial, "rejects.jsonl": rejects_part}),
+            "files": manifests.describe({**parts, "rejects.jsonl": rejects_part}),
         }
     )
     export.altered = tuple(loading.notes())

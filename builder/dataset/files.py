@@ -243,7 +243,7 @@ class Folder:
 
     def __enter__(self) -> Self:
         self.folder.mkdir(parents=True, exist_ok=True)
-        self._remove_partial()
+        self.discard()
         return self
 
     def write(self, batch: Batch) -> None:
@@ -300,9 +300,10 @@ class Folder:
             # A full disk fails here once more; the first error is the one to tell.
             with suppress(Exception):
                 shard.close()
-        self._remove_partial()
+        self.discard()
 
-    def _remove_partial(self) -> None:
+    def discard(self) -> None:
+        """Takes the partial files away."""
         for partial in self.folder.glob("*.part"):
             partial.unlink()
 
@@ -324,6 +325,11 @@ class Folder:
         for old in self.folder.iterdir():
             if old.suffix in ENDINGS and old.name not in names:
                 old.unlink()
+
+
+def any_in(folder: Path) -> bool:
+    """Whether a folder holds a shard of any format."""
+    return any(path.suffix in ENDINGS for path in folder.glob("*"))
 
 
 def unpacked(path: Path) -> int:

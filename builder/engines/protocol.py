@@ -108,6 +108,12 @@ class Engine(Protocol):
         return []
 
     @classmethod
+    def not_installed(cls, endpoint: Endpoint, model: str) -> str:
+        """What this machine lacks to ask the model, and the one command that brings it; empty where
+        nothing is lacking. Only what asks needs it: plans and exports do without."""
+        return ""
+
+    @classmethod
     def body(cls, endpoint: Endpoint, request: Request, mode: Mode) -> dict[str, Any]:
         """The JSON that would be sent. Pure, and free of the SDK."""
         turns = [{"role": turn.role, "content": turn.content} for turn in request.messages]

@@ -9,7 +9,7 @@ from typing import NoReturn
 
 from builder.engines import prices, registry, tokens
 from builder.engines.protocol import Endpoint, Engine
-from builder.errors import ProviderError, RequestError, TransportError
+from builder.errors import InputError, ProviderError, RequestError, TransportError
 from builder.fill import budget, retry
 from builder.fill.budget import Ledger
 from builder.fill.pace import Pace
@@ -212,8 +212,14 @@ class Backend:
 
 
 def check(plan: Plan, *, concurrency: int, cap: Budget | None) -> None:
-    """Raises InputError for a missing key or a budget that cannot be kept; nothing is opened."""
-    _ledger(plan, _endpoints(plan, concurrency), cap)
+    """Raises InputError for a missing key, engine or weights, or a budget that cannot be kept;
+    nothing is opened."""
+    endpoints = _endpoints(plan, concurrency)
+    for model, endpoint in endpoints.items():
+        engine = registry.engine_class(endpoint.protocol)
+        if lack := engine.not_installed(endpoint, model.partition(":")[2]):
+            raise InputError(lack)
+    _ledger(plan, endpoints, cap)
 
 
 async def open_all(

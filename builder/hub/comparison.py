@@ -38,6 +38,10 @@ class Shard:
     entry: remote.Entry
     open: Callable[[], AbstractContextManager[Path]]
 
+    @property
+    def split(self) -> str:
+        return self.name.partition("-")[0]
+
 
 @dataclass(frozen=True, slots=True)
 class Side:
@@ -156,6 +160,22 @@ def between(before: Side, after: Side) -> Difference:
     )  # fmt: skip
 
 
+def moved(before: Side, after: Side) -> int:
+    """How many rows stand in another split after than before."""
+    left, right = map(_splits, _unmatched(before, after, sides=True))
+    return sum(right.get(case, split) != split for case, split in left.items())
+
+
+def _splits(shards: Iterable[Shard]) -> dict[int, str]:
+    """The split of each row of these files, by case."""
+    splits: dict[int, str] = {}
+    for shard in shards:
+        with shard.open() as path:
+            for _, record in reader.rows(path, foreign=True):
+                splits[_word(str(record.get("_case")).encode())] = shard.split
+    return splits
+
+
 def same(
     left: remote.Entry, right: remote.Entry, content: Callable[[], bytes] | None = None
 ) -> bool:
@@ -216,12 +236,15 @@ def _pair(left: _Index, right: _Index, scenarios: int) -> NDArray[np.int64]:
     return np.stack([np.bincount(part, minlength=scenarios) for part in parts], axis=1)
 
 
-def _unmatched(before: Side, after: Side) -> tuple[list[Shard], list[Shard]]:
-    """The files of each side whose content is nowhere on the other."""
+def _unmatched(
+    before: Side, after: Side, *, sides: bool = False
+) -> tuple[list[Shard], list[Shard]]:
+    """The files of each side whose content is nowhere on the other; with `sides`, nowhere in the
+    same split."""
     left, right = set(range(len(before.shards))), set(range(len(after.shards)))
     for i, shard in enumerate(before.shards):
         for j, other in enumerate(after.shards):
-            if _equal(shard, other):
+            if (shard.split == other.split or not sides) and _equal(shard, other):
                 left.discard(i)
                 right.discard(j)
     return [before.shards[i] for i in sorted(left)], [after.shards[j] for j in sorted(right)]

@@ -16,6 +16,7 @@ from builder.errors import GateError, HubError, InputError
 from builder.hub import comparison, remote
 from builder.quality import report_file
 from builder.quality.findings import Finding
+from builder.text import counted
 
 Content = Path | bytes  # a file that is to be sent: where it stands, or what is in it
 SHOWN = 5  # failed gates that are named in one line
@@ -80,11 +81,17 @@ def _failure(finding: Finding) -> str:
 
 
 def prepare(
-    repository: remote.Remote, folder: Path, *, public: bool = False, tag: str = ""
+    repository: remote.Remote,
+    folder: Path,
+    *,
+    public: bool = False,
+    tag: str = "",
+    resplit: bool = False,
 ) -> Publication:
     """What publishing an exported folder would change; nothing is written.
 
-    Raises InputError where the repository is more public than was said, or the tag is taken.
+    Raises InputError where the repository is more public than was said, the tag is taken, or rows
+    that it holds would change sides and nobody said `resplit`.
     """
     exported = manifests.parse((folder / manifests.NAME).read_bytes())
     data = {name: file for name, file in exported.files.items() if name.startswith("data/")}
@@ -105,6 +112,9 @@ def prepare(
     commit = head.commit if head else ""
     entries = repository.entries(commit) if head else {}
     state = _State(repository, commit, entries)
+    published = _published(state, manifest.dataset)
+    if published is not None and published.splits_by != manifest.splits_by and not resplit:
+        _refuse_moves(state, folder, manifest.dataset)
     release, releases = _release(state, folder, manifest, tag)
     contents = _contents(state, folder, manifest, releases)
     changed = {path: c for path, c in contents.items() if not _holds(entries.get(path), c)}
@@ -117,7 +127,7 @@ def prepare(
             f"the release {tag} of {repository.name} is there already, with other content",
             hint="name another, e.g. the next number",
         )
-    if _columns_changed(state, manifest):
+    if published is not None and published.features != manifest.features:
         notes.append("the columns changed, so every data file is written anew")
     return Publication(
         repository=repository.name,
@@ -249,11 +259,22 @@ def _release(
     return release, [*releases, release]
 
 
-def _columns_changed(state: _State, manifest: manifests.Manifest) -> bool:
-    content = state.read(f"{manifest.dataset}/{manifests.NAME}")
+def _published(state: _State, dataset: str) -> manifests.Manifest | None:
+    """The manifest that stands in the repository; None where there is none that can be read."""
     with suppress(ValueError):
-        return content is not None and manifests.parse(content).features != manifest.features
-    return False
+        return manifests.parse(state.read(f"{dataset}/{manifests.NAME}") or b"")
+    return None
+
+
+def _refuse_moves(state: _State, folder: Path, dataset: str) -> None:
+    """Raises InputError where rows would change sides: what was trained on would be tested on."""
+    before = comparison.revision(state.repository, state.commit, dataset)
+    if moves := comparison.moved(before, comparison.folder(folder)):
+        raise InputError(
+            f"{counted(moves, 'row')} of {dataset} would change sides: what {state.repository.name} "
+            "holds was dealt into its splits by an earlier rule",
+            hint="say --resplit to publish them so; models trained on the old sides know the new ones",
+        )
 
 
 def _holds(entry: remote.Entry | None, content: Content) -> bool:

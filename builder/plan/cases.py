@@ -21,22 +21,20 @@ class Cases:
     digests: NDArray[np.void]  # (n,) of 16 bytes
     repeats: NDArray[np.int32]
     sizes: NDArray[np.int32]  # (n,) UTF-8 bytes of the messages
-    # (n,) position in the dataset of the first case with the same request.
-    leaders: NDArray[np.int32]
 
     def __len__(self) -> int:
         return len(self.index)
 
     @property
     def requests(self) -> int:
-        """How many different requests they are."""
-        return len(np.unique(self.leaders))
+        """How many different requests they are; those that stand in an earlier scenario aside."""
+        return max(1, int(np.count_nonzero(self.repeats == 0)))
 
     def take(self, rows: NDArray[Any]) -> Cases:
         """Some of the cases, by index or mask."""
         return Cases(
             self.index[rows], self.occurrence[rows], self.digests[rows],
-            self.repeats[rows], self.sizes[rows], self.leaders[rows],
+            self.repeats[rows], self.sizes[rows],
         )  # fmt: skip
 
     def keys(self, start: int, stop: int) -> list[Key]:
@@ -59,12 +57,5 @@ def number_repeats(parts: Sequence[Cases], before: Sequence[Cases]) -> list[Case
     starts = np.maximum.accumulate(np.where(fresh, places, 0))
     repeats = np.empty(len(order), np.int32)
     repeats[order] = places - starts
-    leaders = np.empty(len(order), np.int32)
-    leaders[order] = order[starts]  # lexsort is stable: the first of equals stands first
-    cuts = np.cumsum(lengths)[:-1]
-    return [
-        replace(part, repeats=repeat, leaders=leader)
-        for part, repeat, leader in zip(
-            parts, np.split(repeats[ahead:], cuts), np.split(leaders[ahead:], cuts), strict=True
-        )
-    ]
+    split = np.split(repeats[ahead:], np.cumsum(lengths)[:-1])
+    return [replace(part, repeats=own) for part, own in zip(parts, split, strict=True)]

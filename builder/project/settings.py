@@ -113,6 +113,8 @@ class DatasetSettings(_Table):
     splits: dict[str, Annotated[float, Field(gt=0, le=1)]] = Field(
         default_factory=lambda: {"train": 1.0}
     )
+    together: list[str] = Field(default_factory=list)
+    """Columns of which rows that agree in all of them share a split."""
     expect: dict[str, Any] = Field(default_factory=dict)
 
 

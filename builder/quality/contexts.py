@@ -40,6 +40,8 @@ def of_dataset(
         text=texts(dataset),
         axes=axes,
         planned=_planned(dataset, axes),
+        splits=dataset.splits,
+        together=dataset.together,
         examples=tuple(examples(dataset)),
         drawn={
             column.name: column
@@ -55,9 +57,8 @@ def of_dataset(
 
 def of_scenario(dataset: DatasetPlan, scenario: ScenarioPlan, context: Context) -> Context:
     """The context of one scenario's rows, the rest as in its dataset's."""
-    return of_dataset(
-        DatasetPlan(dataset.name, [scenario], dataset.text), semantic=context.semantic
-    )
+    alone = DatasetPlan(dataset.name, [scenario], dataset.text, dataset.splits, dataset.together)
+    return of_dataset(alone, semantic=context.semantic)
 
 
 def texts(dataset: DatasetPlan) -> tuple[str, ...]:
@@ -71,7 +72,7 @@ def rows(dataset: DatasetPlan, records: Iterable[Mapping[str, Any]]) -> frame.Fr
     schemas = {s.name: s.scenario.schema.row for s in dataset.scenarios}
     text = texts(dataset)
     known = columns.of_dataset(dataset.scenarios)
-    values: dict[str, list[Any]] = {name: [] for name in known}
+    values: dict[str, list[Any]] = {name: [] for name in (*known, frame.SPLIT)}
     for record in records:
         schema = schemas[record[frame.SCENARIO]]
         for name, listed in values.items():

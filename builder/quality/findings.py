@@ -101,6 +101,10 @@ class Context:
     axes: tuple[str, ...] = ()
     planned: Mapping[tuple[Any, ...], int] = field(default_factory=dict)
     """Rows wanted of each combination, values in the order of `axes`."""
+    # The share of each split, where rows are dealt.
+    splits: Mapping[str, float] = field(default_factory=dict)
+    # Columns of which rows that agree share a split.
+    together: tuple[str, ...] = ()
     examples: tuple[str, ...] = ()
     """Few-shot texts of the prompts: part of what must not be copied."""
     held_out: frame.Frame | None = None

@@ -13,6 +13,10 @@ from builder.stats import distances, two_sample
 from builder.table.tables import CATEGORY
 
 BINS = 20
+# Rows of a label that a split should have before it fails for having none.
+EXPECTED = 5
+# The chance of a shortfall, corrected, from which it is no matter of chance.
+CHANCE = 0.01
 LEAST = 20  # rows of a label, and of all others, below which nothing is reported
 
 
@@ -54,6 +58,47 @@ def off_plan(values: Sequence[object], weights: Mapping[str, float]) -> tuple[fl
     freedom = len(names) - 1
     effect = float(np.sqrt(max(0.0, statistic - freedom) / seen.sum() / freedom))
     return effect, distances.chi_square_p(statistic, freedom)
+
+
+class Shortfall(NamedTuple):
+    """What a split lacks of the rows of one label that are its share."""
+
+    label: str
+    split: str
+    rows: int
+    expected: float
+    # Of so few rows by chance, corrected over labels and splits (Holm 1979).
+    p: float
+
+    @property
+    def lacking(self) -> float:
+        """The part of its share that the split lacks: 1 where it has no row of the label."""
+        return 1 - self.rows / self.expected
+
+    @property
+    def missing(self) -> bool:
+        """Whether the split has no row of a label of which it should have several."""
+        return not self.rows and self.expected >= EXPECTED
+
+
+def shortfalls(
+    labels: Sequence[object], splits: Sequence[str], shares: Mapping[str, float]
+) -> list[Shortfall]:
+    """What each split lacks of each label, the worst first; rows without a label are left out."""
+    pairs = Counter(zip(labels, splits, strict=True))
+    rows: Counter[object] = Counter()
+    for (label, _), count in pairs.items():
+        rows[label] += count
+    cells = [(label, split) for label in rows if label is not None for split in shares]
+    p = distances.holm([
+        distances.binomial_below(pairs[label, split], rows[label], shares[split])
+        for label, split in cells
+    ])  # fmt: skip
+    lacks = [
+        Shortfall(str(label), split, pairs[label, split], rows[label] * shares[split], float(value))
+        for (label, split), value in zip(cells, p, strict=True)
+    ]
+    return sorted(lacks, key=lambda lack: (not lack.missing, lack.p, lack.label, lack.split))
 
 
 def lengths(labels: Sequence[object], texts: Sequence[str]) -> dict[str, Lengths]:
@@ -116,11 +161,15 @@ class Labels:
     """The gate of each axis against the plan, and of labels that the length of a text gives away."""
 
     name = "labels"
-    asks = "are labels spread as planned, and not to be told by length alone?"
+    asks = "are labels spread as planned, over the splits too, and not to be told by length alone?"
     measures = (
         Measure(
             "length", 0.9, upper=True, strict=False,
             meaning="a label can be told from the length of the text alone, as AUC",
+        ),
+        Measure(
+            "splits", 0.5, upper=True,
+            meaning="a split has no row of a label, or lacks more than this part of its share",
         ),
         Measure("shares", 0.1, upper=True, strict=False, meaning="an axis is not spread as planned"),
     )  # fmt: skip
@@ -136,6 +185,8 @@ class Labels:
             effect, p = off_plan(list(evidence.rows.column(axis).values), weights)
             advice = "values are not spread as planned: some are rejected more than others"
             yield limits.judge("labels.shares", axis, effect, advice, significant=p < drift.ALPHA)
+        if len(context.splits) > 1 and evidence.rows.rows:
+            yield from _of_splits(evidence, limits)
         for column in evidence.rows.of(CATEGORY) if evidence.texts else ():
             if leaked := leaks(
                 column.values.tolist(), evidence.texts, evidence.rng(f"length {column.name}")
@@ -147,3 +198,40 @@ class Labels:
                     f"{leaked[0].label!r} can be read off the length of the text alone",
                     significant=leaked[0].p < drift.ALPHA,
                 )
+
+
+def _of_splits(evidence: findings.Evidence, limits: findings.Limits) -> Iterator[findings.Finding]:
+    """A finding for each label column, over the groups of rows that are dealt as one."""
+    context, rows = evidence.context, evidence.rows
+    names = dict.fromkeys([*context.axes, *(column.name for column in rows.of(CATEGORY))])
+    groups = [rows.column(name).values.tolist() for name in context.together]
+    for name in names:
+        if name in context.together:
+            continue
+        values = rows.column(name).values.tolist()
+        if groups:
+            dealt = dict.fromkeys(zip(values, rows.splits, *groups, strict=True))
+            values, splits = [unit[0] for unit in dealt], [unit[1] for unit in dealt]
+        else:
+            splits = list(rows.splits)
+        yield _of_column(name, shortfalls(values, splits, context.splits), limits)
+
+
+def _of_column(name: str, lacks: Sequence[Shortfall], limits: findings.Limits) -> findings.Finding:
+    gate, bound = "labels.splits", limits.bound("labels.splits")
+    clear = [lack for lack in lacks if lack.missing or lack.p < CHANCE]
+    if clear:
+        worst = max(clear, key=lambda lack: (lack.lacking, lack.expected))
+        return limits.judge(gate, name, worst.lacking, _said(worst))
+    none = [lack for lack in lacks if not lack.rows and lack.expected >= 1]
+    if none and bound < 1:
+        return findings.Finding(gate, name, 1.0, bound, "warn", _said(none[0]))
+    usual = [lack.lacking for lack in lacks if lack.expected >= EXPECTED]
+    return limits.judge(gate, name, max([0.0, *usual]), "", significant=False)
+
+
+def _said(lack: Shortfall) -> str:
+    return (
+        f"split {lack.split!r} has {lack.rows} rows of {lack.label!r}, "
+        f"its share is {lack.expected:.3g}"
+    )

@@ -50,6 +50,8 @@ class ScenarioEstimate(NamedTuple):
     """Hosts that gave held answers and are not asked now."""
     unset: tuple[str, ...]
     """Variables that hold no key yet, and that a run needs."""
+    not_installed: tuple[str, ...]
+    """What this machine lacks to ask, with the command that brings it."""
     foreign: tuple[str, ...]
     """Models that know English only, where the prompt is mainly Chinese, Japanese or Korean."""
     unenforced: tuple[str, ...] = ()
@@ -119,7 +121,9 @@ def _line(plan: Plan, part: ScenarioPlan, dataset: str, tally: Tally) -> Scenari
     input_tokens = round(tally.open_bytes * tokens.PER_BYTE)
     output_tokens = round(tally.open * _answer_length(part, tally))
     endpoints = {
-        asked.model: requests.endpoint(plan.project, asked.model.partition(":")[0])
+        asked.model: requests.endpoint(
+            plan.project, asked.model.partition(":")[0], written=asked.written
+        )
         for asked in part.asked
     }
     usd: float | None = 0.0
@@ -154,6 +158,7 @@ def _line(plan: Plan, part: ScenarioPlan, dataset: str, tally: Tally) -> Scenari
             for endpoint in endpoints.values()
             if tally.to_ask and endpoint.api_key_env and not endpoint.api_key
         ),
+        not_installed=_not_installed(endpoints) if tally.to_ask else (),
         foreign=_foreign(part, endpoints) if tally.to_ask else (),
         unenforced=tuple(structured.unenforced(part.asked[0].schema or {})) if tally.to_ask else (),
     )
@@ -167,6 +172,14 @@ def _alike(part: ScenarioPlan) -> Iterator[str]:
             f"{counted(rows, 'row')}, {counted(prompts, 'different prompt')}: only sampling makes "
             "them differ; draw something into the prompt, or set similarity_below"
         )
+
+
+def _not_installed(endpoints: Mapping[str, Endpoint]) -> tuple[str, ...]:
+    lacks = (
+        engine_class(where.protocol).not_installed(where, model.partition(":")[2])
+        for model, where in endpoints.items()
+    )
+    return tuple(filter(None, lacks))
 
 
 def _foreign(part: ScenarioPlan, endpoints: Mapping[str, Endpoint]) -> tuple[str, ...]:

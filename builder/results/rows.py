@@ -7,23 +7,24 @@ from dataclasses import dataclass
 from types import NoneType
 from typing import Any, NamedTuple, cast
 
-import numpy as np
-
 from builder.plan import columns
 from builder.plan.plans import DatasetPlan
-from builder.plan.spread import mix, unit, word
 from builder.records import Reject, Row, canonical
-from builder.results import settle
+from builder.results import settle, splits
 from builder.results.settle import Settlement
 from builder.results.step import Standing
 from builder.results.tally import Tallies
 from builder.store import Store
 from builder.table.tables import Kind
+from builder.text import model_name
 
 BLOCK = 20_000  # Planned cases whose rows share a file.
 REST = -1  # The block of rows that came from reserves.
 BATCH = 1024  # Rows that are laid out together, at most.
 BATCH_TEXT = 2**24  # The same as characters of their answers, for long rows.
+
+# Why a row is none whose text another root has.
+COPY = "the text of another row, word for word; a dataset with splits holds it once"
 
 # The type of a value that its column holds as it is: most of them, so that few are converted.
 EXACT = {"string": str, "number": float, "integer": int, "boolean": bool}
@@ -47,13 +48,17 @@ class Reading:
     """One pass over a dataset: what it yields, and the counts that fill as it goes."""
 
     settlement: Settlement
-    splits: Mapping[str, float]
     kinds: dict[str, Kind]
 
     @property
     def dataset(self) -> DatasetPlan:
         """The dataset that is read."""
         return self.settlement.dataset
+
+    @property
+    def splits(self) -> Mapping[str, float]:
+        """The splits with their shares."""
+        return self.dataset.splits
 
     @property
     def tallies(self) -> Tallies:
@@ -63,7 +68,7 @@ class Reading:
     def batches(self) -> Iterator[Batch | Reject]:
         """Rejects as they come, and rows in batches: of each scenario the blocks in their order,
         then what further rounds and the reserves brought."""
-        splits: dict[int, str] = {}
+        copies = self._copies()
         waiting: list[Standing] = []
         place: tuple[str, int] = ("", 0)
         size = 0
@@ -71,52 +76,50 @@ class Reading:
             yield from case.rejects
             if case.row is None:
                 continue
+            if copies and hash(case.row.key) in copies:
+                yield self._without(case, case.row)
+                continue
             here = (case.part.name, case.position // BLOCK)
             full = len(waiting) == BATCH or size >= BATCH_TEXT
             if waiting and (full or here != place):
-                yield self._batch(place, waiting, splits)
+                yield self._batch(place, waiting)
                 waiting, size = [], 0
             place = here
             waiting.append(case)
             size += len(case.answers[-1].text)
         if waiting:
-            yield self._batch(place, waiting, splits)
+            yield self._batch(place, waiting)
 
-    def _batch(
-        self, place: tuple[str, int], cases: Sequence[Standing], known: dict[int, str]
-    ) -> Batch:
+    def _batch(self, place: tuple[str, int], cases: Sequence[Standing]) -> Batch:
         rows = [case.row for case in cases if case.row is not None]
-        splits = [self._split(case, known) for case in cases]
-        return Batch(*place, splits, columns_of(rows, self.kinds))
+        return Batch(*place, self._splits(rows), columns_of(rows, self.kinds))
 
-    def _split(self, case: Standing, known: dict[int, str]) -> str:
-        """By hash of dataset, combination and occurrence, those of the first case with the same
-        request: repeats share a split, and a prompt edit moves no row."""
+    def _splits(self, rows: Sequence[Row]) -> list[str]:
         if len(self.splits) == 1:
-            return next(iter(self.splits))
-        if case.leader not in known:
-            combination, occurrence = self.dataset.combination(case.leader)
-            chosen = self._draw(combination, occurrence)
-            if case.first.repeat == 0:
-                return chosen  # nearly every request is asked once; only groups are remembered
-            known[case.leader] = chosen
-        return known[case.leader]
+            return [*self.splits] * len(rows)
+        return list(map(splits.sides(self.dataset).split, rows))
 
-    def _draw(self, combination: Mapping[str, Any], occurrence: int) -> str:
-        seed = word("split", self.dataset.name, sorted(combination.items()), occurrence)
-        u = float(unit(mix(np.array([seed])))[0])
-        total = 0.0
-        for name, share in self.splits.items():
-            total += share
-            if u < total:
-                return name
-        return name
+    def _copies(self) -> frozenset[int]:
+        """The rows that are none for their text stands elsewhere: a walk before the walk."""
+        if len(self.splits) == 1:
+            return frozenset()
+        cases = self.settlement.again()
+        return splits.copies(
+            self.dataset, ((case.part, case.row) for case in cases if case.row is not None)
+        )
+
+    def _without(self, case: Standing, row: Row) -> Reject:
+        """The reject that a row is whose text stands elsewhere."""
+        tally = self.tallies[case.part.name]
+        tally.accepted -= 1
+        tally.rejects += 1
+        raw = case.answers[-1].text
+        return Reject(row.case, row.key, row.model, "similar", COPY, raw)
 
 
-def read(settlement: Settlement, splits: Mapping[str, float] | None = None) -> Reading:
-    """The reading of a dataset that was not walked yet; one split where none is named."""
-    kinds = columns.of_dataset(settlement.dataset.scenarios)
-    return Reading(settlement, splits or {"train": 1.0}, kinds)
+def read(settlement: Settlement) -> Reading:
+    """The reading of a dataset that was not walked yet."""
+    return Reading(settlement, columns.of_dataset(settlement.dataset.scenarios))
 
 
 def first(dataset: DatasetPlan, store: Store, n: int) -> list[dict[str, Any]]:
@@ -136,9 +139,10 @@ def columns_of(rows: Sequence[Row], kinds: Mapping[str, Kind]) -> Columns:
     cases = [row.case for row in rows]
     variables = [case.columns for case in cases]
     fields = [row.fields for row in rows]
+    models = {model: model_name(model) for model in {row.model for row in rows}}
     origins = {
         "_scenario": [case.scenario for case in cases],
-        "_model": [row.model for row in rows],
+        "_model": [models[row.model] for row in rows],
         "_case": [case.id for case in cases],
         "_key": [str(row.key) for row in rows],
     }

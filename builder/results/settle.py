@@ -77,6 +77,10 @@ class Settlement:
             # A copy: a run that goes on from here calls up more reserves.
             self.tallies[part.name].short = dict(reserves.short)
 
+    def again(self) -> Settlement:
+        """The same settlement, not yet walked."""
+        return Settlement(self.dataset, self._store, self._reviews)
+
     def exhaust(self) -> Settlement:
         """This settlement, walked to its end for the counts alone."""
         for _ in self:
@@ -253,12 +257,11 @@ def standings(
 ) -> list[Standing]:
     """These cases with what is held for each, not yet judged; reserves have the position -1."""
     return [
-        Standing(part, planned, key, combination, leader, size, position, tries.get(key, ()))
-        for planned, key, combination, leader, size, position in zip(
+        Standing(part, planned, key, combination, size, position, tries.get(key, ()))
+        for planned, key, combination, size, position in zip(
             part.make(cases.index, cases.occurrence),
             cases.keys(0, len(cases)),
             cases.index.tolist(),
-            cases.leaders.tolist(),
             cases.sizes.tolist(),
             positions,
             strict=True,

@@ -37,8 +37,6 @@ class Standing:
     first: Key
     """The key of its first try."""
     combination: int
-    leader: int
-    """Position in the dataset of the first case with the same request."""
     size: int
     """UTF-8 bytes of its messages, a measure of its tokens."""
     position: int = -1

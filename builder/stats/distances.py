@@ -143,6 +143,11 @@ def binomial(hits: int, n: int, share: float) -> float:
     return float(special().bdtrc(hits - 1, n, share)) if hits else 1.0
 
 
+def binomial_below(hits: int, n: int, share: float) -> float:
+    """p-value of at most so many hits in n trials of which each hits with this chance."""
+    return float(special().bdtr(hits, n, share))
+
+
 def holm(p: Sequence[float]) -> NDArray[np.float64]:
     """(k,) p-values corrected for k tests, step-down (Holm 1979).
 

@@ -26,7 +26,7 @@ LIMIT = 2**30  # Bytes of the largest input, as stored, or as unpacked from Parq
 ENDINGS = (".parquet", ".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".xlsx")
 # What lies in the folder of a dataset and is none of its data.
 NO_DATA = ("report.json", "manifest.json", "dataset_info.json", "dataset_infos.json")
-SCENARIO = "_scenario"
+SCENARIO, SPLIT = "_scenario", "_split"
 # Numbers further from 0 count as this one: their fourth power is still a number.
 BIGGEST = 1e60
 FEW = 20  # Rows up to which a run of whole numbers may be a measurement.
@@ -48,6 +48,7 @@ class Frame:
     columns: Mapping[str, Column]
     rows: int
     scenarios: tuple[str, ...] = ()  # (n,) each row's scenario, or nothing
+    splits: tuple[str, ...] = ()  # (n,) each row's split, or nothing
     source: Path | None = None
     # Whether these are an earlier release of the rows that they are held against: being equal
     # to it gives nobody away.
@@ -67,12 +68,15 @@ class Frame:
         """The frame of some of the rows, by number."""
         at = np.asarray(rows, dtype=np.int64)
         columns = {name: c.take(at) for name, c in self.columns.items()}
-        scenarios = tuple(self.scenarios[k] for k in at.tolist()) if self.scenarios else ()
-        return Frame(columns, len(at), scenarios, self.source)
+        scenarios, splits = (
+            tuple(names[k] for k in at.tolist()) if names else ()
+            for names in (self.scenarios, self.splits)
+        )
+        return Frame(columns, len(at), scenarios, splits, self.source)
 
     def only(self, names: Sequence[str]) -> Frame:
         """The frame of the same rows and of these columns alone."""
-        return Frame({name: self.column(name) for name in names}, self.rows, (), self.source)
+        return Frame({name: self.column(name) for name in names}, self.rows, source=self.source)
 
     def texts(self, names: Sequence[str] = ()) -> list[str]:
         """Each row's text: the named columns, or all text columns, one under the other."""
@@ -126,8 +130,8 @@ def build(
     for name in known:
         if name not in values:
             tables.named(columns, name, source, Place(source) if source else None)
-    scenarios = tuple(str(cell) for cell in values.get(SCENARIO, ()))
-    return Frame(columns, len(next(iter(values.values()), [])), scenarios, source)
+    scenarios, splits = (tuple(map(str, values.get(name, ()))) for name in (SCENARIO, SPLIT))
+    return Frame(columns, len(next(iter(values.values()), [])), scenarios, splits, source)
 
 
 def from_rows(

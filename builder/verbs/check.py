@@ -203,7 +203,7 @@ def _judged_by(plan: Plan, dataset: DatasetPlan) -> str:
     tables = [files.digest(table.source) if table and table.source else "" for table in references]
     return digest_of([
         version("text-dataset-builder"), list(gates.installed()), settings.expect, settings.text,
-        manifests.sources(plan, dataset), tables,
+        settings.splits, settings.together, manifests.sources(plan, dataset), tables,
     ]).hex()  # fmt: skip
 
 
@@ -233,7 +233,7 @@ def _gathered(
                 refused[f"{batch.stage}: {batch.reason}"] += 1
             else:
                 content.add(batch)
-                yield from results_rows.records(batch.columns)
+                yield from results_rows.records({**batch.columns, frame.SPLIT: batch.splits})
 
     rows = contexts.rows(dataset, records())
     comparable(rows, reference)

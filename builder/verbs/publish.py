@@ -62,10 +62,13 @@ def publish(
     tag: str = "",
     public: bool = False,
     dry_run: bool = False,
+    resplit: bool = False,
     measuring: Callable[[], None] = lambda: None,
     review: Callable[[releases.Publication], None] = lambda planned: None,
 ) -> PublishResult:
     """Puts an exported dataset onto the Hub, privately unless `public`.
+
+    `resplit` allows rows that the Hub holds to change sides, where they were dealt by another rule.
 
     `measuring` is called before gates are measured anew; `review` sees what is to be sent, before
     anything is, and may raise InputError to refuse it. Raises InputError where the folder is not
@@ -92,7 +95,7 @@ def publish(
         result = PublishResult(dataset.name, home, manifest.rows if manifest else 0, sizes)
         if hub is None:
             return result
-        planned = releases.prepare(hub, home, public=public, tag=tag)
+        planned = releases.prepare(hub, home, public=public, tag=tag, resplit=resplit)
         review(planned)
         published = None if dry_run else releases.send(hub, planned)
         return PublishResult(result.dataset, home, result.rows, sizes, planned, published)
@@ -113,7 +116,7 @@ def _refuse_stale(name: str, reasons: Sequence[str], missing: int) -> None:
         more = f" and {len(reasons) - SHOWN} more" if len(reasons) > SHOWN else ""
         raise InputError(
             f"{name} is not published: {'; '.join(reasons[:SHOWN])}{more}",
-            hint=f"builder export {name} writes it anew; then check and publish it",
+            hint=f"builder run writes it anew, or builder export {name} where nothing is to be asked; then check and publish it",
         )
     if missing:
         raise InputError(

@@ -19,13 +19,13 @@ from builder.project.settings import Budget
 from builder.records import Key
 from builder.results.tally import Tally
 from builder.store import Store
-from builder.text import counted
+from builder.text import akin, counted, model_name
 from builder.verbs import result, scope
 from builder.verbs.monitor import Monitor
 from builder.verbs.plan import PlanResult, estimate
 
 if TYPE_CHECKING:
-    from builder.dataset.exports import Export
+    from builder.dataset.exports import Earlier, Export
     from builder.dataset.files import Format
     from builder.engines.protocol import Engine
 
@@ -70,6 +70,11 @@ class FilledResult(result.Result):
         return sum(sum(tally.short.values()) for tally in self.asked)
 
     @property
+    def kept(self) -> bool:
+        """Whether a folder was left alone, for it holds more rows than it would now."""
+        return any(export.kept for export in self.exports)
+
+    @property
     def neighbours(self) -> list[str]:
         """Other scenarios of the same datasets that lack rows."""
         return [n for n, t in self.tallies.items() if n not in self.scenarios and t.to_ask]
@@ -89,6 +94,23 @@ class RunResult(FilledResult):
     @property
     def progress(self) -> Progress:
         return self.filled.progress
+
+    def strangers(self) -> list[tuple[str, str]]:
+        """The models that were asked, each with a name that answered and is like none of them."""
+        pairs = []
+        for part in self.before.plan.scenarios() if self.progress.calls else ():
+            asked = ", ".join(model_name(model.model) for model in part.asked)
+            answered = map(model_name, sorted(self.tallies[part.name].models))
+            pairs += [(asked, name) for name in answered if name and not akin(asked, name)]
+        return list(dict.fromkeys(pairs))
+
+    def earlier(self) -> list[Earlier]:
+        """What stands in the datasets' folders, whatever the files of now ask for."""
+        from builder.dataset import exports  # for a run that wrote nothing
+
+        plan = self.before.plan
+        stood = (exports.earlier(plan, dataset) for dataset in plan.datasets)
+        return [export for export in stood if export is not None]
 
     @property
     def held(self) -> int:
@@ -238,7 +260,7 @@ def _standing(plan: Plan, answers: Store, form: Format | None) -> dict[str, Expo
 
     asked_form = exports.Form(form)
     compared = [
-        exports.compare(plan, d, exports.read(plan, d, answers), asked_form) for d in plan.datasets
+        exports.compare(plan, d, exports.read(d, answers), asked_form) for d in plan.datasets
     ]
     return {export.name: export for export in compared if export is not None}
 
@@ -257,7 +279,7 @@ def _written(
         asked = any(tally.to_ask for tally in before.settlements[dataset.name].tallies.values())
         exported = standing.get(dataset.name)
         if exported is None or exported.changed or (asked and progress.calls):
-            reading = exports.read(before.plan, dataset, answers)
+            reading = exports.read(dataset, answers)
             exported = exports.write_rows(before.plan, dataset, reading, exports.Form(form))
         folders.append(exported)
     return folders

@@ -45,6 +45,10 @@ class Rows(result.Result):
         with store.reading(self.plan.project.store) as answers:
             return [results_rows.first_rejects(d, answers, number) for d in self.datasets]
 
+    def earlier(self) -> list[exports.Earlier | None]:
+        """What stands in the folder of each dataset, whatever the files of now ask for."""
+        return [exports.earlier(self.plan, dataset) for dataset in self.datasets]
+
     def trials(self) -> list[tuple[str, str]]:
         """Dataset and model of every trial that holds rows."""
         return [(d.name, model) for d in self.datasets for model in exports.trials(self.plan, d)]

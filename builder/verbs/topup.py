@@ -147,7 +147,7 @@ def topup(
         else:
             asked = filled is not None and filled.progress.calls > 0
             written = [
-                exports.write_rows(plan, d, exports.read(plan, d, answers))
+                exports.write_rows(plan, d, exports.read(d, answers))
                 if asked
                 else exports.write(plan, d, answers)
                 for d in plan.datasets

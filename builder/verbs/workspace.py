@@ -136,13 +136,18 @@ class Workspace:
         format: files.Format | None = None,  # noqa: A002  (the word that people use)
         shape: shapes.Name | None = None,
         raw: bool = False,
+        partial: bool = False,
         rows: int | None = None,
         model: str | None = None,
     ) -> ExportResult:
-        """Writes the folders of datasets from what the store holds. No call is made."""
+        """Writes the folders of datasets from what the store holds. No call is made.
+
+        A folder that would lose rows which a run would ask for is left alone unless `partial`.
+        """
         return export.write(
-            self.root, datasets, format=format, shape=shape, raw=raw, rows=rows, model=model
-        )
+            self.root, datasets, format=format, shape=shape, raw=raw, partial=partial, rows=rows,
+            model=model,
+        )  # fmt: skip
 
     def publish(
         self,
@@ -152,11 +157,13 @@ class Workspace:
         tag: str = "",
         public: bool = False,
         dry_run: bool = False,
+        resplit: bool = False,
     ) -> PublishResult:
         """Puts an exported dataset onto the Hub, privately unless `public`, in one commit."""
         return publish.publish(
-            self.root, dataset, repository, tag=tag, public=public, dry_run=dry_run
-        )
+            self.root, dataset, repository, tag=tag, public=public, dry_run=dry_run,
+            resplit=resplit,
+        )  # fmt: skip
 
     def diff(self, before: str | Path, after: str | Path, *, dataset: str = "") -> DiffResult:
         """What lies between two releases: each a folder, a dataset, REPO@TAG or REPO."""
