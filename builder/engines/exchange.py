@@ -1,9 +1,8 @@
 """One exchange with a provider: mode, body, wire, reply, completion. What both formats share."""
 
-import asyncio
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from types import ModuleType
 from typing import Any, ClassVar, NamedTuple, Protocol, Self
 
@@ -65,7 +64,7 @@ class Exchange:
         self._redact = failures.redactor(endpoint)
         self._fallbacks: dict[tuple[str, bytes], structured.ModeFallback] = {}
         self._prices: dict[str, prices.Price | None] = {}
-        self._served: asyncio.Future[failures.Reply] | None = None
+        self._served: Awaitable[failures.Reply] | None = None
 
     async def complete(self, call: Call) -> Completion:
         """The reply as a completion; see `Engine.complete`."""
@@ -207,6 +206,8 @@ class Exchange:
     async def _models(self) -> list[str]:
         """The models that the endpoint says it serves; asked once, none where it does not say."""
         if self._served is None:
+            import asyncio  # a plan reads this module and calls nobody
+
             self._served = asyncio.ensure_future(self._wire.get(self._listing))
         try:
             payload = orjson.loads((await self._served).body)

@@ -39,14 +39,15 @@ INNER = (
 AROUND = frozenset(("body", "request", "__root__"))
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "秒": 1.0, "分钟": 60.0}
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|秒|分钟|s|m(?!s)|h|d)[a-z]*")
-_WAITS = re.compile(
+# Compiled when a failure is first read: a plan reads this module too.
+_DURATION = r"(\d+(?:\.\d+)?)\s*(ms|秒|分钟|s|m(?!s)|h|d)[a-z]*"
+_WAITS = (
     r"(?:(?:retry|try again|resets?|available|wait)\s+(?:in|after|within|for)|wait|请在?)\s*"
     r"((?:\d+(?:\.\d+)?\s*(?:ms|秒|分钟|s|m|h|d)[a-z]*\s*)+)"
 )
-_MOMENT = re.compile(r"resets?(?: at)?:? *(\d{4}-\d\d-\d\d[t ]\d\d:\d\d:\d\d(?:\.\d+)?z?)")
-_LOC = re.compile(r"['\"]?loc['\"]?: ?[\[(]([^\])]*)[\])]")
-_WORD = re.compile(r"['\"]([^'\"]+)['\"]")
+_MOMENT = r"resets?(?: at)?:? *(\d{4}-\d\d-\d\d[t ]\d\d:\d\d:\d\d(?:\.\d+)?z?)"
+_LOC = r"['\"]?loc['\"]?: ?[\[(]([^\])]*)[\])]"
+_WORD = r"['\"]([^'\"]+)['\"]"
 
 
 class Reply(NamedTuple):
@@ -177,8 +178,8 @@ def _names(part: Mapping[str, Any]) -> Iterator[str]:
 
 def _locs(words: str) -> Iterator[str]:
     """The fields that a validator's words name, where its own objects came as text."""
-    for steps in _LOC.findall(words):
-        yield from (step for step in _WORD.findall(steps) if step not in AROUND)
+    for steps in re.findall(_LOC, words):
+        yield from (step for step in re.findall(_WORD, steps) if step not in AROUND)
 
 
 def _delay(parts: list[Mapping[str, Any]], words: str) -> float | None:
@@ -192,15 +193,15 @@ def _delay(parts: list[Mapping[str, Any]], words: str) -> float | None:
 
 def _wait_in(words: str) -> float | None:
     """Seconds that a text asks to wait: `retry in 1.2s`, `try again in 1m3s`, `resets at: …`."""
-    if wait := _WAITS.search(words):
+    if wait := re.search(_WAITS, words):
         return _duration(wait[1])
-    if moment := _MOMENT.search(words):
+    if moment := re.search(_MOMENT, words):
         return seconds(moment[1].upper().replace(" ", "T"))
     return None
 
 
 def _duration(text: str) -> float:
-    return sum(float(amount) * _UNITS[unit] for amount, unit in _DURATION.findall(text))
+    return sum(float(amount) * _UNITS[unit] for amount, unit in re.findall(_DURATION, text))
 
 
 def seconds(text: str, now: datetime | None = None) -> float | None:

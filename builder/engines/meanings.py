@@ -111,50 +111,47 @@ CODES: Mapping[Meaning, frozenset[str]] = {
     ),
     "trouble": frozenset(["overloaded_error", "overloaded", "unavailable", "serveroverloaded"]),
 }
-WORDS: Mapping[Meaning, re.Pattern[str]] = {
-    "money": re.compile(
+# Patterns are compiled when a failure is first looked at: a plan reads this module too.
+WORDS: Mapping[Meaning, str] = {
+    "money": (
         r"insufficient[ _](?:account |user )?(?:balance|funds|credits?|quota)"
         r"|balance (?:is )?(?:too low|insufficient|not enough)|not enough (?:credits?|balance)"
         r"|credit balance|out of credits?|budget has been exceeded|exceeded_quota"
         r"|exceeded your current quota|balance.{0,30}insufficient|余额不足|余额已用|欠费|额度不足|额度已用"
     ),
-    "filter": re.compile(
+    "filter": (
         r"content[ _]?filter|responsibleaipolicy|content[ _]policy|data_inspection|flagged|moderation"
         r"|sensitive content|敏感|违规|content management policy|safety (?:system|filter)"
     ),
-    "generation": re.compile(r"failed to (?:generate|validate) json|failed_generation"),
-    "model": re.compile(
+    "generation": (r"failed to (?:generate|validate) json|failed_generation"),
+    "model": (
         r"invalid model name|invalid model:|unknown model|model not found|no such model|模型不存在"
         r"|model\b.{0,80}(?:does not exist|not exist|not found|is not available|was not found)"
         r"|is not a valid model|pinned to|try pulling it|no available channel for model"
     ),
-    "long": re.compile(
+    "long": (
         r"context[ _]?(?:length|window|size)|max_model_len|maximum context|too many tokens"
         r"|(?:prompt|input|request|messages?)\b[^.]{0,60}\b(?:too (?:long|large)|exceeds?|longer than)"
         r"|must have less than \d+ tokens|input length should be|tokens? \+ `?max_new_tokens"
         r"|exceeds? the (?:model'?s? )?(?:maximum|max)[^.]{0,40}(?:tokens?|length)"
     ),
-    "schema": re.compile(
+    "schema": (
         r"response[ _]?(?:format|schema)|json[ _]?(?:schema|object|mode)|structured[ _]?outputs?"
         r"|output_?(?:config|format)|guided|grammar|schema|additionalproperties|parser for this template"
         r"|extra inputs are not permitted"
     ),
-    "wait": re.compile(
-        r"rate[ _-]?limit|too many requests|请求过于频繁|速率限制|\b[rt]p[md] limit"
-    ),
+    "wait": (r"rate[ _-]?limit|too many requests|请求过于频繁|速率限制|\b[rt]p[md] limit"),
 }
-SCHEMA_FIELDS = re.compile(
+SCHEMA_FIELDS = (
     r"response_(?:format|schema)|output_(?:config|format)|json_schema|guided\w*|structured_outputs?"
 )
-REFUSING = re.compile(
+REFUSING = (
     r"unsupported|unexpected|unknown|unrecognized|not support|not permitted|not allowed|invalid|must be"
     r"|should be|deprecated|no longer|less than|greater than|incompatible|does not take|out of range"
 )
-_QUOTED = re.compile(r"'(\w+)'")
-_COUNT = re.compile(r"(?<![\w-])\d[\d,]*")
-_LIMIT = re.compile(
-    r"(?:max\w*|available|context|limit|less than|at most|<=?|>)\D{0,40}?(\d[\d,]*)"
-)
+_QUOTED = r"'(\w+)'"
+_COUNT = r"(?<![\w-])\d[\d,]*"
+_LIMIT = r"(?:max\w*|available|context|limit|less than|at most|<=?|>)\D{0,40}?(\d[\d,]*)"
 
 
 class Asked(NamedTuple):
@@ -222,7 +219,7 @@ def _of_server(fault: Fault, asked: Asked) -> Meaning:
 
 def _refused(status: int, fault: Fault, asked: Asked) -> Meaning:
     """What a request was refused for, with 400, 404, 422 and their like."""
-    if any(SCHEMA_FIELDS.fullmatch(name) for name in fault.names):
+    if any(re.fullmatch(SCHEMA_FIELDS, name) for name in fault.names):
         return "schema"
     if _says("long", fault) and not param_of(fault, asked, by_words=False):
         return "long"
@@ -241,8 +238,8 @@ def param_of(fault: Fault, asked: Asked, *, by_words: bool = True) -> str:
     """The param that the server refuses, one of the user's where it can be, or the empty string."""
     by_name = next((name for name in asked.params if name.lower() in fault.names), "")
     if not by_name and "unsupported_parameter" in fault.codes:
-        by_name = next(iter((*fault.names, *_QUOTED.findall(fault.words))), "")
-    if by_name or not by_words or not REFUSING.search(fault.words):
+        by_name = next(iter((*fault.names, *re.findall(_QUOTED, fault.words))), "")
+    if by_name or not by_words or not re.search(REFUSING, fault.words):
         return by_name
     pattern = r"(?<![\w.])%s(?!\w)"
     return next(
@@ -251,7 +248,7 @@ def param_of(fault: Fault, asked: Asked, *, by_words: bool = True) -> str:
 
 
 def _says(meaning: Meaning, fault: Fault) -> bool:
-    return WORDS[meaning].search(fault.words) is not None
+    return re.search(WORDS[meaning], fault.words) is not None
 
 
 def _shaped(asked: Asked) -> bool:
@@ -340,7 +337,9 @@ def _final(
 
 def _tokens(fault: Fault) -> tuple[int, int] | None:
     """Tokens of the prompt and those that the model takes, where a server names both."""
-    most = max((int(count.replace(",", "")) for count in _COUNT.findall(fault.message)), default=0)
-    limits = (int(limit.replace(",", "")) for limit in _LIMIT.findall(fault.message.lower()))
+    most = max(
+        (int(count.replace(",", "")) for count in re.findall(_COUNT, fault.message)), default=0
+    )
+    limits = (int(limit.replace(",", "")) for limit in re.findall(_LIMIT, fault.message.lower()))
     limit = next((limit for limit in limits if 0 < limit < most), 0)
     return (most, limit) if limit else None

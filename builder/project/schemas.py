@@ -160,7 +160,8 @@ def _unsteady(model: type[BaseModel], file: Path) -> Iterator[str]:
     for part in defaults.models(model):
         module = sys.modules.get(part.__module__)
         home = Path(getattr(module, "__file__", None) or file)
-        if home.parent != file.parent:
+        fixed = all(info.is_required() for info in part.model_fields.values())
+        if fixed or home.parent != file.parent:
             continue
         source = read_text(home)
         statements = _field_statements(home, source, part.__name__)

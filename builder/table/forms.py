@@ -35,15 +35,13 @@ class Form(NamedTuple):
 def _numbers(group: str, point: str) -> Callable[[object], object]:
     """Rewrites numbers whose thousands are parted by a `group` and whose fraction by a `point`."""
     # The last group has three digits and those before it two or three, as in 1,00,000.
-    form = re.compile(
-        rf"[+-]?(?:[1-9]\d{{0,2}}(?:{group}\d{{2,3}})*{group}\d{{3}}|\d+)(?:{point}\d+)?"
-    )
+    form = rf"[+-]?(?:[1-9]\d{{0,2}}(?:{group}\d{{2,3}})*{group}\d{{3}}|\d+)(?:{point}\d+)?"
 
     def plain(cell: object) -> object:
         if not isinstance(cell, str):
             return cell if cells.number(cell) is not None else None
         text = cell.strip()
-        if len(text) > LONGEST or not form.fullmatch(text):
+        if len(text) > LONGEST or not re.fullmatch(form, text):
             return None
         number = re.sub(point, ".", re.sub(group, "", text))
         return number if cells.number(number) is not None else None
@@ -53,7 +51,7 @@ def _numbers(group: str, point: str) -> Callable[[object], object]:
 
 def _dates(*patterns: str) -> Callable[[object], object]:
     """Rewrites dates that match one of these patterns, alone or with midnight behind them."""
-    forms = [re.compile(pattern + MIDNIGHT, re.IGNORECASE) for pattern in patterns]
+    forms = [f"(?i:{pattern}{MIDNIGHT})" for pattern in patterns]
 
     def plain(cell: object) -> object:
         if isinstance(cell, datetime.datetime):
@@ -62,7 +60,7 @@ def _dates(*patterns: str) -> Callable[[object], object]:
             return cell
         if not isinstance(cell, str) or len(cell) > LONGEST:
             return None
-        match = next((match for form in forms if (match := form.fullmatch(cell.strip()))), None)
+        match = next((match for form in forms if (match := re.fullmatch(form, cell.strip()))), None)
         if match is None:
             return None
         parts = match.groupdict()
