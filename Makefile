@@ -4,7 +4,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq install --no-deps
 PIN := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --override requirements/overrides.txt --extra local
 
-.PHONY: demo test coverage test-slow test-trl lint bench bench-check bench-draw bench-publish pictures soak pins wheel clean
+.PHONY: demo test coverage test-sqlite test-slow test-trl lint bench bench-check bench-draw bench-publish pictures soak pins wheel clean
 
 demo: .venv/.demo
 	@$(BIN)/builder run support_messages support_off_topic
@@ -20,6 +20,10 @@ test: .venv/.test
 coverage: .venv/.test
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "not slow" --cov --cov-report=
 	@echo "coverage with branches: $$($(BIN)/coverage report --format=total) %"
+
+# The same tests on a newer SQLite than Python's own, where its wheel is to be had.
+test-sqlite: .venv/.test
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "not slow" -p tests.newest_sqlite
 
 # The long forms; CI runs both.
 test-slow: .venv/.test

@@ -51,9 +51,15 @@ class Price(NamedTuple):
         )
 
 
+@lru_cache(maxsize=256)
+def _is_own(host: str) -> bool:
+    """Whether `host:port` is of a network of one's own."""
+    return host != "" and is_own(host.rpartition(":")[0])
+
+
 def is_unknown(reply: Completion) -> bool:
     """Whether a reply may have cost something that nobody knows; one's own servers take nothing."""
-    return reply.usd is None and not (reply.host and is_own(reply.host.rpartition(":")[0]))
+    return reply.usd is None and not _is_own(reply.host)
 
 
 def lookup(endpoint: Endpoint, model: str) -> Price | None:

@@ -3,7 +3,6 @@
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol, Self
@@ -19,7 +18,6 @@ Mode = Literal["json_schema_full", "json_schema", "json_object", "prompt", "text
 OnHeaders = Callable[[Mapping[str, str], int], None]
 
 
-@lru_cache(maxsize=256)
 def is_own(host: str) -> bool:
     """Whether a host is of a network of one's own: its name has no dot, or its address is private.
 

@@ -119,7 +119,9 @@ class Prompt(NamedTuple):
     def _messages(self, text: str) -> tuple[Message, ...]:
         before, *parts = text.split(_MARK)
         if not parts:
-            parts, before = [f"user:{text}", "end:"], ""
+            turn = Message("user", text.strip())
+            self._check_turn(turn)
+            return (turn,)
         if len(parts) % 2:
             raise InputError(
                 "a message block is left before its end",
@@ -144,29 +146,24 @@ class Prompt(NamedTuple):
                 place=self._places(re.escape(stray.split("\n")[0][:20]))[0],
                 hint="put it into {% system %}, {% user %} or {% assistant %}, or use none of them",
             )
-        self._check_turns(turns)
-        return tuple(turns)
-
-    def _check_turns(self, turns: list[Message]) -> None:
         for turn in turns:
-            if not turn.content:
-                raise InputError(f"the {turn.role} message is empty", place=self._block(turn.role))
-            low = turn.content.lower()
-            if (
-                _REMNANTS[0] in low
-                or _REMNANTS[1] in low
-                or _REMNANTS[2] in low
-                or _REMNANTS[3] in low
-            ):
-                raise InputError(
-                    "a filter works on whole message blocks",
-                    place=self._block(turn.role),
-                    hint="use the filter inside of the block",
-                )
+            self._check_turn(turn)
         if turns[-1].role != "user":
             raise InputError(
                 f"the last message is the {turns[-1].role}'s; a model answers the user",
                 place=self._block(turns[-1].role, last=True),
+            )
+        return tuple(turns)
+
+    def _check_turn(self, turn: Message) -> None:
+        if not turn.content:
+            raise InputError(f"the {turn.role} message is empty", place=self._block(turn.role))
+        low = turn.content.lower()
+        if _REMNANTS[0] in low or _REMNANTS[1] in low or _REMNANTS[2] in low or _REMNANTS[3] in low:
+            raise InputError(
+                "a filter works on whole message blocks",
+                place=self._block(turn.role),
+                hint="use the filter inside of the block",
             )
 
     def _block(self, role: str, *, last: bool = False) -> Place:

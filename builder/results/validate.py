@@ -37,16 +37,19 @@ def verdict(
 
     field = part.scenario.text_field
     try:
-        alarm(LIMIT)
+        alarm(LIMIT)  # what validates sets it anew
         candidates = [extract.text_of(answer.text)] if field else extract.objects(answer.text)
     except extract.NoJsonError as error:
+        alarm(0)
         return reject("parse", str(error))
     except limits.TooLongError:
+        alarm(0)
         return reject(
             "parse", f"not JSON: finding any in {len(answer.text)} characters took over {LIMIT:g} s"
         )
-    finally:
-        alarm(0)
+    if len(candidates) == 1:
+        value = {field: candidates[0]} if field else candidates[0]
+        return _validated(part, value, planned, key, answer, alarm)
     verdicts = [
         _validated(part, {field: text} if field else text, planned, key, answer, alarm)
         for text in candidates
@@ -134,6 +137,8 @@ def unfit(value: object, where: str = "") -> str:
     elif isinstance(value, list):
         parts = enumerate(value)
     for name, part in parts:
+        if type(part) is str and part.isascii() and (type(name) is int or name.isascii()):
+            continue  # as most are
         path = f"{where}.{name}" if where else str(name)
         if wrong := _unwritable(str(name), where) or unfit(part, path):
             return wrong

@@ -56,7 +56,7 @@ class Store:
         """
         if self._db is None or not keys:
             return {}
-        tries: dict[Key, list[Completion]] = {Key(*key[:2], 0): [] for key in keys}
+        tries: dict[tuple[bytes, int], list[Completion]] = {key[:2]: [] for key in keys}
         with self._guard():
             cursor = self._db.cursor()
             for start in range(0, len(keys), TOGETHER):
@@ -68,11 +68,11 @@ class Store:
                     "CROSS JOIN completions ON digest = d AND repeat = r ORDER BY try"
                 )
                 for record in self._records(cursor, query, [p for key in part for p in key[:2]]):
-                    answers = tries[Key(record[0], record[1], 0)]
+                    answers = tries[record[:2]]
                     completion = self._sound(record) if record[2] == len(answers) else None
                     if completion is not None:
                         answers.append(completion)
-        return {key: answers for key, answers in tries.items() if answers}
+        return {Key(*key, 0): answers for key, answers in tries.items() if answers}
 
     def whole(self, key: Key) -> Completion | None:
         """The answer under this key with all that is known of it, or None."""
