@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq install --no-deps
-PIN := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --override requirements/overrides.txt --extra local
+PIN := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --override requirements/overrides.txt --extra local --extra stats
 
 .PHONY: demo test coverage test-sqlite test-slow test-trl lint bench bench-check bench-draw bench-publish pictures soak pins wheel clean
 
@@ -67,7 +67,7 @@ bench-publish: .venv/.test
 # Needs uv; the pins name no index.
 pins:
 	$(PIN) pyproject.toml requirements/demo.in -o requirements/demo.txt
-	$(PIN) --extra stats --extra semantic --extra excel pyproject.toml requirements/demo.in requirements/test.in -c requirements/demo.txt -o requirements/test.txt
+	$(PIN) --extra semantic --extra excel pyproject.toml requirements/demo.in requirements/test.in -c requirements/demo.txt -o requirements/test.txt
 
 .venv/.demo: requirements/demo.txt pyproject.toml | .venv
 	@echo "installing what the demo needs into .venv (about a minute)" >&2

@@ -3,6 +3,7 @@
 A column is one letter of a terminal or of a picture; Chinese, Japanese and Korean letters take two.
 """
 
+import math
 import re
 import unicodedata
 
@@ -64,6 +65,24 @@ def number(value: float) -> str:
     if value != value:
         return "–"
     return f"{value:,.0f}" if abs(value) >= 1000 or value == round(value) else f"{value:.4g}"
+
+
+def decimals(usd: float) -> int:
+    """The decimals that an amount of US dollars needs: two digits that count, and cents at least.
+
+    >>> decimals(0.0), decimals(12.345), decimals(0.0123), decimals(0.000042)
+    (2, 2, 4, 6)
+    """
+    return 2 if usd >= 0.1 or usd <= 0 else max(4, 1 - math.floor(math.log10(usd)))
+
+
+def money(usd: float | None) -> str:
+    """US dollars with as many decimals as they need.
+
+    >>> money(None), money(0.0), money(12.345), money(0.0123), money(0.0000424)
+    ('unknown', '0.00', '12.35', '0.0123', '0.000042')
+    """
+    return "unknown" if usd is None else f"{usd:.{decimals(usd)}f}"
 
 
 def cell(value: object) -> str:

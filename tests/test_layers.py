@@ -67,6 +67,7 @@ HOMES = {
     "pandas": ("verbs/result.py",),
     "pyarrow": ("dataset/", "table/"),
     "python_calamine": ("table/reader.py",),
+    "rich": ("cli/bars.py",),
     "ruamel": ("project/documents.py",),
     "scipy": ("sampling/", "stats/"),
     "sklearn": ("sampling/", "stats/"),

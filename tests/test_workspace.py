@@ -35,7 +35,7 @@ def test_a_run_tells_what_was_held_before_and_what_is_new(workspace: builder.Wor
     assert (again.held, again.new, again.rows, again.rejects) == (6, 0, 6, 0)
     assert again.progress.calls == 0
     assert repr(again) == (
-        "<RunResult: 6 rows; 6 held before, 0 new; 0 rejects; 0.0000 usd>"
+        "<RunResult: 6 rows; 6 held before, 0 new; 0 rejects; 0.00 usd>"
     )  # fmt: skip
     assert [export.changed for export in (*first.exports, *again.exports)] == [True, False]
 
@@ -202,7 +202,7 @@ def test_an_interrupted_run_keeps_what_was_answered(tmp_path: Path, *, loop: boo
 
 def test_a_bar_shows_how_far_a_run_is() -> None:
     assert monitor.bar(Progress(to_ask=1200, accepted=300, rejects=1, usd=0.25)) == (
-        '<progress value="300" max="1200"></progress> 300 of 1,200 rows · 1 reject · 0.2500 usd'
+        '<progress value="300" max="1200"></progress> 300 of 1,200 rows · 1 reject · 0.25 usd'
     )
 
 

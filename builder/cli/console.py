@@ -10,13 +10,13 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import click
 
-from builder.cli import layout, signals, stderr, view
+from builder.cli import signals, stderr, view
 from builder.errors import InputError
-from builder.text import counted, fit
+from builder.text import counted, money
 
 if TYPE_CHECKING:
     # What asks is loaded when there is something to ask.
@@ -43,7 +43,7 @@ class Console:
         if not plan.to_ask or not plan.expensive or self.yes or budget is not None:
             return
         limit = plan.plan.project.settings.confirm_above
-        cost = layout.money(plan.usd)
+        cost = money(plan.usd)
         question = f"this run may cost about {cost} usd, above confirm_above = {limit!r}"
         if not (sys.stdin.isatty() and sys.stderr.isatty()):
             raise InputError(question, hint="say --yes, or give a --budget")
@@ -71,18 +71,19 @@ async def _displayed(fill: Fill, *, quiet: bool) -> None:
             task.cancel()
             return
         fill.stop("interrupted")
-        stderr.report(
+        display.report(
             "\nstopping: calls in flight are finished and kept; once more to leave at once"
         )
 
+    display = _display(fill.progress, quiet=quiet)
     for number in signals.ending():
         with suppress(NotImplementedError):
             loop.add_signal_handler(number, interrupt)
-    display = Display(fill.progress, quiet=quiet)
     try:
-        while not task.done():
-            display.update()
-            await asyncio.wait({task}, timeout=0.2)
+        with signals.continued(display.restart):
+            while not task.done():
+                display.update()
+                await asyncio.wait({task}, timeout=0.2)
     except asyncio.CancelledError:
         task.cancel()
         raise
@@ -94,26 +95,46 @@ async def _displayed(fill: Fill, *, quiet: bool) -> None:
         raise signals.SecondInterruptError from None
 
 
+class Display(Protocol):
+    """Shows how far a run is."""
+
+    def update(self, *, last: bool = False) -> None:
+        """Shows the counts of now."""
+
+    def report(self, text: str) -> None:
+        """Prints lines amid what is shown."""
+
+    def restart(self) -> None:
+        """Goes on where the cursor is: the run was stopped, and others wrote."""
+
+
 @dataclass(slots=True)
-class Display:
-    """A line that is rewritten on a terminal, a plain line now and then elsewhere."""
+class PlainLines:
+    """A plain line now and then, for a file, a pipe or a terminal without a cursor to move."""
 
     progress: Progress
     quiet: bool
-    next: float = 0.0  # when the line is due again
+    next: float = 0.0  # when a line is due again
 
     def update(self, *, last: bool = False) -> None:
         now = time.monotonic()
-        if self.quiet or (now < self.next and not last):
-            return
-        line = view.progress(self.progress)
-        if sys.stderr.isatty():
-            room = stderr.terminal_columns(100) - 1
-            stderr.report("\r" + fit(line, room), end="\n" * last)
-            self.next = now + 0.2
-        else:
-            stderr.report(line)
+        if now >= self.next or last:
+            stderr.report(view.progress(self.progress), quiet=self.quiet)
             self.next = now + 10.0
+
+    def report(self, text: str) -> None:
+        stderr.report(text)
+
+    def restart(self) -> None:
+        pass
+
+
+def _display(progress: Progress, *, quiet: bool) -> Display:
+    if quiet or not sys.stderr.isatty() or os.environ.get("TERM") in ("dumb", "unknown"):
+        return PlainLines(progress, quiet)
+    from builder.cli import bars  # rich takes its time to be imported
+
+    return bars.Bars(progress)
 
 
 def finish(

@@ -67,17 +67,6 @@ def rounded(number: int) -> str:
     return f"{number / 1e3:.1f} k" if number >= 1e4 else str(number)
 
 
-def money(usd: float | None) -> str:
-    """US dollars in cents, small amounts in hundredths of one.
-
-    >>> money(None), money(0.0), money(12.345), money(0.0123)
-    ('unknown', '0.00', '12.35', '0.0123')
-    """
-    if usd is None:
-        return "unknown"
-    return f"{usd:.2f}" if usd >= 0.1 or usd == 0 else f"{usd:.4f}"
-
-
 def duration(seconds: float) -> str:
     """A time in the unit that people would choose.
 

@@ -2,7 +2,7 @@
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -47,3 +47,19 @@ def handle_signals(*, second: bool) -> None:
     if threading.current_thread() is threading.main_thread():
         for number in ending():
             signal.signal(number, interrupt)
+
+
+@contextmanager
+def continued(act: Callable[[], None]) -> Iterator[None]:
+    """Acts when the process goes on after a Ctrl-Z, until the end of the `with`.
+
+    No handler of the event loop, which would hear of it after its timers are over.
+    """
+    if not hasattr(signal, "SIGCONT") or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGCONT, lambda number, frame: act())
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGCONT, before)

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from builder.cli import folders
-from builder.cli.layout import duration, money, readable, rounded, table
-from builder.text import counted, fit, number, visible, width
+from builder.cli.layout import duration, readable, rounded, table
+from builder.text import counted, decimals, fit, money, number, visible, width
 
 if TYPE_CHECKING:
     # A plan is printed without what runs, gates and exports import.
@@ -43,8 +43,8 @@ def plan(result: PlanResult, drift: Sequence[str] = (), terminal_columns: int = 
     if len(rows) > 1:
         rows.append(["in all", "", *map(sum, zip(*map(_counts, result.lines), strict=True))])
         prices.append(result.usd)
-    small = any(0 < usd < 0.1 for usd in prices if usd is not None)
-    texts = ["unknown" if usd is None else f"{usd:,.{4 if small else 2}f}" for usd in prices]
+    digits = max((decimals(usd) for usd in prices if usd is not None), default=2)
+    texts = ["unknown" if usd is None else f"{usd:,.{digits}f}" for usd in prices]
     size = max(map(len, texts), default=0)
     lines = [[*row, text.rjust(size)] for row, text in zip(rows, texts, strict=True)]
     text = table(heads, lines)
@@ -202,21 +202,33 @@ def reject(position: int, refused: Reject) -> str:
 
 def progress(state: Progress) -> str:
     """One line about a run under way."""
-    rate = state.accepted / max(time.monotonic() - state.started, 1e-9)
-    left = max(0, state.to_ask - state.accepted)
+    rate = state.rows / max(time.monotonic() - state.started, 1e-9)
+    left = max(0, state.to_ask - state.rows)
     parts = [
-        f"{state.accepted}/{counted(state.to_ask, 'row')}",
+        f"{state.rows}/{counted(state.to_ask, 'row')}",
         counted(state.rejects, "reject"),
         f"{rate:.1f} rows/s",
         f"{rounded(state.input_tokens + state.output_tokens)} tokens",
     ]
     if state.usd or not state.unpriced:
         parts.append(f"{money(state.usd)} usd")
-    if state.failures:
-        parts.append(counted(state.failures, "failed call"))
+    parts += _troubles(state)
     if left and rate:
         parts.append(f"about {duration(left / rate)} left")
     return " · ".join(parts)
+
+
+def remarks(state: Progress) -> str:
+    """What a run under way has beside its bars."""
+    tokens = f"{rounded(state.input_tokens + state.output_tokens)} tokens"
+    return " · ".join([tokens, *_troubles(state)])
+
+
+def _troubles(state: Progress) -> Iterator[str]:
+    if state.provisional:
+        yield f"{counted(state.provisional, 'row')} to be compared"
+    if state.failures:
+        yield counted(state.failures, "failed call")
 
 
 def displaced(before: Mapping[str, Tally], after: Mapping[str, Tally]) -> list[str]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from builder.dataset import history, manifests, markdown
 from builder.quality import report_file
+from builder.text import decimals
 
 OWN = {
     "_scenario": "the scenario that the row comes from",
@@ -155,7 +156,7 @@ def _cost(usd: float, unpriced: int, calls: int) -> str:
     if unpriced == calls:
         return "unknown" if calls else "–"
     more = f", and {unpriced:,} answers of unknown price" if unpriced else ""
-    return f"{usd:.4f} usd{more}"
+    return f"{usd:.{max(4, decimals(usd))}f} usd{more}"
 
 
 def _gates(facts: Facts) -> Iterator[str]:

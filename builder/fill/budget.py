@@ -18,6 +18,7 @@ from builder.records import (
     Request,
     message_bytes,
 )
+from builder.text import decimals
 
 SEEN = 20  # Replies with usage before the bound of the input follows them.
 MARGIN = 1.25
@@ -93,7 +94,7 @@ class Ledger:
         usd = self.budget.usd is not None
 
         def amount(number: float) -> str:
-            return f"{number:.4f}" if usd else f"{number:,.0f}"
+            return f"{number:.{max(4, decimals(number))}f}" if usd else f"{number:,.0f}"
 
         aside = f"{amount(self.unknown)} set aside for calls whose cost is unknown, "
         return (

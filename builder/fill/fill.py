@@ -80,7 +80,7 @@ class Fill:
                 judging,
                 settled=self.settled,
                 flush=writer.flush,
-                end_round=self._end_round,
+                end_round=self.progress.end_round,
             )
             queue = Queue(missing, writer, self.progress, stop=self.stop)
             workers = max(1, min(WORKERS * self.concurrency, self.progress.to_ask))
@@ -120,8 +120,3 @@ class Fill:
         for backend in backends.values():
             backend.stop()
         queue.close()
-
-    def _end_round(self, accepted: int) -> None:
-        """Rows that are compared with one another count when their round is judged."""
-        progress = self.progress
-        progress.accepted = max(0, min(progress.to_ask, progress.accepted + accepted))

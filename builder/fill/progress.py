@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
+from collections import Counter, defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from builder.engines import prices, tokens
@@ -36,6 +37,28 @@ class SetAside:
 
 
 @dataclass(slots=True)
+class ScenarioProgress:
+    """Counts of one scenario in a run."""
+
+    to_ask: int = 0
+    """Rows that were missing when the run began."""
+    started: float = 0.0
+    """When its first call was handed out; 0 where none was."""
+    accepted: int = 0
+    provisional: int = 0
+    """Answers of the open round that passed the schema, not yet compared with other rows."""
+    rejects: int = 0
+    usd: float = 0.0
+    unpriced: int = 0
+    """Replies whose price nobody knows."""
+
+    @property
+    def rows(self) -> int:
+        """Rows accepted, or likely to be."""
+        return min(self.to_ask, self.accepted + self.provisional)
+
+
+@dataclass(slots=True)
 class Progress:
     """Counts of one run."""
 
@@ -47,6 +70,12 @@ class Progress:
     """Scenarios that held rows by then."""
     accepted: int = 0
     """Rows accepted in this run."""
+    provisional: int = 0
+    """Answers of the open round that passed the schema, not yet compared with other rows."""
+    scenarios: dict[str, ScenarioProgress] = field(
+        default_factory=lambda: defaultdict(ScenarioProgress)
+    )
+    """The counts of each scenario."""
     calls: int = 0
     """Replies received."""
     rejects: int = 0
@@ -83,15 +112,55 @@ class Progress:
     def before(cls, estimate: Estimate) -> Progress:
         """The counts of a run of this plan that has not begun."""
         holding = frozenset(line.scenario for line in estimate.lines if line.held)
-        return cls(wanted=estimate.wanted, to_ask=estimate.to_ask, holding=holding)
+        progress = cls(wanted=estimate.wanted, to_ask=estimate.to_ask, holding=holding)
+        for line in estimate.lines:
+            progress.scenarios[line.scenario].to_ask = line.to_ask
+        return progress
 
-    def note(self, reply: Completion, request: Request) -> None:
-        """Counts a reply to the request."""
+    @property
+    def rows(self) -> int:
+        """Rows accepted in this run, or likely to be."""
+        return min(self.to_ask, self.accepted + self.provisional)
+
+    def note_sent(self, scenario: str) -> None:
+        """Notes that a call of the scenario was handed out."""
+        counts = self.scenarios[scenario]
+        counts.started = counts.started or time.monotonic()
+
+    def note_verdict(self, scenario: str, *, passed: bool, provisional: bool) -> None:
+        """Counts an answer that was judged, for now or for good."""
+        counts = self.scenarios[scenario]
+        if not passed:
+            self.rejects += 1
+            counts.rejects += 1
+        elif provisional:
+            self.provisional += 1
+            counts.provisional += 1
+        else:
+            self.accepted += 1
+            counts.accepted += 1
+
+    def end_round(self, accepted: Mapping[str, int]) -> None:
+        """Counts the rows of a round that was judged, fewer where it displaced some of before."""
+        self.provisional = 0
+        for counts in self.scenarios.values():
+            counts.provisional = 0
+        for name, rows in accepted.items():
+            counts = self.scenarios[name]
+            counts.accepted = max(0, min(counts.to_ask, counts.accepted + rows))
+        total = self.accepted + sum(accepted.values())
+        self.accepted = max(0, min(self.to_ask, total))
+
+    def note(self, scenario: str, reply: Completion, request: Request) -> None:
+        """Counts a reply to a request of the scenario."""
+        counts, unpriced = self.scenarios[scenario], prices.is_unknown(reply)
+        counts.usd += reply.usd or 0.0
+        counts.unpriced += unpriced
         self.calls += 1
         self.input_tokens += reply.usage.input or 0
         self.output_tokens += reply.usage.output or 0
         self.usd += reply.usd or 0.0
-        self.unpriced += prices.is_unknown(reply)
+        self.unpriced += unpriced
         if not reply.is_answer:
             self.non_answers[reply.stop] += 1
         if reply.stop == "length":

@@ -42,6 +42,7 @@ class Queue:
             pending = self._missing.take()
             if pending is not None:
                 self._breaker.note_sent(pending.case)
+                self.progress.note_sent(pending.case.part.name)
                 return pending
             if self._missing.ended:
                 self.close()
@@ -51,7 +52,7 @@ class Queue:
 
     def answer(self, pending: Pending, reply: Completion) -> None:
         """Keeps a reply, judges it if it is an answer, and queues what follows. Raises StoreError."""
-        self.progress.note(reply, pending.call.request)
+        self.progress.note(pending.case.part.name, reply, pending.call.request)
         self._writer.add(reply._replace(sent=pending.call.messages))
         if reply.is_answer:
             self._judge(pending, reply)
@@ -83,10 +84,9 @@ class Queue:
 
     def _judge(self, pending: Pending, reply: Completion) -> None:
         verdict = self._missing.answer(pending, reply)
-        if not isinstance(verdict, Row):
-            self.progress.rejects += 1
-        elif not pending.once:
-            self.progress.accepted += 1
+        self.progress.note_verdict(
+            pending.case.part.name, passed=isinstance(verdict, Row), provisional=pending.once
+        )
         self._end(self._breaker.note(verdict, pending.case, pending.call.request.provider))
 
     def _end(self, error: BuilderError | None) -> None:

@@ -6,8 +6,8 @@ in which they arrive. Where rows are compared with one another, whole rounds are
 one begins when every case of the last is back.
 """
 
-from collections import deque
-from collections.abc import Callable, Iterator
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from builder.plan.plans import DatasetPlan, Plan
@@ -42,7 +42,7 @@ class Missing:
         *,
         settled: Settlements | None = None,
         flush: Callable[[], None] = lambda: None,
-        end_round: Callable[[int], None] = lambda accepted: None,
+        end_round: Callable[[Mapping[str, int]], None] = lambda accepted: None,
     ) -> None:
         """Prepares the walk; nothing is read yet.
 
@@ -52,7 +52,8 @@ class Missing:
             judging: Judges each answer by its schema and people's reviews, as it comes.
             settled: Finished walks by dataset, so that none is made twice.
             flush: Puts every answer so far into the store, before a round is judged.
-            end_round: Gets the rows that a round has accepted.
+            end_round: Gets the rows that a round has accepted, by scenario; fewer than 0 where
+                it displaced some.
         """
         self._plan = plan
         self._store = store
@@ -159,7 +160,8 @@ class Missing:
 
     def _rounds(self, dataset: DatasetPlan) -> Iterator[Pending | None]:
         """Round after round, until one lacks nothing that can be had."""
-        asked, accepted = True, None
+        asked = True
+        accepted: Counter[str] | None = None
         while asked:
             asked = False
             settlement = settle.settle(dataset, self._store, self._judging.reviews)
@@ -167,7 +169,9 @@ class Missing:
             for case in settlement.missing_round(self._judging, wanted, left):
                 asked = True
                 yield self._pending(case, once=True)
-            self._end_round(0 if accepted is None else settlement.accepted - accepted)
+            gained = Counter(settlement.accepted)
+            gained.subtract(gained if accepted is None else accepted)
+            self._end_round(gained)
             accepted = settlement.accepted
             yield None
 

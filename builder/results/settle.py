@@ -13,6 +13,7 @@ combination with a spent case, however long the plan; rounds keep the refused ca
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, compress, count, islice, zip_longest
 from typing import NamedTuple, TypeVar
@@ -53,7 +54,7 @@ class Settlement:
         self.tallies: Tallies = {
             part.name: Tally(wanted=len(part.cases)) for part in dataset.scenarios
         }
-        self.accepted = 0  # Rows that the walk has accepted so far.
+        self.accepted: Counter[str] = Counter()  # Scenario to rows accepted so far.
         # What further tries would go to; not where rows are compared.
         self.further = [FurtherTries(part) for part in dataset.scenarios]
         # Spent cases that further tries are held or allowed for, where rows are compared.
@@ -167,7 +168,8 @@ class Settlement:
 
     def _judge(self, case: Standing, judging: Judgement) -> None:
         case.take_held(judging, 1 if self._distinct else None)
-        self.accepted += case.row is not None
+        if case.row is not None:
+            self.accepted[case.part.name] += 1
 
     def _level(self, level: int) -> list[Cases]:
         """The cases of a level by scenario: all planned ones, or the reserves that were called up."""

@@ -8,7 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import wait as wait_for
 from typing import TYPE_CHECKING, Protocol
 
-from builder.text import counted
+from builder.text import counted, money
 
 if TYPE_CHECKING:
     # What asks is loaded when there is something to ask.
@@ -113,7 +113,7 @@ def _silent(progress: Progress) -> None:
 def bar(progress: Progress) -> str:
     """The HTML of a progress bar with the counts of a run."""
     numbers = (
-        f"{progress.accepted:,} of {counted(progress.to_ask, 'row')} · "
-        f"{counted(progress.rejects, 'reject')} · {progress.usd:.4f} usd"
+        f"{progress.rows:,} of {counted(progress.to_ask, 'row')} · "
+        f"{counted(progress.rejects, 'reject')} · {money(progress.usd)} usd"
     )
-    return f'<progress value="{progress.accepted}" max="{progress.to_ask}"></progress> {numbers}'
+    return f'<progress value="{progress.rows}" max="{progress.to_ask}"></progress> {numbers}'

@@ -55,7 +55,7 @@ class PlanResult(result.Result, estimates.Estimate):
         return drawn.notes(self.plan)
 
     def summary(self) -> str:
-        cost = "price unknown" if self.usd is None else f"about {self.usd:.2f} usd"
+        cost = "price unknown" if self.usd is None else f"about {text.money(self.usd)} usd"
         return (
             f"{text.counted(self.wanted, 'row')}: {self.held:,} held, {self.to_ask:,} to ask, "
             f"{cost}"

@@ -19,7 +19,7 @@ from builder.project.settings import Budget
 from builder.records import Key
 from builder.results.tally import Tally
 from builder.store import Store
-from builder.text import akin, counted, model_name
+from builder.text import akin, counted, model_name, money
 from builder.verbs import result, scope
 from builder.verbs.monitor import Monitor
 from builder.verbs.plan import PlanResult, estimate
@@ -142,7 +142,7 @@ class RunResult(FilledResult):
             counted(self.rows, "row"),
             f"{self.held:,} held before, {self.new:,} new",
             counted(self.rejects, "reject"),
-            f"{self.progress.usd:.4f} usd",
+            f"{money(self.progress.usd)} usd",
         ]
         if self.missing:
             parts.append(f"{self.missing:,} missing")
