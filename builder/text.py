@@ -134,6 +134,8 @@ def akin(name: str, other: str) -> bool:
     >>> akin("openai:gpt-5-mini", "gpt-5-mini-2026-01-01"), akin("vllm:default", "Qwen3-8B-Instruct")
     (True, False)
     """
+    if other.casefold().startswith((name.partition(":")[2] or name).casefold()):
+        return True
     words, others = map(_words, (name, other))
     return bool(words & others) or any(
         len(word) > 3 and (word in more or more in word) for word in words for more in others

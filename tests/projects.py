@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet
+
 from builder import cli, store
 from builder.plan import requests
 from builder.plan.plans import Plan
@@ -92,6 +94,12 @@ def held(folder: Path) -> int:
     """How many replies of any kind the project's store holds."""
     with store.reading(folder / "outputs" / "store.sqlite") as found:
         return found.count() + found.count("attempts")
+
+
+def rows(folder: Path, dataset: str = "letter") -> list[dict[str, Any]]:
+    """The exported rows of a dataset, in their order."""
+    files = sorted((folder / "outputs" / dataset / "data").glob("*.parquet"))
+    return [row for file in files for row in pyarrow.parquet.read_table(file).to_pylist()]
 
 
 def plan(folder: Path) -> Plan:

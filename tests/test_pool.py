@@ -214,6 +214,10 @@ def test_a_place_that_brings_nothing_is_left_out_and_tried_again_later() -> None
         place.note_trouble(trouble(), now)
     assert (place.ejections, place.probe_at) == (1, now + PROBE)
     for _ in range(8):
+        place.note_trouble(trouble(), now)  # what was in flight tells nothing new
+    assert (place.ejections, place.probe_at) == (1, now + PROBE)
+    for _ in range(8):
+        place.probing = True
         place.note_trouble(trouble(), now)
     assert place.probe_at == now + LONGEST_PROBE
     place.note_success()

@@ -287,7 +287,8 @@ def _unanswered(state: Progress) -> Iterator[str]:
     for name, aside in state.aside.items():
         error, cases = aside.error, counted(aside.cases, "row")
         of = " and ".join(
-            f"{axis} = {fit(repr(value), 40).rstrip()}" for axis, value in aside.values.items()
+            f"{axis} = {' or '.join(sorted(fit(repr(value), 40).rstrip() for value in values))}"
+            for axis, values in aside.common.items()
         )
         if error.tokens:
             why = f"too long for the model: {error.tokens[0]:,} of {error.tokens[1]:,} tokens"

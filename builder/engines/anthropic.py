@@ -81,7 +81,7 @@ def read(payload: Mapping[str, Any]) -> Content:
             block["thinking"] for block in blocks if isinstance(block.get("thinking"), str)
         ),
     )
-    if content.text or stop != "end" or any("text" in block for block in blocks):
+    if content.text.strip() or stop != "end":
         return content
     inputs = [block["input"] for block in blocks if isinstance(block.get("input"), dict)]
     return without_text(content, orjson.dumps(inputs[0]).decode() if inputs else "")

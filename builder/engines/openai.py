@@ -102,7 +102,7 @@ def read(payload: Mapping[str, Any]) -> Content:
         answered_by=str(payload.get("model") or ""),
         reasoning=_text(message.get("reasoning_content") or message.get("reasoning")) or "",
     )
-    if text or stop != "end" or (text == "" and not content.reasoning):
+    if content.text.strip() or stop != "end":
         return content
     return without_text(content, _arguments(message))
 

@@ -66,10 +66,8 @@ class Online:
             queue.progress.unfilled += 1
         except RequestError as error:
             queue.refuse(pending, error)
-        except OutageError as error:
-            self._lose(pending.call.request.model, error, queue)
         except ProviderError as error:
-            queue.fail(error)
+            self._give_up(pending.call.request.model, error, queue)
         except StoreError:
             queue.stop("the store cannot be written")  # what is asked now would be lost
             raise
@@ -77,13 +75,15 @@ class Online:
             if not answered:
                 queue.leave(pending)
 
-    def _lose(self, model: str, error: OutageError, queue: Queue) -> None:
-        """Leaves the calls of a model whose endpoint is gone; ends the run where no other is left."""
-        if any(backend.outage is None for backend in self.backends.values()):
+    def _give_up(self, model: str, error: ProviderError, queue: Queue) -> None:
+        """Leaves the calls of a model that will not be answered; ends the run where no other is left."""
+        self.backends[model].lost = error
+        if any(backend.lost is None for backend in self.backends.values()):
             queue.progress.lose(model, error)
             return
         queue.fail(error)
-        asyncio.get_running_loop().call_later(GRACE, self._abandon)
+        if isinstance(error, OutageError):
+            asyncio.get_running_loop().call_later(GRACE, self._abandon)
 
     def _abandon(self) -> None:
         self._abandoned = True

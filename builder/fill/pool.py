@@ -54,15 +54,18 @@ class Place:
     """How often it was left out since its last success."""
     probe_at: float = 0.0
     """When a call may find out whether it is back."""
+    probing: bool = False
+    """Whether a call is finding out."""
 
     def note_success(self) -> None:
         self.troubles = self.ejections = 0
-        self.probe_at = 0.0
+        self.probing = False
 
     def note_trouble(self, error: TransportError, now: float) -> None:
         """Leaves it out for a while after some calls in a row that brought nothing."""
         self.troubles += not error.limited
-        if self.troubles >= TROUBLES or self.ejections:
+        if self.probing or (self.troubles >= TROUBLES and not self.ejections):
+            self.probing = False
             self.probe_at = now + min(PROBE * 2.0**self.ejections, LONGEST_PROBE)
             self.ejections += 1
             self.troubles = 0
@@ -81,7 +84,7 @@ class Backend:
     wave: int = 1
     """Most calls in flight since the last success."""
     succeeded: bool = False
-    outage: OutageError | None = None
+    lost: ProviderError | None = None
     """Why nobody is asked any more."""
     _typical: float = 0.0
     """Tokens of a call, as those so far had them."""
@@ -115,13 +118,11 @@ class Backend:
             self._outage(error)
 
         async def once() -> Completion:
-            stop.check()
-            if self.outage is not None:
-                raise self.outage
+            self._check(stop)
             expected = self._typical or tokens.typical(call)
             place = self._place()
             async with place.pace.admitted(expected) as admission, self.flight:
-                stop.check()
+                self._check(stop)  # it may have waited for its turn
                 reply = await self._counted(place, call, stop)
                 admission.fruitless = not reply.is_answer
             self._learn(place, expected, reply.usage)
@@ -129,14 +130,20 @@ class Backend:
 
         return clean(await retry.with_retries(once, sleep=stop.sleep, failed=note))
 
+    def _check(self, stop: StopSignal) -> None:
+        """Raises StoppedError or what this backend was given up for."""
+        stop.check()
+        if self.lost is not None:
+            raise self.lost
+
     def _place(self) -> Place:
         """The least busy place of those that are there; one that was left out when its time has come."""
         if len(self.places) == 1:
             return self.places[0]
         now = time.monotonic()
         for place in self.places:
-            if place.ejections and place.probe_at <= now:
-                place.probe_at = now + LONGEST_PROBE  # one call finds out
+            if place.ejections and not place.probing and place.probe_at <= now:
+                place.probing = True
                 return place
         there = [place for place in self.places if not place.ejections] or self.places
         return min(there, key=lambda place: (place.flying + place.pace.waiting) / place.pace.room)
@@ -207,8 +214,7 @@ class Backend:
             )
 
     def _end(self, message: str, hint: str) -> NoReturn:
-        self.outage = self.outage or OutageError(message, hint=hint)
-        raise self.outage
+        raise OutageError(message, hint=hint)
 
 
 def check(plan: Plan, *, concurrency: int, cap: Budget | None) -> None:

@@ -14,6 +14,7 @@ from builder.records import Completion, Key, Request
 from builder.results.estimates import Estimate
 from builder.results.step import Standing
 
+VALUES = 3  # Values of an axis that are named, of cases whose requests are refused.
 MESSAGES = 50  # Different messages of failed calls that are remembered.
 
 
@@ -24,13 +25,26 @@ class SetAside:
     error: RequestError
     """The last of them."""
     cases: int = 0
-    values: dict[str, object] = field(default_factory=dict)
-    """The axes on which all of them have one value."""
+    values: dict[str, list[object]] = field(default_factory=dict)
+    """The axes on which they have few values, with those."""
+
+    @property
+    def common(self) -> dict[str, list[object]]:
+        """The axes on which all of them have one value, or else the one with the fewest."""
+        ones = {axis: values for axis, values in self.values.items() if len(values) == 1}
+        return ones or dict(sorted(self.values.items(), key=lambda item: len(item[1]))[:1])
 
     def add(self, case: Standing, error: RequestError) -> None:
         combination = case.planned.case.combination
-        items = combination.items() if not self.cases else self.values.items()
-        self.values = {axis: value for axis, value in items if combination[axis] == value}
+        axes = {axis.name: len(axis.every) for axis in case.part.scenario.axes}
+        if not self.cases:
+            self.values = {axis: [] for axis in axes}
+        for axis, values in list(self.values.items()):
+            if combination[axis] not in values:
+                values.append(combination[axis])
+            # That they have all the values of an axis tells nothing.
+            if len(values) > min(VALUES, max(1, axes[axis] - 1)):
+                del self.values[axis]
         self.cases += 1
         if error.tokens or not self.error.tokens:
             self.error = max(self.error, error, key=lambda e: e.tokens or (0, 0))

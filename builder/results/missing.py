@@ -18,6 +18,10 @@ from builder.results.settle import Settlement, Settlements
 from builder.results.step import Standing
 from builder.store import Store
 
+# Replies in a row that may be no answers, while most replies of the run are answers: chance, then,
+# and not the case.
+CHANCES = 8
+
 
 @dataclass(slots=True, eq=False)
 class Pending:
@@ -68,6 +72,8 @@ class Missing:
         self._stream = self._open()
         self._barrier = False
         self._had_attempts = store.count("attempts") > 0
+        # Replies that were answers, less those that were none.
+        self._surplus = 0
         self.out = 0  # Cases that were handed out and are not back.
         self.ended = False  # Whether no case is left and none can come.
 
@@ -90,6 +96,7 @@ class Missing:
 
     def answer(self, pending: Pending, answer: Completion) -> Row | Reject:
         """Judges an answer; what follows from it is handed out by `take`."""
+        self._surplus += 1
         verdict = pending.case.take(answer, self._judging)
         if pending.case.open and not pending.once:
             self.out -= 1
@@ -101,7 +108,8 @@ class Missing:
     def ask_again(self, pending: Pending) -> bool:
         """Hands a case out again after a reply that was no answer; False where it had enough."""
         pending.non_answers += 1
-        if pending.non_answers >= pending.case.limit:
+        self._surplus -= 1
+        if pending.non_answers >= max(pending.case.limit, CHANCES * (self._surplus >= 0)):
             self.close(pending)
             return False
         self.out -= 1

@@ -99,9 +99,10 @@ class RunResult(FilledResult):
         """The models that were asked, each with a name that answered and is like none of them."""
         pairs = []
         for part in self.before.plan.scenarios() if self.progress.calls else ():
-            asked = ", ".join(model_name(model.model) for model in part.asked)
-            answered = map(model_name, sorted(self.tallies[part.name].models))
-            pairs += [(asked, name) for name in answered if name and not akin(asked, name)]
+            asked = [model_name(model.model) for model in part.asked]
+            for name in map(model_name, sorted(self.tallies[part.name].models)):
+                if name and not any(akin(model, name) for model in asked):
+                    pairs.append((", ".join(asked), name))
         return list(dict.fromkeys(pairs))
 
     def earlier(self) -> list[Earlier]:
