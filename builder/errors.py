@@ -154,8 +154,13 @@ class ProviderError(EngineError):
 def nearest(word: str, known: Iterable[str]) -> str:
     """` Did you mean 'x'?` for the closest known name, or the empty string.
 
-    >>> nearest("promt", ["prompt", "schema"])
-    " Did you mean 'prompt'?"
+    >>> nearest("promt", ["prompt", "schema"]), nearest("SEED", ["seed", "rows"])
+    (" Did you mean 'prompt'?", " Did you mean 'seed'?")
     """
-    matches = difflib.get_close_matches(str(word), list(known), n=1, cutoff=0.6)
+    names = list(known)
+    matches = difflib.get_close_matches(str(word), names, n=1, cutoff=0.6)
+    if not matches:  # letters of another case are as good as others
+        folded = {name.casefold(): name for name in reversed(names)}
+        close = difflib.get_close_matches(str(word).casefold(), list(folded), n=1, cutoff=0.6)
+        matches = [folded[name] for name in close]
     return f" Did you mean {matches[0]!r}?" if matches else ""

@@ -23,8 +23,26 @@ VERBS: Mapping[str, str] = {
 EARLY = ("--project", "--quiet", "--debug")  # options of every verb that may stand before it
 
 
+EXAMPLES: Mapping[str, str] = {
+    "init": "builder init my-corpus",
+    "plan": "builder plan support_messages --show 3",
+    "run": "builder run support_messages --budget 5usd",
+    "show": "builder show support_message -n 5",
+    "draw": "builder draw meters --plot meters.svg",
+    "check": "builder check support_message --reference real.csv",
+    "topup": "builder topup support_messages --reference real.csv",
+    "export": "builder export support_message --format jsonl",
+    "publish": "builder publish support_message --dry-run",
+    "diff": "builder diff outputs/support_message owner/name",
+}
+
+
 class Verb(click.Command):
-    """A verb, whose help tells which arguments cannot be left out."""
+    """A verb, whose help tells which arguments cannot be left out, and ends with an example."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Example"):
+            formatter.write_text(EXAMPLES[str(self.name)])
 
     def format_arguments(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         lines = [
@@ -56,9 +74,18 @@ class Verbs(click.Group):
             )
 
 
-@click.group(cls=Verbs, subcommand_metavar="VERB …")
+# A click setting, which the verbs inherit: -h beside --help.
+CONTEXT = {"help_option_names": ["-h", "--help"]}
+
+
+@click.group(cls=Verbs, subcommand_metavar="VERB …", context_settings=CONTEXT)
 @click.version_option(
-    package_name=extras.DISTRIBUTION, message="%(package)s %(version)s", help="Print the version."
+    None,
+    "-V",
+    "--version",
+    package_name=extras.DISTRIBUTION,
+    message="%(package)s %(version)s",
+    help="Print the version.",
 )
 def app() -> None:
     """Scenarios crossed with prompt templates become a Hugging Face dataset."""
@@ -69,12 +96,16 @@ def ordered(words: list[str]) -> list[str]:
 
     >>> ordered(["--debug", "--project", "D", "plan", "notes"])
     ['plan', '--debug', '--project', 'D', 'notes']
+    >>> ordered(["help", "plan"]), ordered(["help"])
+    (['plan', '--help'], ['--help'])
     """
     early: list[str] = []
     words = list(words)
     while words and words[0].partition("=")[0] in EARLY:
         taken = 2 if words[0] == "--project" else 1
         early, words = early + words[:taken], words[taken:]
+    if words[:1] == ["help"]:
+        return [*words[1:2], "--help"]
     if not words or words[0].startswith("-"):
         return words or ["--help"]
     return [words[0], *early, *words[1:]]

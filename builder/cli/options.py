@@ -49,7 +49,11 @@ yes_option = click.option("--yes", is_flag=True, help="Do not ask before an expe
 
 def trial_options(verb: F) -> F:
     """Adds --rows and --model."""
-    rows = click.option("--rows", type=Number(1), help="Rows in all, for a trial.")
+    rows = click.option(
+        "--rows",
+        type=Number(1),
+        help="A trial of so many rows in all, apart from the dataset itself.",
+    )
     model = click.option("--model", metavar="M", help="provider:model, for a trial.")
     return rows(model(verb))
 

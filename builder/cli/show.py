@@ -51,6 +51,8 @@ def show(
         stderr.report(
             f"no rows {'now' if notes else 'yet'}; `builder run` asks for some", quiet=quiet
         )
+    if rows and not texts:
+        notes.append(f"--rows {rows} names a trial that was asked so; -n {rows} shows so many rows")
     for note in notes:
         stderr.report(note, quiet=quiet)
     for dataset, trial in [] if texts or result.plan.trial else result.trials():

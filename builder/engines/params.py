@@ -128,12 +128,21 @@ LOCAL: Mapping[str, Check] = {
     "top_k": integer(0),
     "top_p": number(0, 1),
 }
+# Names that people know from elsewhere, and what to write here.
+_GUIDED = "vLLM no longer reads it; the schema is sent as response_format by itself"
+ELSEWHERE: Mapping[str, str] = {
+    "extra_body": "write its contents straight into params",
+    "guided_json": _GUIDED,
+    **{
+        f"guided_{what}": f"vLLM no longer reads it; write structured_outputs: {{{what}: …}}"
+        for what in ("choice", "grammar", "regex")
+    },
+}
 # Names that the engine fills in itself or that would change the shape of a reply.
 ENGINES_OWN = frozenset(
     [
         "audio",
         "container",
-        "extra_body",
         "function_call",
         "functions",
         "messages",
@@ -162,7 +171,9 @@ def problems(
     """
     lines = []
     for name, value in params.items():
-        if name in ENGINES_OWN:
+        if name in ELSEWHERE:
+            lines.append(f"params.{name}: {ELSEWHERE[name]}")
+        elif name in ENGINES_OWN:
             lines.append(f"params.{name}: set by the engine itself; leave it out")
         elif name in known:
             expected = known[name](value)
