@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from builder import store
 from builder.engines import local, registry
 from tests import projects
 from tests.scripted import project
@@ -63,6 +64,10 @@ def test_places_of_a_tuple_and_a_pattern_with_digits_come_out_valid(
     rows = projects.rows(folder)
     assert len(rows) == 6
     assert projects.held(folder) <= 9  # small models are cut off now and then
+    with store.reading(folder / "outputs" / "store.sqlite") as answers:
+        tries = answers.tries([key for key in answers.keys() if key.attempt == 0])  # noqa: SIM118
+        modes = {reply.mode for replies in tries.values() for reply in replies}
+    assert modes == {"json_schema_full"}
     for row in rows:
         assert re.fullmatch(r"\d{4}-[A-Z]{2}", row["code"])
     assert KEY not in json.dumps(rows, default=str) + ran.err
