@@ -89,6 +89,9 @@ TABLE = (
     Body("Volcengine", 403, {"error": {"code": "AccountOverdueError", "message": "The request failed because your account has an overdue balance."}}, "money"),
     Body("Moonshot", 429, _openai("Your account is suspended, please check your plan", None, "exceeded_current_quota_error"), "money"),
     Body("new-api", 403, _openai("用户额度不足, 剩余额度: 0", "insufficient_user_quota", "new_api_error"), "money"),
+    Body("Fireworks", 412, {"error": {"message": "Account suspended, possibly due to reaching the monthly spending limit or failure to pay past invoices.", "code": "PRECONDITION_FAILED"}}, "money"),
+    Body("xAI", 403, {"code": "The caller does not have permission", "error": "Your newly created team doesn't have any credits yet."}, "money"),
+    Body("Anthropic", 400, _anthropic("invalid_request_error", "You have reached your specified API usage limits. You will regain access on 2100-01-01 at 00:00 UTC."), "money"),
     # Key, access, address.
     Body("OpenAI", 401, _openai("Incorrect API key provided.", "invalid_api_key"), "key"),
     Body("Anthropic", 401, _anthropic("authentication_error", "invalid x-api-key"), "key"),
@@ -110,7 +113,12 @@ TABLE = (
     Body("Azure", 404, {"error": {"code": "DeploymentNotFound", "message": "The API deployment for this resource does not exist."}}, "model"),
     Body("new-api", 503, _openai("No available channel for model small-1 under group default", "model_not_found", "new_api_error"), "model"),
     Body("transformers serve", 400, {"detail": "Server is pinned to 'other'"}, "model"),
+    Body("Bedrock", 400, {"message": "The provided model identifier is invalid."}, "model"),
     # A prompt that is too long: this row alone.
+    Body("Zhipu", 400, {"error": {"code": "1261", "message": "Prompt 超长"}}, "long"),
+    Body("a Chinese gateway", 400, {"error": {"message": "输入内容过长，超出模型上下文长度限制，最大 8192 tokens", "code": None}}, "long"),
+    Body("vLLM", 400, _vllm("The decoder prompt (length 5035) is longer than the maximum model length of 1024."), "long"),
+    Body("a gateway", 400, {"error": {"message": json.dumps(_openai("This model's maximum context length is 1024 tokens", "context_length_exceeded"))}}, "long"),
     Body("OpenAI", 400, _openai("This model's maximum context length is 8192 tokens. However, your messages resulted in 9001 tokens.", "context_length_exceeded", param="messages"), "long"),
     Body("Anthropic", 400, _anthropic("invalid_request_error", "prompt is too long: 208310 tokens > 200000 maximum"), "long"),
     Body("Anthropic", 413, _anthropic("request_too_large", "Request exceeds the maximum size"), "long"),
@@ -132,6 +140,7 @@ TABLE = (
     Body("OpenRouter", 403, {"error": {"code": 403, "message": "Input was flagged by moderation", "metadata": {"reasons": ["violence"]}}}, "filter"),
     Body("Volcengine", 400, {"error": {"code": "SensitiveContentDetected", "message": "The request failed because the input text may contain sensitive information."}}, "filter"),
     Body("Zhipu", 400, {"error": {"code": "1301", "message": "系统检测到输入或生成内容可能包含不安全或敏感内容"}}, "filter"),
+    Body("a Chinese gateway", 400, {"error": {"message": "输入文本包含不合规内容"}}, "filter"),
     # One answer that went wrong: refused, and asked again.
     Body("Groq", 400, {"error": {"message": "Failed to generate JSON. Please adjust your prompt.", "type": "invalid_request_error", "code": "json_validate_failed", "failed_generation": '{"text": "half'}}, "generation"),
     Body("Groq", 400, {"error": {"message": "Failed to validate JSON.", "failed_generation": ""}}, "generation"),

@@ -38,6 +38,7 @@ CODES: Mapping[Meaning, frozenset[str]] = {
             "request_too_large",
             "string_above_max_length",
             "context_window_exceeded",
+            "1261",
         ]
     ),
     "money": frozenset(
@@ -118,21 +119,23 @@ WORDS: Mapping[Meaning, str] = {
         r"|balance (?:is )?(?:too low|insufficient|not enough)|not enough (?:credits?|balance)"
         r"|credit balance|out of credits?|budget has been exceeded|exceeded_quota"
         r"|exceeded your current quota|balance.{0,30}insufficient|余额不足|余额已用|欠费|额度不足|额度已用"
+        r"|spending limit|past invoices|any credits|specified api usage limits"
     ),
     "filter": (
         r"content[ _]?filter|responsibleaipolicy|content[ _]policy|data_inspection|flagged|moderation"
-        r"|sensitive content|敏感|违规|content management policy|safety (?:system|filter)"
+        r"|sensitive content|敏感|违规|不合规|content management policy|safety (?:system|filter)"
     ),
     "generation": (r"failed to (?:generate|validate) json|failed_generation"),
     "model": (
         r"invalid model name|invalid model:|unknown model|model not found|no such model|模型不存在"
         r"|model\b.{0,80}(?:does not exist|not exist|not found|is not available|was not found)"
-        r"|is not a valid model|pinned to|try pulling it|no available channel for model"
+        r"|is not a valid model|model identifier is invalid|pinned to|try pulling it|no available channel for model"
     ),
     "long": (
         r"context[ _]?(?:length|window|size)|max_model_len|maximum context|too many tokens"
         r"|(?:prompt|input|request|messages?)\b[^.]{0,60}\b(?:too (?:long|large)|exceeds?|longer than)"
         r"|must have less than \d+ tokens|input length should be|tokens? \+ `?max_new_tokens"
+        r"|上下文长度|(?:输入|请求|内容|prompt).{0,6}(?:过长|超长)"
         r"|exceeds? the (?:model'?s? )?(?:maximum|max)[^.]{0,40}(?:tokens?|length)"
     ),
     "schema": (
