@@ -209,6 +209,20 @@ def test_a_server_of_few_slots_is_filled_and_not_drowned(slots: int, seconds: fl
     clock.run(run)
 
 
+@pytest.mark.parametrize(("slots", "seconds", "timeout"), [(4, 0.5, 2.0), (2, 1.0, 5.0)])
+def test_calls_in_flight_grow_slowly_where_time_is_short(
+    slots: int, seconds: float, timeout: float
+) -> None:
+    async def run(now: Clock) -> None:
+        server = Slots(now, slots, seconds)
+        pace = Pace(64, eager=False, timeout=timeout, clock=now)
+        await asyncio.gather(*(server.call(pace) for _ in range(100)))
+        assert server.slowest < timeout
+        assert now() <= 1.1 * 100 / slots * seconds
+
+    clock.run(run)
+
+
 @pytest.mark.parametrize("slots", [64, 256])
 def test_a_server_of_many_slots_is_found_out_while_it_brings_more(slots: int) -> None:
     async def run(now: Clock) -> None:

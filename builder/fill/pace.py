@@ -17,6 +17,7 @@ call costs the same however many wait.
 """
 
 import asyncio
+import math
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -25,6 +26,7 @@ from contextlib import asynccontextmanager
 from builder.engines.failures import seconds
 from builder.errors import TransportError
 from builder.fill.gain import Gain
+from builder.fill.meter import Meter
 
 FIRST = 8  # Calls in flight to begin with.
 WINDOW = 0.25  # Seconds that a window lasts at least; a second while there is a rate.
@@ -42,6 +44,8 @@ STEEPEST = 1.0
 # Seconds after which calls in flight are doubled though none has ended, unless there was trouble:
 # an answer may take half a minute, and a refusal comes at once.
 GROWTH = 1.0
+NEAR = 0.8  # Share of its time that a call may take when there are more.
+LEAST = 1.2  # Growth that is worth a try.
 # What is limited, and the headers that tell what is left of it, until when, and of how much.
 HEADERS = tuple(
     (kind, *(name.format(word) for word in ("remaining", "reset", "limit")))
@@ -54,22 +58,6 @@ HEADERS = tuple(
     )
 )
 LONGEST = 120.0  # Seconds of the longest pause that a server may ask of all calls.
-
-
-class Meter:
-    """Tokens that may be used, so many a second: who takes some makes the next one wait for them."""
-
-    def __init__(self, per_minute: float) -> None:
-        self._rate = per_minute / 60
-        self._next = 0.0
-
-    def wait(self, now: float) -> float:
-        """Seconds until there are some again."""
-        return self._next - now
-
-    def take(self, tokens: float, now: float) -> None:
-        """Takes tokens away; a negative number gives some back."""
-        self._next = max(self._next, now) + tokens / self._rate
 
 
 class Flight:
@@ -91,10 +79,12 @@ class Pace:
         per_minute: float | None = None,
         tokens_per_minute: float | None = None,
         eager: bool = True,
+        timeout: float = math.inf,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`eager`: calls in flight are doubled each second though none has ended, as large providers
-        take it; else only while that brings more answers a second. `clock` tells the seconds that
+        take it; else only while that brings more answers a second. `timeout`: seconds that a call
+        may take. `clock` tells the seconds that
         the event loop's timers go by.
         """
         self.clock = clock
@@ -102,6 +92,8 @@ class Pace:
         self._window = float(min(FIRST, self._ceiling))
         self._growing = True
         self._gain = None if eager else Gain()
+        self._timeout = timeout
+        self._proven = max(1.0, self._window / 2)  # Calls in flight that were worth it.
         # When calls in flight were last doubled for the time that had passed.
         self._grown = clock()
         self._flying = 0
@@ -288,15 +280,19 @@ class Pace:
         """An answer came while as many calls were in flight as may be: perhaps there is room for more."""
         if self._gain is None or not self._growing:
             step = 1.0 if self._growing else 1.0 / self._window
-            self._window = min(self._window + step, self._ceiling)
+            most = self._ceiling if self._gain is None else self._proven
+            self._window = max(self._window, min(self._window + step, most))
             return
         gained = self._gain.note(int(self._window), began, now)
-        if gained is not None:
-            if gained:
-                self._window = min(2 * self._window, self._ceiling)
-            else:
-                self._window, self._growing = max(1.0, self._window / 2), False
-            self._gain.begin(now)
+        if gained is None:
+            return
+        # A server that is full answers each call later by as much as there are more.
+        step = min(2.0, NEAR * self._timeout / self._gain.slowest)
+        if gained:
+            self._proven = self._window
+        self._growing = gained and step > LEAST
+        self._window = min(self._proven * (step if self._growing else 1.0), self._ceiling)
+        self._gain.begin(now)
 
     @property
     def _found(self) -> bool:

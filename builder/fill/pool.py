@@ -253,6 +253,7 @@ async def open_all(
                 per_minute=endpoint.requests_per_minute,
                 tokens_per_minute=endpoint.tokens_per_minute,
                 eager=not where.is_own,
+                timeout=where.timeout,
             )
             place_engine = engine or registry.engine_class(where.protocol)(endpoint=where)
             place_engine.on_headers = pace.read
