@@ -96,8 +96,8 @@ def _may_be(value: object, part: Schema, root: Schema) -> bool:
     if isinstance(value, Mapping):
         fields = part.get("properties", {})
         constants = {name: field["const"] for name, field in fields.items() if "const" in field}
-        named = set(part.get("required", ())) <= value.keys()
-        return part.get("type") == "object" and named and constants.items() <= value.items()
+        complete = set(part.get("required", ())) <= value.keys()
+        return part.get("type") == "object" and complete and constants.items() <= value.items()
     return (part.get("type") == "array") == isinstance(value, list)
 
 

@@ -67,8 +67,8 @@ def since(edits: Sequence[str]) -> str:
     """
     more = f" and {len(edits) - 2} more files" if len(edits) > 3 else ""
     names = list(edits[:2] if more else edits)
-    shown = f"{', '.join(names)}{more}" if more else " and ".join(names)
-    return f" from before your edit of {shown}" if names else ""
+    files = f"{', '.join(names)}{more}" if more else " and ".join(names)
+    return f" from before your edit of {files}" if names else ""
 
 
 def _rejected(export: Export) -> list[str]:

@@ -302,12 +302,14 @@ def _unanswered(state: Progress) -> Iterator[str]:
 
 def audit(audit: Audit) -> str:
     """What a store holds, and what of it is damaged."""
-    held = f"{counted(audit.answers, 'answer')} and {counted(audit.others, 'other reply', 'other replies')}"
+    content = f"{counted(audit.answers, 'answer')} and {counted(audit.others, 'other reply', 'other replies')}"
     if not audit.damaged:
-        return f"{held}, all sound"
+        return f"{content}, all sound"
     lines = [f"  {key}" for key in audit.damaged[:10]]
     count = counted(len(audit.damaged), "answer is", "answers are")
-    return "\n".join([f"{held}; {count} damaged: the next run drops and asks them again", *lines])
+    return "\n".join(
+        [f"{content}; {count} damaged: the next run drops and asks them again", *lines]
+    )
 
 
 def measured(turn: topup.Round, file: str) -> str:

@@ -108,8 +108,8 @@ def endpoint(
 
 def _timeout(provider: str, address: str | None) -> float:
     """Seconds for a call: on a machine of one's own an answer may take minutes, and is no outage."""
-    own = provider in OWN or is_own(urlsplit(address or "").hostname or "localhost")
-    return 600.0 if own else 75.0
+    nearby = provider in OWN or is_own(urlsplit(address or "").hostname or "localhost")
+    return 600.0 if nearby else 75.0
 
 
 def check_options(provider: str, settings: Provider) -> None:

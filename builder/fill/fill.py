@@ -54,6 +54,11 @@ class Fill:
         self.progress.stopped = self.progress.stopped or why
         self._stopping.stop()
 
+    def check(self) -> None:
+        """Raises InputError for a missing key or a budget that cannot be kept; nothing is opened."""
+        if self.engine is None:
+            pool.check(self.plan, concurrency=self.concurrency, cap=self.budget)
+
     async def run(self) -> Progress:
         """Fills until every combination has its rows or nothing more can be asked.
 

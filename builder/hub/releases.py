@@ -99,16 +99,7 @@ def prepare(
     if tag and not remote.REVISION.match(tag):
         raise InputError(f"{tag!r} is no name of a release", hint="e.g. v1.2")
     head = repository.head()
-    notes: list[str] = []
-    if head is not None and not head.private and not public:
-        raise InputError(
-            f"{repository.name} is public, and nobody said --public",
-            hint="say --public, or publish elsewhere",
-        )
-    if head is not None and head.private and public:
-        notes.append(
-            f"{repository.name} is private and stays so; its settings on the Hub change that"
-        )
+    notes = _visibility_notes(repository.name, head, public=public)
     commit = head.commit if head else ""
     entries = repository.entries(commit) if head else {}
     state = _State(repository, commit, entries)
@@ -146,6 +137,18 @@ def prepare(
         release=release,
         notes=notes,
     )
+
+
+def _visibility_notes(name: str, head: remote.Head | None, *, public: bool) -> list[str]:
+    """What is to be said of a repository that is private; InputError for one that is public unsaid."""
+    if head is not None and not head.private and not public:
+        raise InputError(
+            f"{name} is public, and nobody said --public",
+            hint="say --public, or publish elsewhere",
+        )
+    if head is not None and head.private and public:
+        return [f"{name} is private and stays so; its settings on the Hub change that"]
+    return []
 
 
 def send(repository: remote.Remote, planned: Publication) -> Published:

@@ -236,16 +236,14 @@ def fill(
     if not before.to_ask:
         monitor.planned(before, cap)
         return Filled(progress)
-    from builder.fill import fill as fills  # loaded only where there is something to ask
-    from builder.fill import pool
+    from builder.fill.fill import Fill  # loaded only where there is something to ask
 
     limit = concurrency or before.plan.project.settings.concurrency
-    if engine is None:
-        pool.check(before.plan, concurrency=limit, cap=cap)
+    filling = Fill(before.plan, answers, progress, limit, cap, before.settlements, engine, wait)
+    filling.check()
     monitor.planned(before, cap)
-    settled = before.settlements
     try:
-        monitor.drive(fills.Fill(before.plan, answers, progress, limit, cap, settled, engine, wait))
+        monitor.drive(filling)
     except InputError:
         raise
     except BuilderError as error:
