@@ -127,7 +127,7 @@ def hostile(folder: Path) -> Found:
         f'{{"text": "long enough", "mood": "good", "score": 1, "free": {n}}}'
         for n in (10**30, -(2**63) - 1, "1e999", "NaN", "-Infinity", "1" + "0" * 5000, '"\\ud800"')
     ]
-    odd = ["", "null", "[" * 100_000, "{" * 100_000, '{"a":' * 5000, "{'text': " * 2000, "\x00", long,
+    odd = ["null", "[" * 100_000, "{" * 100_000, '{"a":' * 5000, "{'text': " * 2000, "\x00", long,
            "```json\n" * 5000, '{"text": "' + "\\" * 99_999]  # fmt: skip
     provider = Told()
     provider.texts = (*texts, *numbers, *odd)

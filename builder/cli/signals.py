@@ -8,10 +8,12 @@ from types import FrameType
 
 
 def ending() -> list[signal.Signals]:
-    """The signals that end a command; not those that whoever started it has silenced, as nohup does."""
-    names = ("SIGINT", "SIGTERM", "SIGHUP")
-    numbers = [signal.Signals[name] for name in names if name in signal.Signals.__members__]
-    return [number for number in numbers if signal.getsignal(number) != signal.SIG_IGN]
+    """The signals that end a command; SIGHUP not where whoever started it silenced it, as nohup does."""
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    hangup = signal.Signals.__members__.get("SIGHUP")
+    if hangup is not None and signal.getsignal(hangup) != signal.SIG_IGN:
+        numbers.append(hangup)
+    return numbers
 
 
 class InterruptError(BaseException):
