@@ -10,8 +10,6 @@ from hypothesis import strategies as st
 
 from builder.stats import near, shingles
 
-pytestmark = pytest.mark.slow
-
 
 @cache
 def sets(text: str) -> frozenset[str]:
@@ -48,6 +46,7 @@ def test_a_third_of_cjk_makes_shingles_of_three() -> None:
     assert shingles.width("plain") == 5
 
 
+@pytest.mark.slow
 @given(st.text(max_size=40), st.text(max_size=40))
 def test_hashed_similarity_is_that_of_the_sets(a: str, b: str) -> None:
     hashed = shingles.jaccard(*(shingles.hashes(shingles.normalise(t)) for t in (a, b)))
@@ -55,6 +54,7 @@ def test_hashed_similarity_is_that_of_the_sets(a: str, b: str) -> None:
         assert hashed == pytest.approx(similarity(a, b))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("threshold", [0.5, 0.8, 0.9])
 @pytest.mark.parametrize("letters", ["abcdefgh", "退款发货到破损客服"])
 def test_pairs_find_what_brute_force_finds(threshold: float, letters: str) -> None:
@@ -95,6 +95,7 @@ def test_empty_texts_are_near_to_nothing() -> None:
     assert len(held) == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("threshold", [0.3, 0.7, 0.8, 0.95])
 @pytest.mark.parametrize("letters", ["abcdefgh", "退款发货到破损客服"])
 def test_the_index_answers_as_brute_force(threshold: float, letters: str) -> None:
@@ -115,6 +116,7 @@ def test_the_index_answers_as_brute_force(threshold: float, letters: str) -> Non
             kept.append(at)
 
 
+@pytest.mark.slow
 @settings(max_examples=50)
 @given(st.lists(st.text("ab 退", max_size=12), max_size=30), st.sampled_from([0.2, 0.5, 0.75]))
 def test_the_index_misses_no_short_text(texts: list[str], threshold: float) -> None:
@@ -137,3 +139,17 @@ def test_lone_surrogates_are_texts_too() -> None:
     held: near.Index[int] = near.Index(0.5)
     held.add(0, "broken \ud800 text of some length")
     assert held.nearest("broken \ud800 text of some length!") is not None
+
+
+def test_equal_texts_are_near_to_the_first_only() -> None:
+    index: near.Index[str] = near.Index(0.5)
+    for key, text in (("a", "one two three"), ("b", "One  two three")):
+        index.add(key, text)
+    assert len(index) == 1
+    assert index.nearest("one two three") == near.Match("a", 1.0)
+
+
+@pytest.mark.parametrize("threshold", [0.05, 0.3, 0.5, 0.75, 0.8, 0.9, 0.95, 0.98, 0.989, 0.995])
+def test_bands_leave_no_value_of_a_signature_out(threshold: float) -> None:
+    number, rows = near.bands(threshold)
+    assert number * rows == near.COUNT

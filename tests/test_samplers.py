@@ -154,6 +154,16 @@ def test_a_wrong_option_is_a_clear_sentence(name: str, options: Any, said: str) 
         samplers.sampler(name).options(options)
 
 
+@pytest.mark.parametrize(
+    ("name", "word"), [("gmm", "components"), ("cart", "leaf"), ("cart", "trees")]
+)
+def test_a_count_is_at_least_one(name: str, word: str) -> None:
+    sampler = samplers.sampler(name)
+    assert sampler.options({word: 1})[word] == 1
+    with pytest.raises(ValueError, match=f"{word} is at least 1, not 0"):
+        sampler.options({word: 0})
+
+
 def test_normal_quantiles_are_exact_to_nine_digits_and_more() -> None:
     special = pytest.importorskip("scipy.special")
     p = np.concatenate([np.linspace(1e-6, 1 - 1e-6, 100_001), 10.0 ** -np.arange(1, 300)])
@@ -446,3 +456,19 @@ def test_drawing_needs_numpy_alone(tmp_path: Any) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_a_value_at_a_bound_has_as_wide_a_cell_as_any() -> None:
+    sampler, arrays = fitted(
+        "gmm", Table({"x": typed("x", [0, 1] * 20)}), components=1, space="raw"
+    )
+    u = np.random.default_rng(2).random((20_000, sampler.width(arrays)))
+    u[:, 1] = (np.arange(20_000) + 0.5) / 20_000
+    assert sampler.draw(arrays, u)["x"].values.mean() == pytest.approx(0.5, abs=0.005)
+
+
+def test_a_single_column_is_learnt_from_too() -> None:
+    sampler, arrays = fitted("copula", Table({"x": typed("x", [1, 2, 2, 3] * 10)}))
+    u = (np.arange(400)[:, None] + 0.5) / 400
+    values, counts = np.unique(sampler.draw(arrays, u)["x"].values, return_counts=True)
+    assert (values.tolist(), counts.tolist()) == ([1, 2, 3], [100, 200, 100])
