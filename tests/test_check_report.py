@@ -79,6 +79,19 @@ def test_every_section_has_its_plot(page: str) -> None:
     assert page.count("<svg") >= 6
 
 
+def test_combinations_are_shown_as_filled_of_planned() -> None:
+    rows = frame.build({"tone": ["glad", "glad", "sad"], "kind": ["a", "b", "a"]})
+    planned = {
+        ("glad", "a", 1.0): 1,
+        ("glad", "b", 1.0): 2,
+        ("sad", "a", 1.0): 40,
+        ("sad", "a", 2.0): 2,
+    }
+    context = findings.Context(axes=("tone", "kind", "size"), planned=planned)
+    page = reports.html("set", findings.Evidence(rows, None, context), [])
+    assert all(f">{cell}</text>" in page for cell in ("1/1", "1/2", "1/42", "0/0"))
+
+
 def test_the_same_rows_give_the_same_bytes(tmp_path: Path) -> None:
     for name in ("a", "b"):
         held = evidence()

@@ -10,6 +10,7 @@ import pytest
 from builder.errors import InputError
 from builder.plan import columns
 from builder.plan.plans import DatasetPlan
+from builder.quality import contexts
 from builder.table.tables import STRING, Kind
 from tests import projects
 
@@ -162,3 +163,18 @@ def test_texts_are_every_field_of_free_text_unless_some_are_chosen(tmp_path: Pat
     assert columns.text_of(schema, row, list(row)) == "a\nb\nc\nd"
     assert columns.text_of(schema, row, ["parts", "text"]) == "c\nd\na"
     assert columns.text_of(schema, row, ["mood", "day", "unknown"]) == ""
+
+
+def test_a_check_reads_fields_of_dates_as_dates_and_short_words_as_classes(tmp_path: Path) -> None:
+    schema = (
+        "from datetime import date\nfrom typing import Literal\n\nfrom pydantic import BaseModel\n\n\n"
+        'class Letter(BaseModel):\n    day: date\n    month: Literal["2026-01", "2026-02"]\n'
+    )
+    (made,) = projects.plan(projects.write(tmp_path, {"schemas/letters.py": schema})).datasets
+    records = [
+        {"day": f"2026-01-{n + 1:02}", "month": "2026-01", "tone": "glad", "_scenario": "letters"}
+        for n in range(20)
+    ]
+    rows = contexts.rows(made, records)
+    kinds = {name: str(rows.column(name).kind) for name in ("day", "month", "tone")}
+    assert kinds == {"day": "number", "month": "category", "tone": "category"}

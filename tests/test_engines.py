@@ -262,3 +262,12 @@ def test_later_calls_send_what_the_sdk_made_for_the_first(who: str) -> None:
         assert all(other == first for other in others)
         assert not [name for name in first if name.lower().startswith("x-stainless")]
         assert len(set(provider.paths)) == 1
+
+
+@both
+def test_an_encoding_that_was_not_asked_for_is_named(who: str) -> None:
+    with (
+        Provider(headers={"content-encoding": "br"}) as provider,
+        pytest.raises(TransportError, match="encoded as 'br', which was not asked for"),
+    ):
+        ask(provider, who)

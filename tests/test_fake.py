@@ -109,6 +109,12 @@ def test_optional_fields_are_sometimes_absent() -> None:
     assert 0 < sum("left" in dict(value) for value in drawn if isinstance(value, dict)) < 50
 
 
+def test_a_list_without_bounds_has_one_to_four_items() -> None:
+    shape = {"type": "array", "items": {"type": "boolean"}}
+    values = [generate.value(shape, random.Random(n)) for n in range(50)]
+    assert {len(value) for value in values if isinstance(value, list)} == {1, 2, 3, 4}
+
+
 @pytest.mark.parametrize("turn", [structured.strict, structured.constrained, structured.small])
 @pytest.mark.parametrize("schema", [Everything, Node, Cat])
 def test_schemas_for_the_wire_are_valid_schemas(turn: Any, schema: type[BaseModel]) -> None:

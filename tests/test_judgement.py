@@ -39,3 +39,17 @@ def test_a_verdict_leaves_no_limit_of_time_behind(
         verdict = judging.verdict(part, planned, key, answer)
         assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
     assert isinstance(verdict, Row if accepted else Reject)
+
+
+def test_an_answer_that_a_person_refused_is_a_reject_with_their_reason(tmp_path: Path) -> None:
+    (part,) = projects.plan(projects.write(tmp_path)).scenarios()
+    (planned, *_) = part.make(part.cases.index[:1], part.cases.occurrence[:1])
+    refused, passed = (Key(planned.digest, occurrence, 0) for occurrence in (0, 1))
+    text = '{"text": "long enough"}'
+    with judgement.of_schemas({refused: judgement.Review("dull")}) as judging:
+        verdict, other = (
+            judging.verdict(part, planned, key, Completion(key, text, "fake:any"))
+            for key in (refused, passed)
+        )
+    assert verdict == Reject(planned.case, refused, "fake:any", "review", "dull", text)
+    assert isinstance(other, Row)

@@ -17,7 +17,7 @@ from builder.fill.progress import MESSAGES, Progress
 from builder.plan.plans import Plan
 from builder.project.settings import Budget
 from builder.records import Call, Completion, Key, Stop, Usage
-from builder.results import estimates
+from builder.results import estimates, settle
 from tests import clock, projects
 
 ANSWER = '{"text": "Dear all, good news."}'
@@ -269,3 +269,24 @@ def _validator(line: str) -> str:
         '    def fits(self, info: ValidationInfo) -> "Letter":\n'
         f"        {line}\n        return self\n"
     )
+
+
+@pytest.mark.parametrize(("usd", "unpriced"), [(None, 4), (0.5, 0)])
+def test_answers_in_the_store_of_unknown_price_are_counted(
+    tmp_path: Path, usd: float | None, unpriced: int
+) -> None:
+    Site(tmp_path, rows=4).fill(lambda call: reply(call, usd=usd))
+    (dataset,) = projects.plan(tmp_path).datasets
+    with store.reading(tmp_path / "outputs" / "store.sqlite") as answers:
+        tally = settle.settle(dataset, answers).exhaust().tallies["letters"]
+    assert (tally.answers, tally.unpriced, tally.usd) == (4, unpriced, 4 * (usd or 0.0))
+
+
+@pytest.mark.parametrize(("rows", "accepted"), [(0, 0), (-2, 0), (2, 2), (9, 5)])
+def test_a_round_counts_no_fewer_than_no_rows_and_no_more_than_were_missing(
+    rows: int, accepted: int
+) -> None:
+    progress = Progress(to_ask=5)
+    progress.scenarios["letters"].to_ask = 5
+    progress.end_round({"letters": rows})
+    assert (progress.accepted, progress.scenarios["letters"].accepted) == (accepted, accepted)
