@@ -51,14 +51,13 @@ class SetAside:
 
 
 @dataclass(slots=True)
-class ScenarioProgress:
-    """Counts of one scenario in a run."""
+class Counts:
+    """What is counted of a whole run and of each of its scenarios alike."""
 
     to_ask: int = 0
     """Rows that were missing when the run began."""
-    started: float = 0.0
-    """When its first call was handed out; 0 where none was."""
     accepted: int = 0
+    """Rows accepted in this run."""
     provisional: int = 0
     """Answers of the open round that passed the schema, not yet compared with other rows."""
     rejects: int = 0
@@ -68,31 +67,51 @@ class ScenarioProgress:
 
     @property
     def rows(self) -> int:
-        """Rows accepted, or likely to be."""
+        """Rows accepted in this run, or likely to be."""
         return min(self.to_ask, self.accepted + self.provisional)
+
+    def add_price(self, reply: Completion) -> None:
+        """Counts what a reply cost."""
+        self.usd += reply.usd or 0.0
+        self.unpriced += prices.is_unknown(reply)
+
+    def add_verdict(self, *, passed: bool, provisional: bool) -> None:
+        """Counts an answer that was judged, for now or for good."""
+        if not passed:
+            self.rejects += 1
+        elif provisional:
+            self.provisional += 1
+        else:
+            self.accepted += 1
+
+    def close_round(self, accepted: int) -> None:
+        """Counts the rows of a round that was judged, fewer where it displaced some of before."""
+        self.provisional = 0
+        self.accepted = max(0, min(self.to_ask, self.accepted + accepted))
 
 
 @dataclass(slots=True)
-class Progress:
+class ScenarioProgress(Counts):
+    """Counts of one scenario in a run."""
+
+    started: float = 0.0
+    """When its first call was handed out; 0 where none was."""
+
+
+@dataclass(slots=True)
+class Progress(Counts):
     """Counts of one run."""
 
     wanted: int = 0
     """Rows that the plan wants."""
-    to_ask: int = 0
-    """Rows that were missing when the run began."""
     holding: frozenset[str] = frozenset()
     """Scenarios that held rows by then."""
-    accepted: int = 0
-    """Rows accepted in this run."""
-    provisional: int = 0
-    """Answers of the open round that passed the schema, not yet compared with other rows."""
     scenarios: dict[str, ScenarioProgress] = field(
         default_factory=lambda: defaultdict(ScenarioProgress)
     )
     """The counts of each scenario."""
     calls: int = 0
     """Replies received."""
-    rejects: int = 0
     non_answers: Counter[str] = field(default_factory=Counter)
     """Replies that were no answers, by why they stopped."""
     cut_at: int | None = None
@@ -107,9 +126,6 @@ class Progress:
     """Cases left without a row for reasons that may be over in a later run."""
     input_tokens: int = 0
     output_tokens: int = 0
-    usd: float = 0.0
-    unpriced: int = 0
-    """Replies whose price nobody knows."""
     started: float = field(default_factory=time.monotonic)
     stopped: str = ""
     """Why the run stopped before its end; empty when it did not."""
@@ -131,50 +147,29 @@ class Progress:
             progress.scenarios[line.scenario].to_ask = line.to_ask
         return progress
 
-    @property
-    def rows(self) -> int:
-        """Rows accepted in this run, or likely to be."""
-        return min(self.to_ask, self.accepted + self.provisional)
-
     def note_sent(self, scenario: str) -> None:
         """Notes that a call of the scenario was handed out."""
         counts = self.scenarios[scenario]
         counts.started = counts.started or time.monotonic()
 
     def note_verdict(self, scenario: str, *, passed: bool, provisional: bool) -> None:
-        """Counts an answer that was judged, for now or for good."""
-        counts = self.scenarios[scenario]
-        if not passed:
-            self.rejects += 1
-            counts.rejects += 1
-        elif provisional:
-            self.provisional += 1
-            counts.provisional += 1
-        else:
-            self.accepted += 1
-            counts.accepted += 1
+        """Counts an answer of the scenario that was judged."""
+        for counts in (self, self.scenarios[scenario]):
+            counts.add_verdict(passed=passed, provisional=provisional)
 
     def end_round(self, accepted: Mapping[str, int]) -> None:
-        """Counts the rows of a round that was judged, fewer where it displaced some of before."""
-        self.provisional = 0
-        for counts in self.scenarios.values():
-            counts.provisional = 0
-        for name, rows in accepted.items():
-            counts = self.scenarios[name]
-            counts.accepted = max(0, min(counts.to_ask, counts.accepted + rows))
-        total = self.accepted + sum(accepted.values())
-        self.accepted = max(0, min(self.to_ask, total))
+        """Counts the rows by scenario of a round that was judged."""
+        for name in self.scenarios.keys() | accepted.keys():
+            self.scenarios[name].close_round(accepted.get(name, 0))
+        self.close_round(sum(accepted.values()))
 
     def note(self, scenario: str, reply: Completion, request: Request) -> None:
         """Counts a reply to a request of the scenario."""
-        counts, unpriced = self.scenarios[scenario], prices.is_unknown(reply)
-        counts.usd += reply.usd or 0.0
-        counts.unpriced += unpriced
+        for counts in (self, self.scenarios[scenario]):
+            counts.add_price(reply)
         self.calls += 1
         self.input_tokens += reply.usage.input or 0
         self.output_tokens += reply.usage.output or 0
-        self.usd += reply.usd or 0.0
-        self.unpriced += unpriced
         if not reply.is_answer:
             self.non_answers[reply.stop] += 1
         if reply.stop == "length":

@@ -47,7 +47,7 @@ class Tally:
         for answer in case.answers:
             self.output_tokens += answer.usage.output or 0
             self.usd += answer.usd or 0.0
-            self.unpriced += answer.usd is None and prices.is_unknown(answer)
+            self.unpriced += prices.is_unknown(answer)
             self.hosts.add(answer.host)
             self.models.add(answer.answered_by)
             first, last = self.span
