@@ -78,10 +78,7 @@ class Store:
         """The answer under this key with all that is known of it, or None."""
         if self._db is None:
             return None
-        with self._guard():
-            version: int = self._db.execute("PRAGMA user_version").fetchone()[0]
-        columns = _ALL if version > 1 else _ALL_OF_FIRST
-        for record in self._select(f"SELECT {columns} FROM completions WHERE {_KEY}", key):
+        for record in self._select(f"SELECT {self._all()} FROM completions WHERE {_KEY}", key):
             return self._sound(record, codec.whole_completion_of)
         return None
 
@@ -141,12 +138,9 @@ class Store:
     @property
     def replies(self) -> int:
         """Replies that were acknowledged, answers and others; as the store's own row says."""
-        if self._db is None:
-            return 0
+        if self._db is None or self._version() < 3:
+            return self.count() + self.count("attempts")
         with self._guard():
-            version: int = self._db.execute("PRAGMA user_version").fetchone()[0]
-            if version < 3:
-                return self.count() + self.count("attempts")
             number: int = self._db.execute("SELECT value FROM state").fetchone()[0]
         return number
 
@@ -157,13 +151,33 @@ class Store:
         """
         self.check()
         counter.compare(self.path, self.replies, self.count() + self.count("attempts"))
-        damaged = []
-        for key in self.keys():
-            try:
-                self.whole(key)
-            except DamagedError as error:
-                damaged.append(error.key)
+        damaged: list[Key] = []
+        if self._db is None:
+            return damaged
+        query = (
+            f"SELECT id, {self._all()} FROM completions WHERE id > ? ORDER BY id LIMIT {TOGETHER}"
+        )
+        last = 0
+        with self._guard():
+            while records := self._records(self._db.cursor(), query, [last]):
+                for record in records:
+                    try:
+                        codec.whole_completion_of(record[1:])
+                    except codec.DamagedRecordError as error:
+                        damaged.append(error.key)
+                last = records[-1][0]
         return damaged
+
+    def _version(self) -> int:
+        """The version of the store's format."""
+        assert self._db is not None
+        with self._guard():
+            version: int = self._db.execute("PRAGMA user_version").fetchone()[0]
+        return version
+
+    def _all(self) -> str:
+        """Every column of a reply, as SQL of this store's version."""
+        return _ALL if self._version() > 1 else _ALL_OF_FIRST
 
     def check(self) -> None:
         """Raises StoreError where pages of the file do not fit together."""
