@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from types import ModuleType
 from typing import Any, ClassVar, NamedTuple, Protocol, Self
 
@@ -76,8 +76,9 @@ class Exchange:
             while True:
                 reply = await self._ask(call, mode)
                 meaning = self._meaning(call.request, mode, reply)
-                if meaning == "request" and (lower := fallback.guess()):
-                    mode, reply = await self._guessed(call, mode, reply, lower, fallback)
+                if meaning == "request":
+                    # A refusal without a reason may be about the way: a lower one tells.
+                    mode, reply = await self._lower_answer(call, fallback) or (mode, reply)
                     break
                 next_mode = fallback.step_down(mode) if meaning == "schema" else None
                 if next_mode is None:
@@ -90,21 +91,16 @@ class Exchange:
             fallback.note(mode, completion.text)
         return completion
 
-    async def _guessed(
-        self,
-        call: Call,
-        mode: Mode,
-        refusal: failures.Reply,
-        lower: Sequence[Mode],
-        fallback: structured.ModeFallback,
-    ) -> tuple[Mode, failures.Reply]:
-        """The first lower way to ask that is answered, where a refusal tells no reason; else that."""
-        for other in lower:
-            reply = await self._ask(call, other)
-            if self._meaning(call.request, other, reply) is None:
-                fallback.keep(other)
-                return other, reply
-        return mode, refusal
+    async def _lower_answer(
+        self, call: Call, fallback: structured.ModeFallback
+    ) -> tuple[Mode, failures.Reply] | None:
+        """The first lower way to ask that is answered, with its reply; tried once for a schema."""
+        for mode in fallback.guess():
+            reply = await self._ask(call, mode)
+            if self._meaning(call.request, mode, reply) is None:
+                fallback.keep(mode)
+                return mode, reply
+        return None
 
     def _meaning(
         self, request: Request, mode: Mode, reply: failures.Reply

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol, Self
 from urllib.parse import urlsplit
 
-from builder.project.settings import Prices
+from builder.project.settings import Prices, Structured
 from builder.records import Call, Completion, Request
 
 # How structure is asked for: the whole schema, the part of it that strict modes take, any object,
 # words in the prompt; or no structure at all.
-Mode = Literal["json_schema_full", "json_schema", "json_object", "prompt", "text"]
+Mode = Structured | Literal["text"]
 # Called with the headers and status of each response, for whoever sets the pace.
 OnHeaders = Callable[[Mapping[str, str], int], None]
 
@@ -44,7 +44,7 @@ class Endpoint:
     api_key: str | None = field(default=None, repr=False)
     api_key_env: str | None = None
     """The name of the variable that the key came from, for messages."""
-    structured: Literal["json_schema_full", "json_schema", "json_object", "prompt"] | None = None
+    structured: Structured | None = None
     """How structure is asked for; None finds out once and remembers it for the run."""
     timeout: float = 75.0
     """Seconds that a whole call may take."""

@@ -52,6 +52,10 @@ class _Table(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
+# The ways to ask for structure, the strictest first.
+Structured = Literal["json_schema_full", "json_schema", "json_object", "prompt"]
+
+
 class Prices(_Table):
     """US dollars for a million tokens."""
 
@@ -67,7 +71,7 @@ class Provider(BaseModel):
     base_url: str | list[str] | None = None
     """Where it is; of a list, each address answers for the same models."""
     api_key_env: str | None = None
-    structured: Literal["json_schema_full", "json_schema", "json_object", "prompt"] | None = None
+    structured: Structured | None = None
     protocol: str | None = None
     timeout: float | None = Field(default=None, gt=0)
     requests_per_minute: float | None = Field(default=None, gt=0)
