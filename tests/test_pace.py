@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from builder.engines.failures import seconds
-from builder.errors import TransportError
+from builder.errors import RequestError, TransportError
 from builder.fill import retry
 from builder.fill.online import WORKERS
 from builder.fill.pace import Pace
@@ -173,6 +173,29 @@ def test_slow_answers_keep_no_calls_back() -> None:
         await fill(server, Pace(256, clock=now), 256)
         assert server.peak == 256
         assert now() < 20 * 1.2 + 6
+
+    clock.run(run)
+
+
+@pytest.mark.parametrize("good", [0.0, 0.2])
+def test_refused_requests_keep_their_places_until_one_is_answered_or_all_are_back(
+    good: float,
+) -> None:
+    async def run(now: Clock) -> None:
+        pace, times, rng = Pace(64, clock=now), list[float](), random.Random(5)
+
+        async def call(number: int) -> None:
+            with contextlib.suppress(RequestError):
+                async with pace.admitted():
+                    times.append(now())
+                    await asyncio.sleep(0.01 if number else 0.5)
+                    if not number or rng.random() >= good:
+                        raise RequestError("too long")
+
+        await asyncio.gather(*(call(number) for number in range(1000)))
+        assert len(times) == 1000
+        early = sum(moment < 0.5 for moment in times)
+        assert early > 8 if good else early == 8
 
     clock.run(run)
 

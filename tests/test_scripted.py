@@ -87,7 +87,7 @@ def test_a_server_that_refuses_every_request_ends_the_run_after_a_few(tmp_path: 
     with Scripted(lambda number, body: Refusal(400, error(said))) as server:
         ran = projects.run(project(tmp_path, server, rows="1000"), "run")
         assert ran.code == 75
-        assert server.calls <= 40
+        assert server.calls <= 16
     assert said in ran.err.partition("error: ")[2]
 
 

@@ -24,7 +24,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 
 from builder.engines.failures import seconds
-from builder.errors import TransportError
+from builder.errors import RequestError, TransportError
 from builder.fill.gain import Gain
 from builder.fill.meter import Meter
 
@@ -97,6 +97,9 @@ class Pace:
         # When calls in flight were last doubled for the time that had passed.
         self._grown = clock()
         self._flying = 0
+        # Places of refused requests, which nobody takes before a call was answered or none is in
+        # flight: else refusals, which come at once, would let hundreds go while the first are out.
+        self._withheld: int | None = 0  # None once a call was answered.
         self._rate: float | None = per_minute / 60 if per_minute else None
         self._set_rate = per_minute
         self._set_tokens_rate = tokens_per_minute
@@ -143,12 +146,18 @@ class Pace:
             del self._flights[call]
             self._note(error, cuts, began)
             raise
+        except RequestError:
+            if self._withheld is not None:
+                self._withheld += 1
+            raise
         else:
             del self._flights[call]
             self._note(None, cuts, began, fruitless=call.fruitless)
         finally:
             self._flights.pop(call, None)
             self._flying -= 1
+            if self._withheld and not self._flying:
+                self._withheld = 0
             self._release()
 
     @property
@@ -216,7 +225,7 @@ class Pace:
 
     def _wait(self, now: float) -> float:
         """Seconds until the next call may go: 0 for now, infinite until another one ends."""
-        if self._flying >= int(self._window):
+        if self._flying + (self._withheld or 0) >= int(self._window):
             may_grow = self._growing and self._gain is None and self._window < self._ceiling
             return self._grown + GROWTH - now if may_grow else float("inf")
         if self._paused > now:
@@ -254,7 +263,7 @@ class Pace:
         if error is None:
             self.longest_silence = max(self.longest_silence, now - self.last_success)
             self.last_success = now
-            self.failures = 0
+            self.failures, self._withheld = 0, None
             full = self._flying >= int(self._window) and self._window < self._ceiling
             if full and not fruitless:
                 self._widen(began, now)
@@ -287,7 +296,7 @@ class Pace:
         if gained is None:
             return
         # A server that is full answers each call later by as much as there are more.
-        step = min(2.0, NEAR * self._timeout / self._gain.slowest)
+        step = min(2.0, NEAR * self._timeout / max(self._gain.slowest, 1e-9))
         if gained:
             self._proven = self._window
         self._growing = gained and step > LEAST
