@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable, Iterable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from typing import NoReturn
 
 from builder.engines import prices, registry, tokens
 from builder.engines.protocol import Endpoint, Engine
@@ -28,8 +27,6 @@ FAILURES = 8
 ABSENT = 2.0
 # Seconds that a run waits for an endpoint's first success, waits that it asks for included.
 END = 80.0
-
-
 LOOK = 1.0  # Seconds between two looks at a server that starts.
 TROUBLES = 3  # Calls in a row that bring nothing before a place is left out.
 # Seconds before a call finds out whether it is back, doubled each time, and at most.
@@ -80,7 +77,6 @@ class Backend:
     ledger: Ledger | None
     flight: asyncio.Semaphore
     """Room for the calls of all backends together."""
-    flying: int = 0
     wave: int = 1
     """Most calls in flight since the last success."""
     succeeded: bool = False
@@ -88,6 +84,11 @@ class Backend:
     """Why nobody is asked any more."""
     _typical: float = 0.0
     """Tokens of a call, as those so far had them."""
+
+    @property
+    def flying(self) -> int:
+        """Calls in flight."""
+        return sum(place.flying for place in self.places)
 
     @property
     def limits(self) -> str:
@@ -149,7 +150,6 @@ class Backend:
         return min(there, key=lambda place: (place.flying + place.pace.waiting) / place.pace.room)
 
     async def _counted(self, place: Place, call: Call, stop: StopSignal) -> Completion:
-        self.flying += 1
         place.flying += 1
         self.wave = max(self.wave, self.flying)
         try:
@@ -157,8 +157,10 @@ class Backend:
         except TransportError as error:
             place.note_trouble(error, time.monotonic())
             raise
+        except RequestError:
+            place.note_success()  # whoever refuses a request is there
+            raise
         finally:
-            self.flying -= 1
             place.flying -= 1
         place.note_success()
         self.succeeded, self.wave = True, max(1, self.flying)
@@ -202,19 +204,16 @@ class Backend:
         rhythm = max(pace.longest_silence for pace in paces)
         enough = min(FAILURES, self.wave) if error.late else FAILURES
         if error.absent and not self.succeeded and silent >= ABSENT:
-            self._end(error.message, error.hint)
+            raise OutageError(error.message, hint=error.hint)
         if silent >= max(OUTAGE, 3 * rhythm) and sum(pace.failures for pace in paces) >= enough:
             how = "has given no answer but 429" if error.limited else "has not answered"
             hint = error.hint or "what was answered is kept; run again when it is back"
-            self._end(f"{who} {how} for {silent:.0f} s: {error.message}", hint)
+            raise OutageError(f"{who} {how} for {silent:.0f} s: {error.message}", hint=hint)
         if after > retry.PATIENCE or (after and not self.succeeded and silent + after > END):
-            self._end(
+            raise OutageError(
                 f"{who} asks to wait {after:.0f} s: {error.message}",
-                "what was answered is kept; run again then",
+                hint="what was answered is kept; run again then",
             )
-
-    def _end(self, message: str, hint: str) -> NoReturn:
-        raise OutageError(message, hint=hint)
 
 
 def check(plan: Plan, *, concurrency: int, cap: Budget | None) -> None:
