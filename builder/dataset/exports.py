@@ -160,14 +160,15 @@ def write(
     rows are in memory. Raises InputError where the shape does not fit, and StoreError, naming the
     path, where the folder cannot be written; what stood there stays.
     """
+    reading = read(dataset, store)
     with io.writing(folder(plan, dataset), hint=REPAIR):
-        export = compare(plan, dataset, read(dataset, store), form)
+        export = compare(plan, dataset, reading, form)
         if export is not None and not export.changed:
             card.write(export.folder)
             return export
         if export is not None and _keep(plan, dataset, export, partial=partial):
             return export
-    return write_rows(plan, dataset, read(dataset, store), form, partial=partial)
+    return write_rows(plan, dataset, reading.again(), form, partial=partial)
 
 
 def write_rows(

@@ -49,6 +49,12 @@ class Reading:
 
     settlement: Settlement
     kinds: dict[str, Kind]
+    # The hashes of rows that are none for their text stands elsewhere; None before they were sought.
+    copies: frozenset[int] | None = None
+
+    def again(self) -> "Reading":
+        """The same reading, not yet walked; it does not seek copies that this one sought."""
+        return Reading(self.settlement.again(), self.kinds, self.copies)
 
     @property
     def dataset(self) -> DatasetPlan:
@@ -68,7 +74,8 @@ class Reading:
     def batches(self) -> Iterator[Batch | Reject]:
         """Rejects as they come, and rows in batches: of each scenario the blocks in their order,
         then what further rounds and the reserves brought."""
-        copies = self._copies()
+        if self.copies is None:
+            self.copies = self._copies()
         waiting: list[Standing] = []
         place: tuple[str, int] = ("", 0)
         size = 0
@@ -76,7 +83,7 @@ class Reading:
             yield from case.rejects
             if case.row is None:
                 continue
-            if copies and hash(case.row.key) in copies:
+            if self.copies and hash(case.row.key) in self.copies:
                 yield self._without(case, case.row)
                 continue
             here = (case.part.name, case.position // BLOCK)
