@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from builder.fill.progress import Progress
     from builder.hub.comparison import Difference
     from builder.hub.releases import Publication
-    from builder.plan import plans, preview
+    from builder.plan import preview
+    from builder.plan.planned import Planned
     from builder.quality.findings import Finding
     from builder.records import Reject
     from builder.results.estimates import ScenarioEstimate
@@ -162,7 +163,7 @@ def findings(judged: Sequence[Finding]) -> str:
     return "\n".join([*texts, count])
 
 
-def request(planned: plans.Planned) -> str:
+def request(planned: Planned) -> str:
     """One rendered request with its variables."""
     case = planned.case
     head = f"── {case.scenario} · case {case.id} · {planned.request.model}"

@@ -126,7 +126,9 @@ def folder(plan: Plan, dataset: DatasetPlan) -> Path:
     outputs = plan.project.outputs
     if not plan.trial:
         return outputs / dataset.name
-    models = sorted({model_name(asked.model) for s in dataset.scenarios for asked in s.asked})
+    models = sorted(
+        {model_name(asked.model) for s in dataset.scenarios for asked in s.asked if s.asks}
+    )
     name = re.sub(r"[^\w.+-]+", "-", "+".join(models))
     if len(name) > 64:
         name = f"{name[:55]}-{records.digest_of(models).hex()[:8]}"

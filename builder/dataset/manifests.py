@@ -13,7 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from builder.dataset import files, shapes
 from builder.dataset.files import Format, Layout
-from builder.plan.plans import DatasetPlan, Plan, ScenarioPlan
+from builder.plan.planned import ScenarioPlan
+from builder.plan.plans import DatasetPlan, Plan
 from builder.quality import report_file
 from builder.results.splits import RULE
 from builder.results.tally import Tallies, Tally
@@ -226,7 +227,9 @@ def make(
         },
         origins=_origins(dataset, shape),
         card=CardSettings.model_validate(settings, from_attributes=True),
-        models=sorted({model_name(asked.model) for s in dataset.scenarios for asked in s.asked}),
+        models=sorted(
+            {model_name(asked.model) for s in dataset.scenarios for asked in s.asked if s.asks}
+        ),
         answered_by=sorted({model_name(name) for tally in every for name in tally.models if name}),
         usd=round(sum(tally.usd for tally in every), 6),
         answers_without_price=sum(tally.unpriced for tally in every),

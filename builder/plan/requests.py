@@ -1,22 +1,30 @@
 """From files to a plan with models in it: which endpoint answers, with which params in full."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from urllib.parse import urlsplit
 
 from builder.engines import protocol, registry
 from builder.errors import InputError, Place
-from builder.plan import plans
-from builder.project import scenarios, settings, typos
+from builder.plan import plans, upstream
+from builder.plan.planned import Asked
+from builder.plan.planned import asked as asked_model
+from builder.plan.upstream import SourceRows
+from builder.project import scenarios, settings, typos, words
+from builder.project.sources import Source
 from builder.records import Message, Request
 from builder.sampling import samplers
 
 
 def plan(
-    project: settings.Project, wanted: Sequence[str] = (), overrides: plans.Overrides | None = None
+    project: settings.Project,
+    wanted: Sequence[str] = (),
+    overrides: plans.Overrides | None = None,
+    hand: plans.Hand | None = None,
 ) -> plans.Plan:
-    """The plan of the wanted scenarios and of those that share their datasets.
+    """The plan of the wanted scenarios, of those that share their datasets and of what they are
+    made from, whose rows `hand` gives: left out, no row of another scenario is there yet.
 
     Everything is loaded, checked and rendered; no call is made and no key is needed. Raises
     InputError for whatever is wrong in a file, a setting or a flag.
@@ -30,7 +38,19 @@ def plan(
         except InputError as error:
             raise _placed(project, provider, error, None) from None
     ask = {scenario.name: _asked_models(project, scenario, changed) for scenario in loaded}
-    return plans.make(project, loaded, ask, wanted, changed)
+    return plans.make(project, loaded, ask, hand or _nothing(project), wanted, changed)
+
+
+def _nothing(project: settings.Project) -> plans.Hand:
+    """Hands the rows of tables, and none of scenarios."""
+
+    def hand(source: Source, datasets: Mapping[str, plans.DatasetPlan]) -> SourceRows:
+        if source.kind == "table":
+            root = project.root.resolve()
+            return upstream.of_table(source, lambda file: file.relative_to(root).as_posix())
+        return SourceRows(source, settled=False)
+
+    return hand
 
 
 def endpoint(
@@ -65,8 +85,10 @@ def host(where: protocol.Endpoint) -> str:
 
 def _asked_models(
     project: settings.Project, scenario: scenarios.Scenario, changed: plans.Overrides
-) -> tuple[plans.Asked, ...]:
+) -> tuple[Asked, ...]:
     models: list[tuple[str, Place | None]]
+    if scenario.words.asks_nobody:
+        return (asked_model(words.NOBODY, {}, scenario),)
     if changed.model:
         models = [(changed.model, None)]
     elif scenario.words.model:
@@ -85,7 +107,7 @@ def _asked_models(
 
 def _asked_model(
     project: settings.Project, scenario: scenarios.Scenario, model: str, place: Place | None
-) -> plans.Asked:
+) -> Asked:
     provider, colon, name = model.partition(":")
     if not colon or not provider or not name:
         known = f"provider:model; providers: {', '.join(registry.PRESETS)}"
@@ -109,7 +131,7 @@ def _asked_model(
     params = {word: value for word, value in written_params.items() if value is not None}
     canonical = engine.canonical_name(name)
     written = "" if canonical == name else name
-    asked = plans.asked(f"{provider}:{canonical}", params, scenario, written=written)
+    asked = asked_model(f"{provider}:{canonical}", params, scenario, written=written)
     probe = Request(model, (Message("user", "…"),), params, asked.schema)
     for problem in engine.problems(where, probe):
         message = problem if repr(model) in problem else f"{model}: {problem}"

@@ -9,7 +9,7 @@ refused with its file and line.
 import re
 import secrets
 import traceback
-from collections.abc import Collection, Mapping, MutableMapping
+from collections.abc import Collection, Iterator, Mapping, MutableMapping
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
@@ -102,6 +102,20 @@ class Prompt(NamedTuple):
             raise self._error(template_errors.reason(error)) from None
         return self._messages(text)
 
+    def attributes(self, name: str) -> Iterator[tuple[str, Place]]:
+        """The attributes of a name that it looks up, each with its place; none where it gives the
+        name to something else somewhere."""
+        for file, tree in self.trees.items():
+            looked = tree.find_all(nodes.Name)
+            if any(node.name == name and node.ctx != "load" for node in looked):
+                return
+            for attribute in tree.find_all(nodes.Getattr):
+                if isinstance(attribute.node, nodes.Name) and attribute.node.name == name:
+                    yield (
+                        attribute.attr,
+                        template_errors.find(file, attribute.attr, attribute.lineno),
+                    )
+
     def _error(self, message: str) -> InputError:
         """The error at the line of the template that raised the one that is being handled."""
         lines = [(str(self.file), 1)]
@@ -193,6 +207,12 @@ class Prompts:
             trim_blocks=True,
             lstrip_blocks=True,
         )
+
+    @property
+    def none(self) -> Prompt:
+        """The prompt of a scenario that asks nobody: of no file, and without a word."""
+        template = self.environment.from_string("none")
+        return Prompt(self.folder, template, frozenset(), (), {}, {})
 
     def load(self, name: str, available: Collection[str], *, place: Place) -> Prompt:
         """The prompt of that name, its names held against `available`. InputError as everywhere."""

@@ -1,5 +1,6 @@
 """Scenario files: loaded whole, every name in them held against prompt, schema and tables."""
 
+import graphlib
 import json
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -17,11 +18,13 @@ from builder.project import (
     printed,
     schemas,
     settings,
+    sources,
     variables,
 )
 from builder.project.documents import Data, Document, KeyPath, file_inside
 from builder.project.prompts import Prompt, Prompts
-from builder.project.words import Words
+from builder.project.sources import Source
+from builder.project.words import NOWHERE, Words
 from builder.table import reader, tables
 from builder.text import counted
 
@@ -43,6 +46,15 @@ class Scenario(NamedTuple):
     keep_rows: tuple[expressions.Expression, ...]  # the others: they redraw
     unlike: tuple[Path, ...] = ()
     reference: tables.Table | None = None
+    sources: tuple[Source, ...] = ()
+    # Those over rows of sources: they make no case where they do not hold.
+    keep_sources: tuple[expressions.Expression, ...] = ()
+    depth: int = 0  # How many levels of scenarios lie under it.
+
+    @property
+    def exported(self) -> bool:
+        """Whether its rows are a dataset; those of a level in between may be none."""
+        return self.words.dataset != NOWHERE
 
     @property
     def place(self) -> Place:
@@ -89,9 +101,12 @@ class Scenario(NamedTuple):
                 yield f"{axis.name}.{name}", (missing, len(carried))
 
     def columns(self) -> list[str]:
-        """The variables that become columns, in the order of the file."""
+        """The variables that become columns, in the order of the file; not those that fill a field."""
+        taken = (mine for source in self.sources for mine in source.take.values())
         drawn = (name for draw in self.draws if draw.in_dataset for name in draw.columns)
-        return [*(axis.name for axis in self.axes), *drawn]
+        names = [*taken, *(axis.name for axis in self.axes), *drawn]
+        ids = [sources.COLUMN] if self.sources else []
+        return [*(name for name in names if name not in self.words.fill), *ids]
 
 
 def names(project: settings.Project) -> list[str]:
@@ -144,15 +159,17 @@ def load_all(
             written[name] = _read(project, name)
         except InputError as error:
             errors.append(error)
-    datasets = {name: _dataset(words) for name, (_, words) in written.items()}
-    chosen = {datasets[name] for name in wanted if name in datasets}
+    datasets = {name: _dataset(name, words) for name, (_, words) in written.items()}
+    depths = _depths(written, datasets)
+    chosen = _closure(wanted, written, datasets)
     prompts = Prompts(project.prompts)
     loaded = []
     for name, (document, words) in written.items():
-        if wanted and datasets[name] not in chosen:
+        if wanted and name not in chosen:
             continue
         try:
-            loaded.append(_load(project, prompts, samplers, name, document, words))
+            scenario = _load(project, prompts, samplers, name, document, words, datasets)
+            loaded.append(scenario._replace(depth=depths[name]))
         except InputError as error:
             errors.append(error)
     if errors:
@@ -179,8 +196,61 @@ def snake_case(name: str) -> str:
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
 
 
-def _dataset(words: Words) -> str:
-    return words.dataset or snake_case(words.schema_.rpartition(":")[2])
+def _dataset(name: str, words: Words) -> str:
+    if words.dataset == NOWHERE:
+        return f"{NOWHERE}:{name}"
+    return words.dataset or (name if words.from_ else snake_case(words.schema_.rpartition(":")[2]))
+
+
+Written = Mapping[str, tuple[Document, Words]]
+
+
+def upstream(name: str, written: Written, datasets: Mapping[str, str]) -> list[str]:
+    """The scenarios whose rows those of a scenario are made from."""
+    names: list[str] = []
+    for kind, target in sources.upstream(written[name][1].from_) if name in written else ():
+        if kind == "scenario":
+            names.append(target)
+        elif kind == "dataset":
+            names += [other for other, dataset in datasets.items() if dataset == target]
+    return names
+
+
+def made_from(scenario: Scenario, loaded: Iterable[Scenario]) -> list[str]:
+    """The scenarios whose rows those of this one are made from."""
+    named = {(source.kind, source.target) for source in scenario.sources}
+    return [s.name for s in loaded if {("scenario", s.name), ("dataset", s.dataset)} & named]
+
+
+def _depths(written: Written, datasets: Mapping[str, str]) -> dict[str, int]:
+    """How many levels of scenarios lie under each. InputError for rows that are made from themselves."""
+    edges = {name: upstream(name, written, datasets) for name in written}
+    depths: dict[str, int] = {}
+    try:
+        for name in graphlib.TopologicalSorter(edges).static_order():
+            depths[name] = max((depths[other] + 1 for other in edges.get(name, ())), default=0)
+    except graphlib.CycleError as error:
+        circle = [name for name in error.args[1][::-1] if name in written]
+        files = " ← ".join(written[name][0].file.name for name in circle)
+        raise InputError(
+            f"rows that are made from themselves: {files}",
+            place=written[circle[0]][0].place(("from",), key=True),
+            hint="`from` of one of them names rows that are there without the others",
+        ) from None
+    return depths
+
+
+def _closure(wanted: Sequence[str], written: Written, datasets: Mapping[str, str]) -> set[str]:
+    """The wanted scenarios, those that share a dataset with them, and all that these stand on."""
+    closed: set[str] = set()
+    waiting = [name for name in wanted if name in datasets]
+    while waiting:
+        name = waiting.pop()
+        if name not in closed:
+            closed.add(name)
+            waiting += [other for other in datasets if datasets[other] == datasets.get(name)]
+            waiting += [other for other in upstream(name, written, datasets) if other in datasets]
+    return closed
 
 
 def _read(project: settings.Project, name: str) -> tuple[Document, Words]:
@@ -198,34 +268,47 @@ def _load(
     name: str,
     document: Document,
     words: Words,
+    datasets: Mapping[str, str],
 ) -> Scenario:
     root = project.root
     schema = schemas.load(project.schemas, words.schema_, place=document.place(("schema",)))
-    dataset = _dataset(words)
-    if not settings.NAME.match(dataset) or dataset == "trial":
+    dataset = datasets[name]
+    if words.dataset != NOWHERE and (not settings.NAME.match(dataset) or dataset == "trial"):
         raise InputError(
             f"{dataset!r} is no name for a dataset", place=document.place(("dataset",))
         )
-    axis_list = axes.load(document, words.vary, root)
+    from_ = sources.load(
+        document, words.from_, root, scenarios=names(project), datasets={*datasets.values()}
+    )
+    axis_list = axes.load(document, words.vary, root, [source.name for source in from_])
     _check_unweighted(axis_list, words.rows.each)
     drawn = draws.load(document, words.draw, [axis.name for axis in axis_list], root, samplers)
     given = {key: _given(document, ("given", key), v, root) for key, v in words.given.items()}
-    available = variables.names(document, list(words.given), list(words.vary), drawn)
+    available = variables.names(document, list(words.given), list(words.vary), drawn, from_)
     keep = _keep(document, words, schema, axis_list, drawn, available)
     drawn_names = {column for draw in drawn for column in draw.names}
+    of_rows = {source.name for source in from_} | {axis.name for axis in axis_list if axis.source}
+    of_rows |= {mine for source in from_ for mine in source.take.values()}
     place = document.place(("prompt",)) if words.prompt else Place(document.file, 1, 1)
-    prompt = prompts.load(words.prompt or name, [*available, "schema"], place=place)
+    prompt = (
+        prompts.none
+        if words.asks_nobody
+        else prompts.load(words.prompt or name, [*available, "schema"], place=place)
+    )
     scenario = Scenario(
         name, words, document, dataset, schema, prompt, given, tuple(axis_list),
         axes.cross(axis_list), tuple(drawn),
-        keep_axes=tuple(rule for rule in keep if not rule.names & drawn_names),
+        keep_axes=tuple(rule for rule in keep if not rule.names & (drawn_names | of_rows)),
         keep_rows=tuple(rule for rule in keep if rule.names & drawn_names),
         unlike=tuple(
             file_inside(document, ("unlike", i), file, root)
             for i, file in enumerate(words.unlike)
         ),
+        sources=from_,
+        keep_sources=tuple(rule for rule in keep if rule.names & of_rows and not rule.names & drawn_names),
     )  # fmt: skip
-    variables.check_columns(axis_list, drawn, schema)
+    variables.check_columns(axis_list, drawn, schema, from_, words.fill)
+    variables.check_filled(words, schema, available, document)
     variables.check_axes_used(axis_list, words.unused, prompt, schema, document)
     scenario = scenario._replace(reference=_reference(scenario, root))
     if words.answer == "text":
@@ -261,7 +344,7 @@ def _keep(
         return []
     names = expressions.Names(
         available,
-        {axis.name: [value.value for value in axis.every] for axis in axis_list},
+        {axis.name: [v.value for v in axis.every] for axis in axis_list if not axis.source},
         {*schema.columns, *schema.asked.get("properties", {})},
         {name: reason for draw in drawn for name, reason in draw.texts()},
     )

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from builder.plan import columns
-from builder.plan.plans import DatasetPlan, Plan, ScenarioPlan
+from builder.plan.planned import ScenarioPlan
+from builder.plan.plans import DatasetPlan, Plan
 from builder.project import draws, scenarios
 from builder.quality.findings import Context
 from builder.stats import features

@@ -8,7 +8,8 @@ from builder.engines import prices, structured, tokens
 from builder.engines.protocol import Endpoint
 from builder.engines.registry import engine_class
 from builder.plan import columns, requests
-from builder.plan.plans import Plan, ScenarioPlan
+from builder.plan.planned import ScenarioPlan
+from builder.plan.plans import Plan
 from builder.results import settle
 from builder.results.settle import Settlements
 from builder.results.tally import Tally
@@ -124,7 +125,7 @@ def _line(plan: Plan, part: ScenarioPlan, dataset: str, tally: Tally) -> Scenari
         asked.model: requests.endpoint(
             plan.project, asked.model.partition(":")[0], written=asked.written
         )
-        for asked in part.asked
+        for asked in (part.asked if part.asks else ())
     }
     usd: float | None = 0.0
     for model, where in endpoints.items():
@@ -139,7 +140,7 @@ def _line(plan: Plan, part: ScenarioPlan, dataset: str, tally: Tally) -> Scenari
         dataset=dataset,
         combinations=part.kept,
         grid=part.scenario.grid.size,
-        wanted=len(part.cases),
+        wanted=part.wanted,
         held=tally.accepted,
         to_ask=tally.to_ask,
         short=sum(tally.short.values()),

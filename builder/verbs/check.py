@@ -20,7 +20,8 @@ from typing import Any
 from builder import io, store
 from builder.dataset import card, exports, files, manifests
 from builder.errors import InputError, Place, nearest
-from builder.plan.plans import DatasetPlan, Plan, ScenarioPlan
+from builder.plan.planned import ScenarioPlan
+from builder.plan.plans import DatasetPlan, Plan
 from builder.project import settings
 from builder.quality import contexts, drawn, gates, report_file, reports
 from builder.quality.findings import (

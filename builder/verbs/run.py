@@ -6,17 +6,20 @@ was asked of a dataset, what was settled before is still true and serves twice.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from builder import store
 from builder.errors import BuilderError, InputError, StoreError
 from builder.fill.progress import Progress
-from builder.plan.plans import Plan
-from builder.project.settings import Budget
+from builder.plan.plans import Overrides, Plan
+from builder.project.settings import Budget, Project
 from builder.records import Key
+from builder.results import levels
+from builder.results.settle import Settlements
 from builder.results.tally import Tally
 from builder.store import Store
 from builder.text import akin, counted, model_name, money
@@ -28,6 +31,9 @@ if TYPE_CHECKING:
     from builder.dataset.exports import Earlier, Export
     from builder.dataset.files import Format
     from builder.engines.protocol import Engine
+
+
+FILLS = 3  # Fills of one level in one run.
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +163,7 @@ class RunResult(FilledResult):
             yield {
                 "scenario": line.scenario,
                 "dataset": line.dataset,
-                "wanted": line.wanted,
+                "wanted": tally.wanted,
                 "held before": line.held,
                 "rows": tally.accepted,
                 "rejects": tally.rejects,
@@ -185,31 +191,94 @@ def run(
     What ended a fill before its end is the result's `filled.failure`, for the caller to raise.
     Raises InputError before the first call, StoreError or BusyError.
     """
-    plan = scope.plan_of(folder, scenarios, rows=rows, model=model, tries=tries)
+    changed = scope.overrides(rows=rows, model=model, tries=tries)
+    plan = levels.plan(Project.find(folder), scenarios, changed)[0]
     project = plan.project
     cap = budget_of(plan, budget)
     with store.locked(project.outputs), store.writing(project.store) as answers:
+        settled: Settlements = {}
+        if levels.has_levels(plan):  # by what is held now that nobody else writes
+            plan, settled = levels.plan(project, scenarios, changed, answers)
         exports = _standing(plan, answers, form) if export else {}
-        settled = {name: e.settlement for name, e in exports.items()}
+        settled |= {name: e.settlement for name, e in exports.items()}
         before = estimate(plan, answers, whole=not scenarios, settled=settled)
-        filled = fill(
-            before, answers, monitor, cap, concurrency=concurrency, engine=engine, wait=wait
-        )
+        site = Site(answers, monitor, cap, concurrency, engine, wait)
+        filled, last = _by_level(before, site, scenarios, changed)
         written: list[Export] = []
         exported = export and not filled.fruitless
         try:
             if exported:
-                written = _written(before, answers, form, exports, filled.progress)
+                written = _written(last, answers, form, exports, filled.progress)
         except StoreError as error:
             raise filled.failure or error from error
-        if exported:
-            tallies = {name: t for folder in written for name, t in folder.tallies.items()}
-        else:
-            after = estimate(plan, answers, whole=False) if filled.progress.calls else before
-            tallies = after.tallies()
+        if not exported and filled.progress.calls:
+            last = estimate(last.plan, answers, whole=False)
+        tallies = last.tallies()
+        tallies |= {name: t for folder in written for name, t in folder.tallies.items()}
         return RunResult(
             plan.wanted, tallies, written, before, filled, exported, tuple(answers.dropped)
         )
+
+
+class Site(NamedTuple):
+    """What the fills of one run share."""
+
+    answers: Store
+    monitor: Monitor
+    cap: Budget | None
+    concurrency: int | None = None
+    engine: Engine | None = None
+    wait: float = 0.0
+
+
+def _by_level(
+    before: PlanResult, site: Site, names: Sequence[str], changed: Overrides
+) -> tuple[Filled, PlanResult]:
+    """Fills level by level, the plan made anew over what the last one brought; the last plan."""
+    if not levels.has_levels(before.plan):
+        return fill(
+            before, *site[:3], concurrency=site.concurrency, engine=site.engine, wait=site.wait
+        ), before
+    progress, now = Progress.before(before), before
+    site.monitor.planned(before, site.cap)
+    asked = Counter[int]()
+    while True:
+        depths = {part.name: part.scenario.depth for part in now.plan.scenarios()}
+        open_ = {depths[line.scenario] for line in now.lines if line.to_ask}
+        # What a settled level still lacks after so many fills waits for the next run.
+        depth = min((d for d in open_ if asked[d] < FILLS), default=None)
+        if depth is None:
+            return Filled(progress), now
+        asked[depth] += 1
+        failure = _fill_level(now, site, progress, depth)
+        plan, settled = levels.plan(now.plan.project, names, changed, site.answers)
+        now = estimate(plan, site.answers, whole=False, settled=settled)
+        progress.expect(now)
+        if failure is not None or progress.stopped:
+            return Filled(progress, failure), now
+
+
+def _fill_level(now: PlanResult, site: Site, progress: Progress, depth: int) -> BuilderError | None:
+    """Asks for what the scenarios of one depth lack; the error that ended it."""
+    from builder.fill.fill import Fill  # loaded only where there is something to ask
+
+    plan = now.plan
+    here = frozenset(part.name for part in plan.scenarios() if part.scenario.depth == depth)
+    datasets = tuple(d for d in plan.datasets if any(p.name in here for p in d.scenarios))
+    level = plan._replace(wanted=here, datasets=datasets)
+    limit = site.concurrency or plan.project.settings.concurrency
+    cap = site.cap.less(progress.usd, progress.tokens) if site.cap else None
+    filling = Fill(
+        level, site.answers, progress, limit, cap, now.settlements, site.engine, site.wait
+    )
+    filling.check()
+    try:
+        site.monitor.drive(filling)
+    except InputError:
+        raise
+    except BuilderError as error:
+        return error
+    return None
 
 
 def budget_of(plan: Plan, budget: str | None) -> Budget | None:
@@ -259,7 +328,9 @@ def _standing(plan: Plan, answers: Store, form: Format | None) -> dict[str, Expo
 
     asked_form = exports.Form(form)
     compared = [
-        exports.compare(plan, d, exports.read(d, answers), asked_form) for d in plan.datasets
+        exports.compare(plan, d, exports.read(d, answers), asked_form)
+        for d in plan.datasets
+        if d.exported
     ]
     return {export.name: export for export in compared if export is not None}
 
@@ -274,10 +345,15 @@ def _written(
     from builder.dataset import exports  # as above
 
     folders = []
+    chained = levels.has_levels(before.plan)
     for dataset in before.plan.datasets:
+        if not dataset.exported:
+            continue
         asked = any(tally.to_ask for tally in before.settlements[dataset.name].tallies.values())
         exported = standing.get(dataset.name)
-        if exported is None or exported.changed or (asked and progress.calls):
+        if chained and progress.calls:
+            exported = exports.write(before.plan, dataset, answers, exports.Form(form))
+        elif exported is None or exported.changed or (asked and progress.calls):
             reading = exports.read(dataset, answers)
             exported = exports.write_rows(before.plan, dataset, reading, exports.Form(form))
         folders.append(exported)
