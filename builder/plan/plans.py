@@ -170,7 +170,7 @@ def _with_upstream(loaded: Sequence[Scenario], wanted: Sequence[str]) -> frozens
         name = waiting.pop()
         if name not in closed and name in known:
             closed.add(name)
-            waiting += scenarios.made_from(known[name], loaded)
+            waiting += _made_from(known[name], loaded)
     return frozenset(closed)
 
 
@@ -188,6 +188,12 @@ def _dataset(project: settings.Project, name: str, parts: list[ScenarioPlan]) ->
         _splits(project, name, parts, chosen.splits),
         tuple(chosen.together),
     )
+
+
+def _made_from(scenario: Scenario, loaded: Sequence[Scenario]) -> list[str]:
+    """The scenarios whose rows those of this one are made from."""
+    named = {(source.kind, source.target) for source in scenario.sources}
+    return [s.name for s in loaded if {("scenario", s.name), ("dataset", s.dataset)} & named]
 
 
 def _splits(

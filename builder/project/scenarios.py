@@ -1,6 +1,5 @@
 """Scenario files: loaded whole, every name in them held against prompt, schema and tables."""
 
-import graphlib
 import json
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -11,6 +10,7 @@ from builder.errors import InputError, Place, combine, nearest
 from builder.project import (
     axes,
     carriers,
+    chains,
     documents,
     draws,
     expect,
@@ -160,8 +160,8 @@ def load_all(
         except InputError as error:
             errors.append(error)
     datasets = {name: _dataset(name, words) for name, (_, words) in written.items()}
-    depths = _depths(written, datasets)
-    chosen = _closure(wanted, written, datasets)
+    depths = chains.depths(written, datasets)
+    chosen = chains.closure(wanted, written, datasets)
     prompts = Prompts(project.prompts)
     loaded = []
     for name, (document, words) in written.items():
@@ -200,57 +200,6 @@ def _dataset(name: str, words: Words) -> str:
     if words.dataset == NOWHERE:
         return f"{NOWHERE}:{name}"
     return words.dataset or (name if words.from_ else snake_case(words.schema_.rpartition(":")[2]))
-
-
-Written = Mapping[str, tuple[Document, Words]]
-
-
-def upstream(name: str, written: Written, datasets: Mapping[str, str]) -> list[str]:
-    """The scenarios whose rows those of a scenario are made from."""
-    names: list[str] = []
-    for kind, target in sources.upstream(written[name][1].from_) if name in written else ():
-        if kind == "scenario":
-            names.append(target)
-        elif kind == "dataset":
-            names += [other for other, dataset in datasets.items() if dataset == target]
-    return names
-
-
-def made_from(scenario: Scenario, loaded: Iterable[Scenario]) -> list[str]:
-    """The scenarios whose rows those of this one are made from."""
-    named = {(source.kind, source.target) for source in scenario.sources}
-    return [s.name for s in loaded if {("scenario", s.name), ("dataset", s.dataset)} & named]
-
-
-def _depths(written: Written, datasets: Mapping[str, str]) -> dict[str, int]:
-    """How many levels of scenarios lie under each. InputError for rows that are made from themselves."""
-    edges = {name: upstream(name, written, datasets) for name in written}
-    depths: dict[str, int] = {}
-    try:
-        for name in graphlib.TopologicalSorter(edges).static_order():
-            depths[name] = max((depths[other] + 1 for other in edges.get(name, ())), default=0)
-    except graphlib.CycleError as error:
-        circle = [name for name in error.args[1][::-1] if name in written]
-        files = " ← ".join(written[name][0].file.name for name in circle)
-        raise InputError(
-            f"rows that are made from themselves: {files}",
-            place=written[circle[0]][0].place(("from",), key=True),
-            hint="`from` of one of them names rows that are there without the others",
-        ) from None
-    return depths
-
-
-def _closure(wanted: Sequence[str], written: Written, datasets: Mapping[str, str]) -> set[str]:
-    """The wanted scenarios, those that share a dataset with them, and all that these stand on."""
-    closed: set[str] = set()
-    waiting = [name for name in wanted if name in datasets]
-    while waiting:
-        name = waiting.pop()
-        if name not in closed:
-            closed.add(name)
-            waiting += [other for other in datasets if datasets[other] == datasets.get(name)]
-            waiting += [other for other in upstream(name, written, datasets) if other in datasets]
-    return closed
 
 
 def _read(project: settings.Project, name: str) -> tuple[Document, Words]:
