@@ -52,12 +52,36 @@ def plan(result: PlanResult, drift: Sequence[str] = (), terminal_columns: int = 
     if max(map(width, text.split("\n"))) > terminal_columns:
         text = table(heads[:1] + heads[2:], [line[:1] + line[2:] for line in lines])
     notes = [*drift, *(note for line in result.lines for note in _notes(line))]
+    if any(line.depth or line.left_out for line in result.lines) and result.to_ask:
+        notes.append(_bounds(result))
     if result.unplanned:
         notes.append(
             f"{counted(result.unplanned, 'held answer')} of trials, or from before an edit: not in "
             "this plan, kept in the store."
         )
     return "\n".join([text, *dict.fromkeys(notes)])
+
+
+def _bounds(result: PlanResult) -> str:
+    """What a plan is likely to ask, and at most."""
+    most = "no bound" if result.most_calls is None else f"{result.most_calls:,}"
+    text = f"Expected: {counted(result.calls, 'answer')}; at most: {most}"
+    if result.most_usd is not None:
+        text += f", {money(result.most_usd)} usd"
+    return f"{text}."
+
+
+def _of_rows(line: ScenarioEstimate) -> Iterator[str]:
+    """What is worth a word of a scenario that rows hang on, or that is made from rows."""
+    if line.hanging and line.to_ask:
+        hung = " and ".join(f"{counted(n, 'row')} of {name}" for name, n in line.hanging.items())
+        yield f"{line.scenario}: {line.to_ask:,} to ask; {hung} hang on them."
+    if line.left_out:
+        whys = ", ".join(f"{why} ({n:,})" for why, n in line.left_out.items())
+        yield f"{line.scenario}: {counted(sum(line.left_out.values()), 'case')} not made: {whys}."
+    if line.refused:
+        yield f"{line.scenario}: {counted(line.refused, 'case')} refused for good: nothing else is left to ask."
+    yield from (f"{line.scenario}: {note}." for note in line.source_notes)
 
 
 def _counts(line: ScenarioEstimate) -> tuple[int, int, int, int, int]:
@@ -71,6 +95,7 @@ def _notes(line: ScenarioEstimate) -> Iterator[str]:
     if line.kept_draws < 1:
         yield f"{line.scenario}: keep let {line.kept_draws:.0%} of the draws pass."
     yield from (f"{line.scenario}: {note}." for note in line.draw_notes)
+    yield from _of_rows(line)
     yield from line.warnings
     if line.displaced:
         yield _displaced(line.scenario, line.displaced)

@@ -10,7 +10,7 @@ made when the first case spends its tries, and then whole, so that its keys too 
 the files alone.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -164,13 +164,14 @@ def make(
 def _with_upstream(loaded: Sequence[Scenario], wanted: Sequence[str]) -> frozenset[str]:
     """These scenarios and all that they stand on."""
     known = {scenario.name: scenario for scenario in loaded}
+    homes = {scenario.name: scenario.dataset for scenario in loaded}
     closed: set[str] = set()
     waiting = [*wanted]
     while waiting:
         name = waiting.pop()
         if name not in closed and name in known:
             closed.add(name)
-            waiting += _made_from(known[name], loaded)
+            waiting += _made_from(known[name], homes.items())
     return frozenset(closed)
 
 
@@ -190,10 +191,16 @@ def _dataset(project: settings.Project, name: str, parts: list[ScenarioPlan]) ->
     )
 
 
-def _made_from(scenario: Scenario, loaded: Sequence[Scenario]) -> list[str]:
+def upstream_of(part: ScenarioPlan, datasets: Iterable[DatasetPlan]) -> list[str]:
     """The scenarios whose rows those of this one are made from."""
+    every = [(d.name, other) for d in datasets for other in d.scenarios]
+    return _made_from(part.scenario, [(other.name, dataset) for dataset, other in every])
+
+
+def _made_from(scenario: Scenario, known: Iterable[tuple[str, str]]) -> list[str]:
+    """Those of these scenarios, each with its dataset, whose rows those of this one are made from."""
     named = {(source.kind, source.target) for source in scenario.sources}
-    return [s.name for s in loaded if {("scenario", s.name), ("dataset", s.dataset)} & named]
+    return [name for name, home in known if {("scenario", name), ("dataset", home)} & named]
 
 
 def _splits(

@@ -62,8 +62,12 @@ class SourceRows:
     """Whether no row can come to it or go any more."""
     expected: int = 0
     """Rows that it is likely to have in the end."""
-    most: int = 0
-    """Rows that it can have at most."""
+    most: int | None = 0
+    """Rows that it can have at most; None where nothing bounds them."""
+    unbounded: str = ""
+    """What has no bound, with its line."""
+    lists: Mapping[str, tuple[int, int | None, Place | None]] = field(default_factory=dict)
+    """The least and the most entries of each field that is a list, and where it is declared."""
     splits: Mapping[str, float] | None = None
     """The splits of the dataset that it is of; None where it has none of its own."""
     notes: tuple[str, ...] = ()

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypedDict
 
-from builder.plan import columns, requests, upstream
+from builder import jsonschema
+from builder.errors import Place
+from builder.plan import bounds, columns, requests, upstream
 from builder.plan.planned import ScenarioPlan
 from builder.plan.plans import DatasetPlan, Overrides, Plan
 from builder.plan.upstream import Handed, SourceRows
@@ -65,12 +67,18 @@ class Levels:
 
     def _outlook(self, dataset: DatasetPlan, parts: Sequence[ScenarioPlan]) -> Outlook:
         tallies = [self.settled[dataset.name][1].tallies[part.name] for part in parts]
-        to_ask = sum(tally.to_ask for tally in tallies)
         waiting = any(part.feed is not None and part.feed.open for part in parts)
+        settled = not waiting and not any(tally.to_ask for tally in tallies)
+        held = sum(tally.accepted for tally in tallies)
+        each = [bounds.rows(part) for part in parts]
+        most = [outlook.most for outlook in each if outlook.most is not None]
+        lost = sum(sum(tally.short.values()) + tally.refused for tally in tallies)
         return Outlook(
-            settled=not to_ask and not waiting,
-            expected=sum(tally.accepted for tally in tallies) + to_ask,
-            most=sum(part.wanted for part in parts),
+            settled=settled,
+            expected=held if settled else max(held, sum(o.expected for o in each) - lost),
+            most=held if settled else sum(most) if len(most) == len(each) else None,
+            unbounded=next((o.unbounded for o in each if o.unbounded), ""),
+            lists=dict(pair for part in parts for pair in _lists(part)),
             splits=dataset.splits if dataset.exported else _of_roots(parts),
         )
 
@@ -80,8 +88,20 @@ class Outlook(TypedDict):
 
     settled: bool
     expected: int
-    most: int
+    most: int | None
+    unbounded: str
+    lists: Mapping[str, tuple[int, int | None, Place | None]]
     splits: Mapping[str, float] | None
+
+
+def _lists(part: ScenarioPlan) -> Iterator[tuple[str, tuple[int, int | None, Place | None]]]:
+    """The fields of a schema that are lists, with the least and the most entries."""
+    schema = part.scenario.schema
+    for name, field_ in schema.row.get("properties", {}).items():
+        resolved = jsonschema.resolve(field_, schema.row)
+        if resolved.get("type") == "array":
+            bound = resolved.get("maxItems")
+            yield name, (resolved.get("minItems", 0), bound, schema.place(name))
 
 
 def _handed(row: Row, root: float) -> Handed:

@@ -244,7 +244,7 @@ def _by_level(
     asked = Counter[int]()
     while True:
         depths = {part.name: part.scenario.depth for part in now.plan.scenarios()}
-        open_ = {depths[line.scenario] for line in now.lines if line.to_ask}
+        open_ = {depths[line.scenario] for line in now.lines if line.ready}
         # What a settled level still lacks after so many fills waits for the next run.
         depth = min((d for d in open_ if asked[d] < FILLS), default=None)
         if depth is None:
