@@ -52,8 +52,9 @@ def rows(part: ScenarioPlan) -> Outlook:
         return Outlook(planned, planned)
     listed, most_listed, unbounded = _lists(part)
     each = (part.scenario.words.rows.each or 1) * max(1, part.kept)
-    rate = planned / len(first) if len(first) else each * listed
-    coming = max(0, first.expected - len(first))
+    made = 0 if feed.waits_for else len(first)
+    rate = planned / made if made else each * listed
+    coming = max(0, first.expected - made)
     expected = planned + round(coming * rate)
     if first.most is None or most_listed is None:
         return Outlook(expected, None, unbounded or first.unbounded)

@@ -203,8 +203,20 @@ class Feed:
         """What the sources give to cases of these units, or why they make none."""
         rows = self.first.rows(self._units[units])
         opened = [axis.name for axis in self.scenario.axes if axis.source]
-        given: list[Given | str] = []
         name, take = self.first.source.name, self.first.source.take
+        if not opened and not self._look_ups:  # as most are
+            records = [row.record() for row in rows]
+            return [
+                Given(
+                    row,
+                    {name: record},
+                    {m: record.get(t) for t, m in take.items()},
+                    {},
+                    {name: row.id},
+                )
+                for row, record in zip(rows, records, strict=True)
+            ]
+        given: list[Given | str] = []
         for unit, row, combination in zip(units.tolist(), rows, combinations, strict=True):
             record = row.record()
             entries = dict(zip(opened, self._entries[unit], strict=True)) if opened else {}

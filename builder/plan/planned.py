@@ -99,6 +99,14 @@ class ScenarioPlan:
         return self.scenario.name
 
     @property
+    def grid(self) -> int:
+        """Combinations before `keep`, those with rows of its first source among them."""
+        feed = self.feed
+        if feed is not None and (feed.pooled or feed.waits_for or not feed.units):
+            return self.scenario.grid.size
+        return self.source.size
+
+    @property
     def unmade(self) -> int:
         """Rows of a total that no case is planned for, though the pool is settled."""
         if self.feed is None or not self.feed.pooled or self.feed.waits_for:
@@ -183,7 +191,8 @@ class ScenarioPlan:
         occurrence: NDArray[np.int32],
     ) -> list[Case | None]:
         """The cases of these units and combinations; None where one is not made."""
-        scenario, columns = self.scenario, self.scenario.columns()
+        scenario, times = self.scenario, occurrence.tolist()
+        columns = [name for name in scenario.columns() if name != sources.COLUMN]
         crossed = scenario.grid.combinations(index)
         cases: list[Case | None] = [None] * len(units)
         ready: list[tuple[int, Given, dict[str, Any], dict[str, Any]]] = []
@@ -191,9 +200,9 @@ class ScenarioPlan:
             if isinstance(part, str):
                 self._leave_out(feed, part)
                 continue
-            combination = {**crossed[number], **part.entries}
+            combination = {**crossed[number], **part.entries} if part.entries else crossed[number]
             names = {**self.given, **part.records, **part.taken, **combination}
-            if self._passes(scenario.keep_sources, names):
+            if not scenario.keep_sources or self._passes(scenario.keep_sources, names):
                 ready.append((number, part, combination, names))
             else:
                 self._leave_out(feed, "keep")
@@ -206,12 +215,12 @@ class ScenarioPlan:
             if values is None:
                 self._leave_out(feed, "keep")
                 continue
-            variables = {**names, **values}
-            shown = {**variables, sources.COLUMN: part.ids}
+            names.update(values)
+            shown = {name: names[name] for name in columns}
+            shown[sources.COLUMN] = part.ids
             cases[number] = Case(
-                scenario.name, combination, int(occurrence[number]), variables,
-                {name: shown[name] for name in columns}, part.row.id, part.row.root,
-            )  # fmt: skip
+                scenario.name, combination, times[number], names, shown, part.row.id, part.row.root
+            )
         return cases
 
     def _leave_out(self, feed: Feed, why: str) -> None:

@@ -217,7 +217,10 @@ def _each(source: Source, each: int, mask: Mask | None) -> Shared:
         return _no_cases()
     index, u, words = map(np.concatenate, zip(*parts, strict=True))
     occurrence = np.repeat(np.arange(each, dtype=np.int32), len(index))
-    return Shared(np.tile(index[np.lexsort((words, u))], each), occurrence, len(index))
+    order = np.lexsort((words, u))
+    if source.unit_words is not None:  # rows of a source in their own order
+        order = order[np.argsort(index[order] // source.grid.size, kind="stable")]
+    return Shared(np.tile(index[order], each), occurrence, len(index))
 
 
 def _smallest(source: Source, total: int, mask: Mask | None, *, first: int) -> Shared:

@@ -9,9 +9,11 @@ from __future__ import annotations
 import datetime
 import decimal
 import hashlib
+import os
 import tempfile
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, NamedTuple
@@ -30,6 +32,8 @@ from builder.table import reader, tables
 from builder.table.tables import BOOLEAN, INTEGER, JSON, NUMBER, STRING, Kind
 
 READ = 2**22  # Bytes that are read of the file at a time.
+DENSE = 8  # Times the bytes of the rows that are asked for, which may be read for them.
+DIGITS = 16  # Of the id of a case.
 _SIMPLE = {bool: BOOLEAN, int: INTEGER, float: NUMBER, str: STRING}
 
 
@@ -123,17 +127,19 @@ class SourceRows:
         return self._read(np.arange(len(self)))
 
     def _read(self, numbers: NDArray[np.int64]) -> Iterator[Handed]:
+        self._file.flush()
+        descriptor = self._file.fileno()
         ends = np.frombuffer(self._ends, np.int64)
-        starts, stops = ends[numbers], ends[numbers + 1]
-        begin, chunk = 0, b""
-        for number, start, stop in zip(
-            numbers.tolist(), starts.tolist(), stops.tolist(), strict=True
-        ):
-            if not begin <= start <= stop <= begin + len(chunk):
-                self._file.seek(start)
-                # What follows is likely to be asked for next, where many rows are.
-                dense = len(numbers) * 8 > len(self)
-                begin, chunk = start, self._file.read(max(stop - start, READ if dense else 0))
+        starts, stops = ends[numbers].tolist(), ends[numbers + 1].tolist()
+        # Where most of the bytes between the rows are theirs, they are read in one go.
+        span = stops[-1] - starts[0] if starts else 0
+        dense = span < DENSE * (sum(stops) - sum(starts))
+        begin, end, chunk = 0, 0, b""
+        for number, start, stop in zip(numbers.tolist(), starts, stops, strict=True):
+            if start < begin or stop > end:
+                ahead = min(READ, stops[-1] - start) if dense else 0
+                chunk = os.pread(descriptor, max(stop - start, ahead), start)
+                begin, end = start, start + len(chunk)
             row = Handed(*orjson.loads(chunk[start - begin : stop - begin]))
             if self._equals and (equal := self._equals.get(number)):
                 row = row._replace(id=f"{row.id}-{equal}", root=self._roots[number])
@@ -141,7 +147,10 @@ class SourceRows:
 
 
 def id_word(name: str) -> int:
-    """64 bits that stand for an id."""
+    """64 bits that stand for an id; the digits of a case are those already."""
+    if len(name) == DIGITS:
+        with suppress(ValueError):
+            return int.from_bytes(bytes.fromhex(name), "big")
     return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "big")
 
 

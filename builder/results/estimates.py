@@ -206,9 +206,7 @@ def _line(plan: Plan, part: ScenarioPlan, dataset: DatasetPlan, tally: Tally) ->
         scenario=part.name,
         dataset=dataset.name if dataset.exported else NOWHERE,
         combinations=part.kept,
-        grid=part.source.size
-        if part.feed is None or not part.feed.pooled
-        else part.scenario.grid.size,
+        grid=part.grid,
         wanted=max(part.wanted, outlook.expected),
         held=tally.accepted,
         to_ask=tally.to_ask + (coming if part.asks else 0),

@@ -16,7 +16,6 @@ from builder.plan.plans import DatasetPlan, Overrides, Plan
 from builder.plan.upstream import Handed, SourceRows
 from builder.project.settings import Project
 from builder.project.sources import Source
-from builder.records import Row
 from builder.results import rows as results_rows
 from builder.results import settle, splits
 from builder.results.settle import Settlement, Settlements
@@ -58,11 +57,19 @@ class Levels:
             self.store = self.stack.enter_context(reading(self.project.store))
         settlement = settle.settle(dataset, self.store)
         self.settled[dataset.name] = (dataset, settlement)
-        number = splits.sides(dataset).number
+        # Where no dataset is split, nobody asks on which side a root stands.
+        dealt = any(len(s.splits) > 1 for s in self.project.settings.datasets.values())
+        number = splits.sides(dataset).number if dealt else lambda row: 0.0
         fresh = {part.name: SourceRows() for part in dataset.scenarios}
+        models: dict[str, str] = {}
         for case in results_rows.read(settlement).cases():
-            assert case.row is not None
-            fresh[case.part.name].add(_handed(case.row, number(case.row)))
+            row = case.row
+            assert row is not None
+            name, model = row.case.id, models.get(row.model)
+            if model is None:
+                model = models[row.model] = model_name(row.model)
+            fields = {**row.fields, **row.case.columns}
+            fresh[row.case.scenario].add(Handed(name, number(row), fields, model, name))
         self._rows.update(fresh)
 
     def _outlook(self, dataset: DatasetPlan, parts: Sequence[ScenarioPlan]) -> Outlook:
@@ -102,11 +109,6 @@ def _lists(part: ScenarioPlan) -> Iterator[tuple[str, tuple[int, int | None, Pla
         if resolved.get("type") == "array":
             bound = resolved.get("maxItems")
             yield name, (resolved.get("minItems", 0), bound, schema.place(name))
-
-
-def _handed(row: Row, root: float) -> Handed:
-    fields = {**row.fields, **row.case.columns}
-    return Handed(row.case.id, root, fields, model_name(row.model), row.case.id)
 
 
 def _parts(
