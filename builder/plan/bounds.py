@@ -48,11 +48,11 @@ def rows(part: ScenarioPlan) -> Outlook:
     if feed is None or feed.pooled:
         return Outlook(part.wanted, part.wanted)
     first, planned = feed.first, len(part.cases)
-    if not feed.open:
+    if not part.open:
         return Outlook(planned, planned)
     listed, most_listed, unbounded = _lists(part)
     each = (part.scenario.words.rows.each or 1) * max(1, part.kept)
-    made = 0 if feed.waits_for else len(first)
+    made = 0 if part.waits_for else len(first)
     rate = planned / made if made else each * listed
     coming = max(0, first.expected - made)
     expected = planned + round(coming * rate)

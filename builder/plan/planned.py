@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from builder import jsonschema, limits
 from builder.errors import InputError
-from builder.plan import spread
+from builder.plan import spread, upstream
 from builder.plan.cases import Cases
 from builder.plan.drawer import Drawer
 from builder.plan.feed import Feed, Given
@@ -102,16 +102,27 @@ class ScenarioPlan:
     def grid(self) -> int:
         """Combinations before `keep`, those with rows of its first source among them."""
         feed = self.feed
-        if feed is not None and (feed.pooled or feed.waits_for or not feed.units):
+        if feed is not None and (feed.pooled or self.waits_for or not feed.units):
             return self.scenario.grid.size
         return self.source.size
 
     @property
     def unmade(self) -> int:
         """Rows of a total that no case is planned for, though the pool is settled."""
-        if self.feed is None or not self.feed.pooled or self.feed.waits_for:
+        if self.feed is None or not self.feed.pooled or self.waits_for:
             return 0
         return self.wanted - len(self.cases)
+
+    @property
+    def waits_for(self) -> list[str]:
+        """The sources that must be settled before any case is made, and are not."""
+        drawn = [r.source.target for r in self.drawer.rows_of.values() if not r.settled]
+        return [*(self.feed.waits_for if self.feed else ()), *drawn]
+
+    @property
+    def open(self) -> bool:
+        """Whether rows that it is made from may still come or go."""
+        return bool(self.waits_for) or (self.feed is not None and self.feed.open)
 
     @property
     def asks(self) -> bool:
@@ -130,7 +141,7 @@ class ScenarioPlan:
         for start in range(0, len(index), CHUNK):
             numbers, again = index[start : start + CHUNK], occurrence[start : start + CHUNK]
             if self.feed is None:
-                cases: Sequence[Case | None] = self._cases(numbers, again)
+                cases = self._cases(numbers, again)
             else:
                 units, crossed, again = self.feed.locate(self.source, numbers, again)
                 numbers = units * self.scenario.grid.size + crossed
@@ -164,14 +175,19 @@ class ScenarioPlan:
         index, counts = np.unique(self.cases.index, return_counts=True)
         return dict(zip(index.tolist(), counts.tolist(), strict=True))
 
-    def _cases(self, index: NDArray[np.int64], occurrence: NDArray[np.int32]) -> list[Case]:
+    def _cases(
+        self, index: NDArray[np.int64], occurrence: NDArray[np.int32]
+    ) -> Sequence[Case | None]:
         scenario = self.scenario
         combinations = scenario.grid.combinations(index)
         drawn = self._drawn(index, occurrence, combinations)
         columns = scenario.columns()
-        cases = []
+        cases: list[Case | None] = []
         for combination, values, k in zip(combinations, drawn, occurrence.tolist(), strict=True):
-            variables = {**self.given, **combination, **(values or {})}
+            if values is None or (self.drawer.rows_of and self._lacks_rows(values)):
+                cases.append(None)
+                continue
+            variables = {**self.given, **combination, **values}
             cases.append(
                 Case(
                     scenario.name,
@@ -193,6 +209,7 @@ class ScenarioPlan:
         """The cases of these units and combinations; None where one is not made."""
         scenario, times = self.scenario, occurrence.tolist()
         columns = [name for name in scenario.columns() if name != sources.COLUMN]
+        drawers = self.drawer.rows_of
         crossed = scenario.grid.combinations(index)
         cases: list[Case | None] = [None] * len(units)
         ready: list[tuple[int, Given, dict[str, Any], dict[str, Any]]] = []
@@ -209,11 +226,12 @@ class ScenarioPlan:
         rows = np.array([number for number, *_ in ready], np.int64)
         numbers = units[rows] * scenario.grid.size + index[rows]
         drawn = self._drawn(
-            numbers, occurrence[rows], [c for _, _, c, _ in ready], [names for *_, names in ready]
-        )
+            numbers, occurrence[rows], [c for _, _, c, _ in ready], [names for *_, names in ready],
+            [upstream.id_word(part.row.id) for _, part, _, _ in ready] if drawers else (),
+        )  # fmt: skip
         for (number, part, combination, names), values in zip(ready, drawn, strict=True):
-            if values is None:
-                self._leave_out(feed, "keep")
+            if values is None or self._lacks_rows(values):
+                self._leave_out(feed, "keep" if values is None else "too few rows to draw")
                 continue
             names.update(values)
             shown = {name: names[name] for name in columns}
@@ -222,6 +240,10 @@ class ScenarioPlan:
                 scenario.name, combination, times[number], names, shown, part.row.id, part.row.root
             )
         return cases
+
+    def _lacks_rows(self, values: Mapping[str, Any]) -> bool:
+        """Whether a line that draws from rows found too few."""
+        return any(names[0] not in values for names in self.drawer.rows_of)
 
     def _leave_out(self, feed: Feed, why: str) -> None:
         if self.counting:
@@ -250,11 +272,14 @@ class ScenarioPlan:
         occurrence: NDArray[np.int32],
         combinations: Sequence[Mapping[str, Any]],
         names: Sequence[Mapping[str, Any]] = (),
+        own: Sequence[int] = (),
     ) -> Sequence[dict[str, Any] | None]:
         """The drawn values of these cases, redrawn until `keep` lets them pass. `names` are what
         its rules see beside them where that is more than the combination: such a case is None in
         the end, for nobody wrote what it was made from."""
-        drawn: list[dict[str, Any] | None] = [*self.drawer.draw(index, occurrence, combinations)]
+        drawn: list[dict[str, Any] | None] = [
+            *self.drawer.draw(index, occurrence, combinations, own=own)
+        ]
         if not self.scenario.keep_rows:
             return drawn
         known = names or combinations
@@ -265,8 +290,9 @@ class ScenarioPlan:
                 return drawn
             rows = np.array(refused)
             again = self.drawer.draw(
-                index[rows], occurrence[rows], [combinations[row] for row in refused], redraw
-            )
+                index[rows], occurrence[rows], [combinations[row] for row in refused], redraw,
+                [own[row] for row in refused] if own else (),
+            )  # fmt: skip
             for row, values in zip(refused, again, strict=True):
                 drawn[row] = values
         if names:

@@ -143,7 +143,8 @@ def make(
         level = [scenario for scenario in loaded if scenario.depth == depth]
         for scenario in sorted(level, key=lambda s: s.name):
             rows = tuple(hand(source, datasets) for source in scenario.sources)
-            part = _scenario(project, scenario, ask[scenario.name], changed, rows)
+            drawn = {d.names: hand(d.source, datasets) for d in scenario.draws if d.source}
+            part = _scenario(project, scenario, ask[scenario.name], changed, rows, drawn)
             parts.setdefault(scenario.dataset, []).append(part)
         for name in sorted({scenario.dataset for scenario in level}):
             parts[name].sort(key=lambda part: part.name)
@@ -199,7 +200,7 @@ def upstream_of(part: ScenarioPlan, datasets: Iterable[DatasetPlan]) -> list[str
 
 def _made_from(scenario: Scenario, known: Iterable[tuple[str, str]]) -> list[str]:
     """Those of these scenarios, each with its dataset, whose rows those of this one are made from."""
-    named = {(source.kind, source.target) for source in scenario.sources}
+    named = {(source.kind, source.target) for source in scenario.upstream}
     return [name for name, home in known if {("scenario", name), ("dataset", home)} & named]
 
 
@@ -248,11 +249,13 @@ def _scenario(
     ask: tuple[Asked, ...],
     changed: Overrides,
     rows: tuple[SourceRows, ...],
+    drawn: Mapping[tuple[str, ...], SourceRows],
 ) -> ScenarioPlan:
     if changed.rows is not None and not (rows and scenario.words.rows.each):
         words_ = scenario.words.model_copy(update={"rows": changed.rows})
         scenario = scenario._replace(words=words_)
     feed = _feed(scenario, ask, rows) if rows else None
+    _check_drawn(scenario, drawn)
     source = spread.source(scenario.grid, scenario.words.seed)
     if feed is not None:
         source = source._replace(unit_words=feed.words)
@@ -265,15 +268,16 @@ def _scenario(
         kept=0,
         cases=Cases(np.empty(0, np.int64), nothing, np.empty(0, "V16"), nothing, nothing),
         source=source,
-        drawer=Drawer(scenario.draws, source, project.outputs / "fits"),
+        drawer=Drawer(scenario.draws, source, project.outputs / "fits", rows_of=drawn),
         given={**scenario.given, "schema": scenarios.schema_text(scenario.schema)},
         feed=feed,
     )
     if feed is None:
         shared = _shared(scenario, source, scenario.words.rows)
-        part.kept = shared.kept
+        part.kept, part.wanted = shared.kept, len(shared.index)
+        if part.waits_for:
+            return part
         part.cases = planned.addressed(part, shared.index, shared.occurrence)
-        part.wanted = len(part.cases)
         _check_kept(part)
     else:
         _fed(part, feed, source, changed.rows)
@@ -306,13 +310,25 @@ def _feed(scenario: Scenario, ask: Sequence[Asked], rows: tuple[SourceRows, ...]
     return feed
 
 
+def _check_drawn(scenario: Scenario, drawn: Mapping[tuple[str, ...], SourceRows]) -> None:
+    """Passes where rows that are drawn from have every field that the lines name."""
+    for draw in scenario.draws:
+        if draw.source is None:
+            continue
+        known = drawn[draw.names].kinds
+        columns = draw.options.get("columns", draw.columns)
+        for field_ in (*columns, *(draw.by or ())[1:]) if known else ():
+            if field_ not in known and field_ not in sources.OWN:
+                raise sources.no_field(draw.source, field_, known, draw.place)
+
+
 def _fed(part: ScenarioPlan, feed: Feed, source: spread.Source, most: words.Rows | None) -> None:
     """Plans the cases that the rows of sources make."""
     scenario = part.scenario
     rows = scenario.words.rows
     if rows.total is not None:
         part.wanted = rows.total
-    if feed.waits_for or not feed.units:
+    if part.waits_for or not feed.units:
         part.kept = scenario.grid.size
         return
     if not feed.pooled:

@@ -4,7 +4,7 @@ import graphlib
 from collections.abc import Mapping, Sequence
 
 from builder.errors import InputError
-from builder.project import sources
+from builder.project import draws, sources
 from builder.project.documents import Document
 from builder.project.words import Words
 
@@ -14,7 +14,10 @@ Written = Mapping[str, tuple[Document, Words]]
 def upstream(name: str, written: Written, datasets: Mapping[str, str]) -> list[str]:
     """The scenarios whose rows those of a scenario are made from."""
     names: list[str] = []
-    for kind, target in sources.upstream(written[name][1].from_) if name in written else ():
+    words = written[name][1] if name in written else None
+    made_from = sources.upstream(words.from_) if words else ()
+    drawn_from = draws.upstream(words.draw) if words else ()
+    for kind, target in (*made_from, *drawn_from):
         if kind == "scenario":
             names.append(target)
         elif kind == "dataset":

@@ -52,6 +52,11 @@ class Scenario(NamedTuple):
     depth: int = 0  # How many levels of scenarios lie under it.
 
     @property
+    def upstream(self) -> list[Source]:
+        """All whose rows it is made or drawn from."""
+        return [*self.sources, *(draw.source for draw in self.draws if draw.source is not None)]
+
+    @property
     def exported(self) -> bool:
         """Whether its rows are a dataset; those of a level in between may be none."""
         return self.words.dataset != NOWHERE
@@ -232,6 +237,9 @@ def _load(
     axis_list = axes.load(document, words.vary, root, [source.name for source in from_])
     _check_unweighted(axis_list, words.rows.each)
     drawn = draws.load(document, words.draw, [axis.name for axis in axis_list], root, samplers)
+    for draw in drawn:
+        if draw.source is not None:
+            sources.check_target(draw.source, names(project), {*datasets.values()})
     given = {key: _given(document, ("given", key), v, root) for key, v in words.given.items()}
     available = variables.names(document, list(words.given), list(words.vary), drawn, from_)
     keep = _keep(document, words, schema, axis_list, drawn, available)

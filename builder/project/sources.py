@@ -116,6 +116,7 @@ class _Line(NamedTuple):
         first: bool,
         known: tuple[Collection[str], Collection[str]],
     ) -> Source:
+        written = spec
         if isinstance(spec, str):
             spec = {"scenario": spec}
         if not isinstance(spec, dict):
@@ -139,17 +140,7 @@ class _Line(NamedTuple):
         kind, target = kinds[0], spec[kinds[0]]
         if not isinstance(target, str) or not target:
             raise self.error(f"{kind}: expected a name, found {describe(target)}", kind)
-        if kind == "table":
-            files = self.files(target)
-        else:
-            files = ()
-            names = known[kind == "dataset"]
-            if target not in names:
-                raise self.error(
-                    f"no {kind} {target!r}.{nearest(target, names)}",
-                    *([kind] if self.document.values.get((*self.path, kind)) else []),
-                    hint=f"{kind}s: {', '.join(sorted(names))}",
-                )
+        files = self.files(target) if kind == "table" else ()
         n, least = self.number(spec, "n", 1), self.number(spec, "least", 0)
         on = self.on(spec)
         self.check_look_up(spec, first=first)
@@ -158,7 +149,7 @@ class _Line(NamedTuple):
         listed = isinstance(spec.get("take"), list)
         for number, field in enumerate(take):
             places[f"take.{field}"] = self.place("take", number if listed else field)
-        return Source(
+        source = Source(
             name,
             kind,
             target,
@@ -171,6 +162,9 @@ class _Line(NamedTuple):
             self.id(spec),
             places,
         )
+        place = places[kind] if isinstance(written, dict) else self.place()
+        check_target(source._replace(place=place), *known)
+        return source
 
     def files(self, target: str) -> tuple[Path, ...]:
         """The files of a table or a glob, in the order of their paths."""
@@ -249,6 +243,17 @@ class _Line(NamedTuple):
         if len(columns) < len(listed):
             raise self.error(f"id: expected columns, found {describe(value)}", "id")
         return tuple(columns)
+
+
+def check_target(source: Source, scenarios: Collection[str], datasets: Collection[str]) -> None:
+    """Passes where the scenario or dataset is there that it names."""
+    names = datasets if source.kind == "dataset" else scenarios
+    if source.kind != "table" and source.target not in names:
+        raise InputError(
+            f"no {source.kind} {source.target!r}.{nearest(source.target, names)}",
+            place=source.place,
+            hint=f"{source.kind}s: {', '.join(sorted(names))}",
+        )
 
 
 def check_named(source: Source, known: Collection[str]) -> None:

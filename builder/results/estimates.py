@@ -176,8 +176,8 @@ def _hung(plan: Plan, lines: Sequence[ScenarioEstimate]) -> list[ScenarioEstimat
 def _line(plan: Plan, part: ScenarioPlan, dataset: DatasetPlan, tally: Tally) -> ScenarioEstimate:
     outlook = bounds.rows(part)
     coming = max(0, outlook.expected - part.wanted) if part.feed is not None else 0
-    if part.feed is not None and part.feed.pooled and part.feed.waits_for:
-        coming = part.wanted
+    if part.waits_for:
+        coming = outlook.expected
     size = _size(part)
     asked = tally.open + coming if part.asks else 0
     asked_bytes = tally.open_bytes + coming * size if part.asks else 0

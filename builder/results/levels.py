@@ -74,7 +74,7 @@ class Levels:
 
     def _outlook(self, dataset: DatasetPlan, parts: Sequence[ScenarioPlan]) -> Outlook:
         tallies = [self.settled[dataset.name][1].tallies[part.name] for part in parts]
-        waiting = any(part.feed is not None and part.feed.open for part in parts)
+        waiting = any(part.open for part in parts)
         settled = not waiting and not any(tally.to_ask for tally in tallies)
         held = sum(tally.accepted for tally in tallies)
         each = [bounds.rows(part) for part in parts]
