@@ -1,8 +1,9 @@
 """From files to a plan with models in it: which endpoint answers, with which params in full."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from urllib.parse import urlsplit
 
 from builder.engines import protocol, registry
@@ -66,14 +67,15 @@ def host(where: protocol.Endpoint) -> str:
 def _asked_models(
     project: settings.Project, scenario: scenarios.Scenario, changed: plans.Overrides
 ) -> tuple[plans.Asked, ...]:
-    models: list[tuple[str, Place | None]]
+    # Places are looked for where something is wrong: that reads pyproject.toml anew.
+    models: list[tuple[str, Callable[[], Place | None]]]
     if changed.model:
-        models = [(changed.model, None)]
+        models = [(changed.model, lambda: None)]
     elif scenario.words.model:
-        places = (scenario.document.place(("model", k)) for k in range(len(scenario.words.model)))
-        models = list(zip(scenario.words.model, places, strict=True))
+        written = enumerate(scenario.words.model)
+        models = [(model, partial(scenario.document.place, ("model", k))) for k, model in written]
     elif project.settings.model:
-        models = [(project.settings.model, project.place(("model",)))]
+        models = [(project.settings.model, partial(project.place, ("model",)))]
     else:
         raise InputError(
             "no model: neither the scenario nor the project names one",
@@ -84,21 +86,24 @@ def _asked_models(
 
 
 def _asked_model(
-    project: settings.Project, scenario: scenarios.Scenario, model: str, place: Place | None
+    project: settings.Project,
+    scenario: scenarios.Scenario,
+    model: str,
+    place: Callable[[], Place | None],
 ) -> plans.Asked:
     provider, colon, name = model.partition(":")
     if not colon or not provider or not name:
         known = f"provider:model; providers: {', '.join(registry.PRESETS)}"
         raise InputError(
             f"model {model!r}: expected provider:model",
-            place=place,
+            place=place(),
             hint=f"write {typos.model(model) or known}",
         )
     try:
         where = endpoint(project, provider)
         engine = registry.engine_class(where.protocol)
     except InputError as error:
-        raise _placed(project, provider, error, place) from None
+        raise _placed(project, provider, error, place()) from None
     # The scenario's over the provider's over the project's, what the provider needs beneath.
     written_params = {
         **engine.defaults(where, name),
@@ -113,7 +118,7 @@ def _asked_model(
     probe = Request(model, (Message("user", "…"),), params, asked.schema)
     for problem in engine.problems(where, probe):
         message = problem if repr(model) in problem else f"{model}: {problem}"
-        raise InputError(message, place=_spot(project, scenario, provider, problem) or place)
+        raise InputError(message, place=_spot(project, scenario, provider, problem) or place())
     return asked
 
 
