@@ -44,7 +44,8 @@ class Copies:
     @property
     def count(self) -> int:
         """Rows that copy a row before them."""
-        return len(self._hashes) - len(np.unique(np.frombuffer(self._hashes, np.int64)))
+        hashes = np.sort(np.frombuffer(self._hashes, np.int64))
+        return int(np.count_nonzero(hashes[1:] == hashes[:-1]))
 
     @property
     def in_a_row(self) -> int:
