@@ -72,8 +72,10 @@ def _asked_models(
     if changed.model:
         models = [(changed.model, lambda: None)]
     elif scenario.words.model:
-        written = enumerate(scenario.words.model)
-        models = [(model, partial(scenario.document.place, ("model", k))) for k, model in written]
+        models = [
+            (model, partial(scenario.document.place, ("model", number)))
+            for number, model in enumerate(scenario.words.model)
+        ]
     elif project.settings.model:
         models = [(project.settings.model, partial(project.place, ("model",)))]
     else:

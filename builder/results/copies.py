@@ -44,8 +44,7 @@ class Copies:
     @property
     def count(self) -> int:
         """Rows that copy a row before them."""
-        hashes = np.sort(np.frombuffer(self._hashes, np.int64))
-        return int(np.count_nonzero(hashes[1:] == hashes[:-1]))
+        return int(np.count_nonzero(np.diff(np.sort(np.frombuffer(self._hashes, np.int64))) == 0))
 
     @property
     def in_a_row(self) -> int:
