@@ -1,8 +1,9 @@
 """From files to a plan with models in it: which endpoint answers, with which params in full."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from urllib.parse import urlsplit
 
 from builder.engines import protocol, registry
@@ -86,16 +87,19 @@ def host(where: protocol.Endpoint) -> str:
 def _asked_models(
     project: settings.Project, scenario: scenarios.Scenario, changed: plans.Overrides
 ) -> tuple[Asked, ...]:
-    models: list[tuple[str, Place | None]]
     if scenario.words.asks_nobody:
         return (asked_model(words.NOBODY, {}, scenario),)
+    # Places are looked for where something is wrong: that reads pyproject.toml anew.
+    models: list[tuple[str, Callable[[], Place | None]]]
     if changed.model:
-        models = [(changed.model, None)]
+        models = [(changed.model, lambda: None)]
     elif scenario.words.model:
-        places = (scenario.document.place(("model", k)) for k in range(len(scenario.words.model)))
-        models = list(zip(scenario.words.model, places, strict=True))
+        models = [
+            (model, partial(scenario.document.place, ("model", number)))
+            for number, model in enumerate(scenario.words.model)
+        ]
     elif project.settings.model:
-        models = [(project.settings.model, project.place(("model",)))]
+        models = [(project.settings.model, partial(project.place, ("model",)))]
     else:
         raise InputError(
             "no model: neither the scenario nor the project names one",
@@ -106,21 +110,24 @@ def _asked_models(
 
 
 def _asked_model(
-    project: settings.Project, scenario: scenarios.Scenario, model: str, place: Place | None
+    project: settings.Project,
+    scenario: scenarios.Scenario,
+    model: str,
+    place: Callable[[], Place | None],
 ) -> Asked:
     provider, colon, name = model.partition(":")
     if not colon or not provider or not name:
         known = f"provider:model; providers: {', '.join(registry.PRESETS)}"
         raise InputError(
             f"model {model!r}: expected provider:model",
-            place=place,
+            place=place(),
             hint=f"write {typos.model(model) or known}",
         )
     try:
         where = endpoint(project, provider)
         engine = registry.engine_class(where.protocol)
     except InputError as error:
-        raise _placed(project, provider, error, place) from None
+        raise _placed(project, provider, error, place()) from None
     # The scenario's over the provider's over the project's, what the provider needs beneath.
     written_params = {
         **engine.defaults(where, name),
@@ -135,7 +142,7 @@ def _asked_model(
     probe = Request(model, (Message("user", "…"),), params, asked.schema)
     for problem in engine.problems(where, probe):
         message = problem if repr(model) in problem else f"{model}: {problem}"
-        raise InputError(message, place=_spot(project, scenario, provider, problem) or place)
+        raise InputError(message, place=_spot(project, scenario, provider, problem) or place())
     return asked
 
 

@@ -264,7 +264,7 @@ class Prompts:
     def _check(self, trees: Mapping[str, nodes.Template], available: Collection[str]) -> set[str]:
         tested: set[str] = set()
         stored: set[str] = set()
-        looked_up: dict[str, Place] = {}
+        looked_up: dict[str, tuple[Path, int]] = {}
         for name, tree in trees.items():
             file = self.folder / name
             self._check_known(file, tree)
@@ -279,15 +279,14 @@ class Prompts:
             stored |= {macro.name for macro in tree.find_all(nodes.Macro)}
             stored |= {module.target for module in tree.find_all(nodes.Import)}
             for word in _undeclared(tree, file):
-                if word not in looked_up:
-                    line = min((n.lineno for n in looked if n.name == word), default=1)
-                    looked_up[word] = template_errors.find(file, word, line)
+                line = min((n.lineno for n in looked if n.name == word), default=1)
+                looked_up.setdefault(word, (file, line))
         known = {*available, *self.environment.globals, *tested}
-        for word, place in sorted(looked_up.items()):
+        for word, (file, line) in sorted(looked_up.items()):
             if word not in known and (word not in stored or len(trees) == 1):
                 raise InputError(
                     f"{word!r} is no name of the scenario.{nearest(word, available)}",
-                    place=place,
+                    place=template_errors.find(file, word, line),
                     hint=f"names: {', '.join(sorted(available)) or 'none'}",
                 )
         return set(looked_up)

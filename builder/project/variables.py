@@ -1,6 +1,5 @@
 """The names of a scenario: each one thing, none in the way of another, every axis put to use."""
 
-import ast
 import keyword
 from collections.abc import Mapping, Sequence
 
@@ -116,12 +115,6 @@ def check_axes_used(
     document: documents.Document,
 ) -> None:
     """Passes where every axis appears in the template or in the schema's module, or in `unused`."""
-    mentioned = {
-        node.id if isinstance(node, ast.Name) else str(node.value)
-        for node in ast.walk(ast.parse(schema.source))
-        if isinstance(node, ast.Name)
-        or (isinstance(node, ast.Constant) and isinstance(node.value, str))
-    }
     known = [axis.name for axis in axes]
     for number, name in enumerate(unused):
         if name not in known:
@@ -130,7 +123,7 @@ def check_axes_used(
                 place=document.place(("unused", number)),
             )
     for axis in axes if prompt.files else ():
-        if axis.name not in prompt.names | mentioned | set(unused):
+        if axis.name not in prompt.names.union(unused) and axis.name not in schema.words():
             raise InputError(
                 f"the axis {axis.name!r} appears in neither the template nor the schema's module, "
                 "so its labels would say nothing about the text",
