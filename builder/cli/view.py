@@ -268,6 +268,12 @@ def summary(state: Progress, exports: Sequence[Export]) -> str:
     return "\n".join([*lines, *map(folders.lines, exports)])
 
 
+def untouched(state: Progress) -> str:
+    """Why a run wrote nothing, and what that leaves."""
+    why = "no round was closed" if state.provisional else "no row was accepted"
+    return f"{why}: the datasets' folders are as they were"
+
+
 def _unanswered(state: Progress) -> Iterator[str]:
     """What came in place of answers, by its kind."""
     at = "max_tokens" + (f" = {state.cut_at}" if state.cut_at else "")
@@ -298,6 +304,13 @@ def _unanswered(state: Progress) -> Iterator[str]:
     yield from (f"{model} was given up: {why}" for model, why in state.lost.items())
     if state.unfilled:
         yield f"{counted(state.unfilled, 'row')} left to the next run"
+    if waiting := state.provisional:
+        one = waiting == 1
+        yield (
+            f"{counted(waiting, 'answer')} {'is' if one else 'are'} held, to be judged when "
+            f"{'its' if one else 'their'} round closes; the next run goes on from "
+            f"{'it' if one else 'them'}"
+        )
 
 
 def audit(audit: Audit) -> str:
