@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from builder.cli import folders
-from builder.cli.layout import duration, readable, rounded, table
+from builder.cli.layout import duration, fitted, readable, rounded, table
 from builder.text import counted, decimals, fit, money, number, visible, width
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ SHARES = 12  # values of an axis that are printed
 def plan(result: PlanResult, drift: Sequence[str] = (), terminal_columns: int = 80) -> str:
     """The plan as a table and what is worth a word beneath it, drift of its draws included.
 
-    Where the terminal is too narrow for all columns, the datasets are left out.
+    Where the terminal is too narrow for all columns, some are left out.
     """
     heads = ["scenario", "dataset", "combinations", "rows", "held", "to ask", "tokens", "usd"]
     rows: list[list[object]] = [
@@ -47,9 +47,7 @@ def plan(result: PlanResult, drift: Sequence[str] = (), terminal_columns: int = 
     texts = ["unknown" if usd is None else f"{usd:,.{digits}f}" for usd in prices]
     size = max(map(len, texts), default=0)
     lines = [[*row, text.rjust(size)] for row, text in zip(rows, texts, strict=True)]
-    text = table(heads, lines)
-    if max(map(width, text.split("\n"))) > terminal_columns:
-        text = table(heads[:1] + heads[2:], [line[:1] + line[2:] for line in lines])
+    text = fitted(heads, lines, terminal_columns, spared=("dataset", "combinations", "tokens"))
     notes = [*drift, *(note for line in result.lines for note in _notes(line))]
     if result.unplanned:
         notes.append(
