@@ -23,11 +23,12 @@ if TYPE_CHECKING:
     from builder.records import Reject
     from builder.results.estimates import ScenarioEstimate
     from builder.results.tally import Tally
-    from builder.verbs import publish, topup
+    from builder.verbs import topup
     from builder.verbs.check import Audit
     from builder.verbs.plan import PlanResult
 
 SHARES = 12  # values of an axis that are printed
+FILES = 40  # files of a publication that are printed
 
 
 def plan(result: PlanResult, drift: Sequence[str] = (), terminal_columns: int = 80) -> str:
@@ -342,7 +343,8 @@ def publication(planned: Publication) -> Iterator[str]:
     """What publishing would do, a line each."""
     visibility = "private" if planned.private else "public"
     fresh = ", to be made" if planned.parent is None else ""
-    yield f"{planned.repository} on the Hub: {visibility}{fresh}"
+    unseen = " was not looked at, for HF_TOKEN is not set; an empty one would get what follows"
+    yield f"{planned.repository} on the Hub{f': {visibility}{fresh}' if planned.looked_at else unseen}"
     yield f"{planned.dataset}: {planned.rows:,} rows, {planned.size:,} bytes"
     yield (
         f"to send: {planned.sent:,} bytes in {len(planned.changed)} files, {planned.data} of them data; "
@@ -356,13 +358,13 @@ def publication(planned: Publication) -> Iterator[str]:
                 yield f"  {scenario}: {_change(change)}"
 
 
-def unseen(result: publish.PublishResult) -> str:
-    """What a dry run can tell without a token."""
-    size, files = sum(result.sizes), len(result.sizes)
-    return (
-        f"{result.folder.name}: {result.rows:,} rows, {size:,} bytes in {files} data files\n"
-        "HF_TOKEN is not set: what the Hub has was not looked at\nnothing was sent"
-    )
+def sent(planned: Publication) -> Iterator[str]:
+    """The files that publishing would put there or take away, a line each."""
+    files = [f"  {path}  {size:,} bytes" for path, size in planned.sizes.items()]
+    files += [f"  {path}  goes" for path in planned.deleted]
+    yield from files[:FILES]
+    if len(files) > FILES:
+        yield f"  and {len(files) - FILES:,} more"
 
 
 def difference(between: Difference) -> str:
