@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from builder.project.settings import Budget
     from builder.verbs.plan import PlanResult
 
-UNTOUCHED = "no row was accepted: the datasets' folders are as they were"
-
 
 @dataclass(frozen=True, slots=True)
 class Console:

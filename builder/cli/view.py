@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from builder.cli import folders
-from builder.cli.layout import duration, readable, rounded, table
+from builder.cli.layout import duration, fitted, readable, rounded, table
 from builder.text import counted, decimals, fit, money, number, visible, width
 
 if TYPE_CHECKING:
@@ -24,17 +24,18 @@ if TYPE_CHECKING:
     from builder.records import Reject
     from builder.results.estimates import ScenarioEstimate
     from builder.results.tally import Tally
-    from builder.verbs import publish, topup
+    from builder.verbs import topup
     from builder.verbs.check import Audit
     from builder.verbs.plan import PlanResult
 
 SHARES = 12  # values of an axis that are printed
+FILES = 40  # files of a publication that are printed
 
 
 def plan(result: PlanResult, drift: Sequence[str] = (), terminal_columns: int = 80) -> str:
     """The plan as a table and what is worth a word beneath it, drift of its draws included.
 
-    Where the terminal is too narrow for all columns, the datasets are left out.
+    Where the terminal is too narrow for all columns, some are left out.
     """
     heads = ["scenario", "dataset", "combinations", "rows", "held", "to ask", "tokens", "usd"]
     rows: list[list[object]] = [
@@ -48,9 +49,7 @@ def plan(result: PlanResult, drift: Sequence[str] = (), terminal_columns: int = 
     texts = ["unknown" if usd is None else f"{usd:,.{digits}f}" for usd in prices]
     size = max(map(len, texts), default=0)
     lines = [[*row, text.rjust(size)] for row, text in zip(rows, texts, strict=True)]
-    text = table(heads, lines)
-    if max(map(width, text.split("\n"))) > terminal_columns:
-        text = table(heads[:1] + heads[2:], [line[:1] + line[2:] for line in lines])
+    text = fitted(heads, lines, terminal_columns, spared=("dataset", "combinations", "tokens"))
     notes = [*drift, *(note for line in result.lines for note in _notes(line))]
     if any(line.depth or line.left_out for line in result.lines) and result.to_ask:
         notes.append(_bounds(result))
@@ -294,6 +293,12 @@ def summary(state: Progress, exports: Sequence[Export]) -> str:
     return "\n".join([*lines, *map(folders.lines, exports)])
 
 
+def untouched(state: Progress) -> str:
+    """Why a run wrote nothing, and what that leaves."""
+    why = "no round was closed" if state.provisional else "no row was accepted"
+    return f"{why}: the datasets' folders are as they were"
+
+
 def _unanswered(state: Progress) -> Iterator[str]:
     """What came in place of answers, by its kind."""
     at = "max_tokens" + (f" = {state.cut_at}" if state.cut_at else "")
@@ -324,6 +329,13 @@ def _unanswered(state: Progress) -> Iterator[str]:
     yield from (f"{model} was given up: {why}" for model, why in state.lost.items())
     if state.unfilled:
         yield f"{counted(state.unfilled, 'row')} left to the next run"
+    if waiting := state.provisional:
+        one = waiting == 1
+        yield (
+            f"{counted(waiting, 'answer')} {'is' if one else 'are'} held, to be judged when "
+            f"{'its' if one else 'their'} round closes; the next run goes on from "
+            f"{'it' if one else 'them'}"
+        )
 
 
 def audit(audit: Audit) -> str:
@@ -357,7 +369,8 @@ def publication(planned: Publication) -> Iterator[str]:
     """What publishing would do, a line each."""
     visibility = "private" if planned.private else "public"
     fresh = ", to be made" if planned.parent is None else ""
-    yield f"{planned.repository} on the Hub: {visibility}{fresh}"
+    unseen = " was not looked at, for HF_TOKEN is not set; an empty one would get what follows"
+    yield f"{planned.repository} on the Hub{f': {visibility}{fresh}' if planned.looked_at else unseen}"
     yield f"{planned.dataset}: {planned.rows:,} rows, {planned.size:,} bytes"
     yield (
         f"to send: {planned.sent:,} bytes in {len(planned.changed)} files, {planned.data} of them data; "
@@ -371,13 +384,13 @@ def publication(planned: Publication) -> Iterator[str]:
                 yield f"  {scenario}: {_change(change)}"
 
 
-def unseen(result: publish.PublishResult) -> str:
-    """What a dry run can tell without a token."""
-    size, files = sum(result.sizes), len(result.sizes)
-    return (
-        f"{result.folder.name}: {result.rows:,} rows, {size:,} bytes in {files} data files\n"
-        "HF_TOKEN is not set: what the Hub has was not looked at\nnothing was sent"
-    )
+def sent(planned: Publication) -> Iterator[str]:
+    """The files that publishing would put there or take away, a line each."""
+    files = [f"  {path}  {size:,} bytes" for path, size in planned.sizes.items()]
+    files += [f"  {path}  goes" for path in planned.deleted]
+    yield from files[:FILES]
+    if len(files) > FILES:
+        yield f"  and {len(files) - FILES:,} more"
 
 
 def difference(between: Difference) -> str:

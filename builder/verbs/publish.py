@@ -25,8 +25,8 @@ class PublishResult(Result):
     folder: Path
     rows: int
     sizes: Sequence[int]
-    planned: releases.Publication | None = None
-    """What publishing changes; None where the Hub was not looked at for want of a token."""
+    planned: releases.Publication
+    """What publishing changes; all is new to it where the Hub was not looked at for want of a token."""
     published: releases.Published | None = None
     """Where it ended; None where nothing was to be sent."""
 
@@ -44,7 +44,7 @@ class PublishResult(Result):
             "dataset": self.dataset,
             "rows": self.rows,
             "bytes": sum(self.sizes),
-            "bytes to send": self.planned.sent if self.planned else None,
+            "bytes to send": self.planned.sent if self.planned.looked_at else None,
             "url": self.url,
         }
 
@@ -84,7 +84,8 @@ def publish(
             hint="it holds a token with the right to write, from https://huggingface.co/settings/tokens",
         )
     with store.locked(project.outputs), ExitStack() as stack:
-        hub = stack.enter_context(remote.opened(repository, token)) if token else None
+        hub = stack.enter_context(remote.opened(repository, token))
+        hub.looked_at = bool(token)
         with store.reading(project.store) as answers:
             reasons, tallies = exports.stale_reasons(plan, dataset, answers)
         _refuse_stale(dataset.name, reasons, sum(tally.open for tally in tallies.values()))
@@ -92,13 +93,11 @@ def publish(
         releases.refuse_failures(dataset.name, _findings(plan, dataset, home, measuring))
         manifest = manifests.read(home)
         sizes = [path.stat().st_size for path in (home / "data").iterdir()]
-        result = PublishResult(dataset.name, home, manifest.rows if manifest else 0, sizes)
-        if hub is None:
-            return result
+        rows = manifest.rows if manifest else 0
         planned = releases.prepare(hub, home, public=public, tag=tag, resplit=resplit)
         review(planned)
         published = None if dry_run else releases.send(hub, planned)
-        return PublishResult(result.dataset, home, result.rows, sizes, planned, published)
+        return PublishResult(dataset.name, home, rows, sizes, planned, published)
 
 
 def _findings(

@@ -151,6 +151,8 @@ class RunResult(FilledResult):
             counted(self.rejects, "reject"),
             f"{money(self.progress.usd)} usd",
         ]
+        if self.progress.provisional:
+            parts.append(f"{self.progress.provisional:,} to be judged when their round closes")
         if self.missing:
             parts.append(f"{self.missing:,} missing")
         if self.progress.stopped:
