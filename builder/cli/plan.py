@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from builder.cli import application, options, stderr, view
+from builder.cli import application, options, plan_table, stderr, view
 
 
 @click.command(cls=application.Verb, help=application.VERBS["plan"])
@@ -45,6 +45,6 @@ def plan(
         }
         print(json.dumps(document, ensure_ascii=False, indent=2))
         return
-    print(view.plan(result, result.drift(), stderr.terminal_columns(80)))
+    print(plan_table.of_plan(result, result.drift(), stderr.terminal_columns(80)))
     for planned in result.requests(show):
         print("\n" + view.request(planned))

@@ -280,6 +280,8 @@ def _source_notes(part: ScenarioPlan, outlook: bounds.Outlook) -> tuple[str, ...
     if (feed := part.feed) is None:
         return ()
     notes = [note for rows in feed.rows for note in rows.notes]
+    if part.unmade:
+        notes.append(f"the pool is {counted(part.unmade, 'row')} too small for {part.wanted:,}")
     if outlook.unbounded:
         notes.append(f"rows at most: no bound, {outlook.unbounded}")
     return (*notes, *feed.named)
