@@ -13,8 +13,10 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from builder.dataset import files, shapes
 from builder.dataset.files import Format, Layout
+from builder.plan import plans
 from builder.plan.planned import ScenarioPlan
 from builder.plan.plans import DatasetPlan, Plan
+from builder.project import sources as sources_of
 from builder.quality import report_file
 from builder.results.splits import RULE
 from builder.results.tally import Tallies, Tally
@@ -56,6 +58,17 @@ class CardSettings(FileModel):
     languages: list[str]
     license: str | None
     tasks: list[str]
+
+
+class Upstream(FileModel):
+    """Rows that those of the dataset are made from."""
+
+    scenario: str = Field(description="The scenario that is made from them.")
+    name: str = Field(description="Their name in that scenario.")
+    source: str = Field(description="Their scenario or dataset, or their file or glob.")
+    kind: str = Field(description="scenario, dataset or table.")
+    rows: int
+    digest: str = Field(description="BLAKE2b over them.")
 
 
 class RejectReason(FileModel):
@@ -137,6 +150,12 @@ class Manifest(FileModel):
     reject_reasons: list[RejectReason] = Field(description="The most frequent first.")
     prompts: dict[str, str] = Field(
         default={}, description="Templates by path, where the project wants them quoted."
+    )
+    upstream: list[Upstream] = Field(
+        default=[], description="The rows that those of the dataset are made from."
+    )
+    copied: list[str] = Field(
+        default=[], description="Columns that hold text of a table, which nobody generated."
     )
     sources: dict[str, str] = Field(
         description="SHA-256 of every file that the dataset follows from, by its path in the project."
@@ -243,12 +262,31 @@ def make(
             )
         ][:REASONS],
         prompts=_prompts(plan, dataset) if settings.prompts else {},
+        **_made_from(dataset),
         sources=sources(plan, dataset),
         versions={name: version(name) for name in ("text-dataset-builder", "pydantic", "jinja2")},
         axes={},
         example={},
         files={},
     )
+
+
+def _made_from(dataset: DatasetPlan) -> dict[str, Any]:
+    """What the manifest says of the rows that others are made from; nothing where none are."""
+    upstream = [
+        Upstream(
+            scenario=part.name,
+            name=rows.source.name,
+            source=rows.source.target,
+            kind=rows.source.kind,
+            rows=len(rows),
+            digest=rows.digest(),
+        )
+        for part in dataset.scenarios
+        for rows in part.handed
+    ]
+    copied = sorted({name for part in dataset.scenarios for name in part.copied})
+    return {"upstream": upstream, "copied": copied} if upstream else {}
 
 
 def shares(counts: Counter[Any]) -> AxisShares:
@@ -271,8 +309,9 @@ def shares(counts: Counter[Any]) -> AxisShares:
 def sources(plan: Plan, dataset: DatasetPlan) -> dict[str, str]:
     """SHA-256 of every file that the dataset follows from, by its path in the project."""
     paths: set[Path] = set()
-    for scenario in dataset.scenarios:
+    for scenario in plans.standing_on(dataset.scenarios, plan.datasets):
         loaded = scenario.scenario
+        paths |= {file for source in loaded.sources for file in source.files}
         tables = [draw.table.source for draw in loaded.draws if draw.table and draw.table.source]
         paths |= {loaded.document.file, loaded.schema.file, *loaded.prompt.files, *tables}
     by_name = {path.resolve().relative_to(plan.project.root).as_posix(): path for path in paths}
@@ -326,6 +365,11 @@ def _comment(file: Path) -> str:
 def _origins(dataset: DatasetPlan, shape: shapes.Shape) -> dict[str, str]:
     origins: dict[str, str] = {}
     for scenario in dataset.scenarios:
+        for source in scenario.scenario.sources:
+            taken = dict.fromkeys(source.take.values(), f"taken from {source.target}")
+            origins |= {**taken, sources_of.COLUMN: "the ids of the rows that it is made from"}
+        filled = scenario.scenario.words.fill
+        origins.update({name: f"filled, {origins.get(name, 'not asked for')}" for name in filled})
         for axis in scenario.scenario.axes:
             origins[axis.name] = "an axis"
         for draw in scenario.scenario.draws:

@@ -20,6 +20,7 @@ from builder.plan import spread, upstream
 from builder.plan.cases import Cases
 from builder.plan.drawer import Drawer
 from builder.plan.feed import Feed, Given
+from builder.plan.upstream import SourceRows
 from builder.project import expressions, prompts, sources
 from builder.project.scenarios import Scenario
 from builder.project.words import NOBODY
@@ -123,6 +124,27 @@ class ScenarioPlan:
     def open(self) -> bool:
         """Whether rows that it is made from may still come or go."""
         return bool(self.waits_for) or (self.feed is not None and self.feed.open)
+
+    @property
+    def handed(self) -> list[SourceRows]:
+        """All the rows that it is made or drawn from."""
+        return [*(self.feed.rows if self.feed else ()), *self.drawer.rows_of.values()]
+
+    @property
+    def copied(self) -> frozenset[str]:
+        """Its columns and fields that hold text of a table, which nobody generated."""
+        if self.feed is None:
+            return frozenset()
+        names: set[str] = set()
+        for rows in self.feed.rows:
+            names |= {mine for theirs, mine in rows.source.take.items() if theirs in rows.copied}
+            names |= {
+                axis.name
+                for axis in self.scenario.axes
+                if axis.source == rows.source.name and axis.parent in rows.copied
+            }
+            names |= {rows.source.name} & {*self.scenario.words.fill} if rows.copied else set()
+        return frozenset(names)
 
     @property
     def asks(self) -> bool:

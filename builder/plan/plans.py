@@ -192,6 +192,21 @@ def _dataset(project: settings.Project, name: str, parts: list[ScenarioPlan]) ->
     )
 
 
+def standing_on(
+    parts: Sequence[ScenarioPlan], datasets: Sequence[DatasetPlan]
+) -> list[ScenarioPlan]:
+    """These scenarios and all whose rows they are made from, however far below."""
+    known = {part.name: part for dataset in datasets for part in dataset.scenarios}
+    closed: dict[str, ScenarioPlan] = {}
+    waiting = [*parts]
+    while waiting:
+        part = waiting.pop()
+        if part.name not in closed:
+            closed[part.name] = part
+            waiting += [known[name] for name in upstream_of(part, datasets)]
+    return list(closed.values())
+
+
 def upstream_of(part: ScenarioPlan, datasets: Iterable[DatasetPlan]) -> list[str]:
     """The scenarios whose rows those of this one are made from."""
     every = [(d.name, other) for d in datasets for other in d.scenarios]

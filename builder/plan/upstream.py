@@ -75,6 +75,8 @@ class SourceRows:
     splits: Mapping[str, float] | None = None
     """The splits of the dataset that it is of; None where it has none of its own."""
     notes: tuple[str, ...] = ()
+    copied: frozenset[str] = frozenset()
+    """The fields that hold text of a table, which nobody generated."""
     _file: IO[bytes] = field(default_factory=tempfile.TemporaryFile)
     _ends: array[int] = field(default_factory=lambda: array("q", [0]))
     _words: array[int] = field(default_factory=lambda: array("Q"))
@@ -107,6 +109,15 @@ class SourceRows:
         for row in rows:
             self.add(row)
         return self
+
+    def digest(self) -> str:
+        """BLAKE2b over the rows in their order, 32 hexadecimal digits."""
+        self._file.flush()
+        digest, at = hashlib.blake2b(digest_size=16), 0
+        while block := os.pread(self._file.fileno(), READ, at):
+            digest.update(block)
+            at += len(block)
+        return digest.hexdigest()
 
     def number_equals(self, equals: Mapping[int, int]) -> None:
         """Has rows known by their number among equals, too: row to that number."""
@@ -176,7 +187,7 @@ def of_table(source: Source, home: Callable[[Path], str]) -> SourceRows:
             f"{source.name}: the rows of {source.target} are known by their whole content: an edit of "
             "any column makes a new row; `id: column` makes them stay"
         )
-    rows.notes = tuple(notes)
+    rows.notes, rows.copied = tuple(notes), frozenset(kinds)
     rows.expected = rows.most = len(rows)
     return rows
 

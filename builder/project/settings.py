@@ -125,6 +125,7 @@ class DatasetSettings(_Table):
     )
     together: list[str] = Field(default_factory=list)
     """Columns of which rows that agree in all of them share a split."""
+    contains_source: bool = False  # whether text of tables, which nobody generated, may go out
     expect: dict[str, Any] = Field(default_factory=dict)
 
 

@@ -86,6 +86,7 @@ class Levels:
             most=held if settled else sum(most) if len(most) == len(each) else None,
             unbounded=next((o.unbounded for o in each if o.unbounded), ""),
             lists=dict(pair for part in parts for pair in _lists(part)),
+            copied=frozenset[str]().union(*(part.copied for part in parts)),
             splits=dataset.splits if dataset.exported else _of_roots(parts),
         )
 
@@ -99,6 +100,7 @@ class Outlook(TypedDict):
     unbounded: str
     lists: Mapping[str, tuple[int, int | None, Place | None]]
     splits: Mapping[str, float] | None
+    copied: frozenset[str]
 
 
 def _lists(part: ScenarioPlan) -> Iterator[tuple[str, tuple[int, int | None, Place | None]]]:

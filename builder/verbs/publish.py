@@ -89,6 +89,8 @@ def publish(
         with store.reading(project.store) as answers:
             reasons, tallies = exports.stale_reasons(plan, dataset, answers)
         _refuse_stale(dataset.name, reasons, sum(tally.open for tally in tallies.values()))
+        _refuse_open(dataset)
+        _refuse_copied(plan, dataset)
         home = exports.folder(plan, dataset)
         releases.refuse_failures(dataset.name, _findings(plan, dataset, home, measuring))
         manifest = manifests.read(home)
@@ -108,6 +110,28 @@ def _findings(
     measuring()
     with store.reading(plan.project.store) as answers:
         return check.write(folder, check.judge_dataset(plan, dataset, answers)).findings
+
+
+def _refuse_open(dataset: DatasetPlan) -> None:
+    for part in dataset.scenarios:
+        open_ = [rows.source.target for rows in part.handed if not rows.settled]
+        if open_:
+            raise InputError(
+                f"{dataset.name} is not published: {part.name} is made from {' and '.join(open_)}, "
+                "whose rows are not all there yet",
+                hint="builder run asks for them",
+            )
+
+
+def _refuse_copied(plan: Plan, dataset: DatasetPlan) -> None:
+    """Text that nobody generated goes out only where somebody said so."""
+    names = sorted({name for part in dataset.scenarios for name in part.copied})
+    if names and not plan.project.dataset_settings(dataset.name).contains_source:
+        raise InputError(
+            f"{dataset.name} is not published: {', '.join(names)} "
+            f"{'holds' if len(names) == 1 else 'hold'} text of a table, which nobody generated",
+            hint=f"where it may go out: contains_source = true under [tool.builder.datasets.{dataset.name}]",
+        )
 
 
 def _refuse_stale(name: str, reasons: Sequence[str], missing: int) -> None:
