@@ -6,7 +6,7 @@ from typing import Any
 from builder import jsonschema
 from builder.errors import InputError, Place
 from builder.plan.planned import ScenarioPlan
-from builder.project import sources
+from builder.project import carriers, sources
 from builder.table.tables import BOOLEAN, INTEGER, JSON, NUMBER, STRING, Kind
 
 OWN = ("_scenario", "_model", "_case", "_key")
@@ -53,6 +53,10 @@ def of_variables(scenario: ScenarioPlan) -> dict[str, Kind]:
                 hint="quote the numbers to make all of them text",
             )
         columns[axis.name] = kinds.pop()
+        for theirs, mine in axis.take.items():
+            cells = (carriers.attributes(value.value).get(theirs) for value in axis.every)
+            held = _widened({_scalar(cell) for cell in cells if cell is not None})
+            columns[mine] = held.pop() if len(held) == 1 else STRING
     for name, kind in scenario.drawn_kinds().items():
         columns[name] = kind if kind in (INTEGER, NUMBER, BOOLEAN, JSON) else STRING
     return {name: columns[name] for name in scenario.scenario.columns()}

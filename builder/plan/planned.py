@@ -209,7 +209,7 @@ class ScenarioPlan:
             if values is None or (self.drawer.rows_of and self._lacks_rows(values)):
                 cases.append(None)
                 continue
-            variables = {**self.given, **combination, **values}
+            variables = {**self.given, **combination, **values, **scenario.taken(combination)}
             cases.append(
                 Case(
                     scenario.name,
@@ -241,6 +241,7 @@ class ScenarioPlan:
                 continue
             combination = {**crossed[number], **part.entries} if part.entries else crossed[number]
             names = {**self.given, **part.records, **part.taken, **combination}
+            names |= scenario.taken(combination)
             if not scenario.keep_sources or self._passes(scenario.keep_sources, names):
                 ready.append((number, part, combination, names))
             else:

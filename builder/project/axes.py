@@ -59,6 +59,7 @@ class Axis(NamedTuple):
     notes: tuple[str, ...] = ()  # how columns of its table were read that were not plain
     # The source whose rows list the values, which `parent` is the field of; then there are none yet.
     source: str = ""
+    take: Mapping[str, str] = {}  # Attributes to names of the scenario, columns of their own.
 
     @property
     def every(self) -> tuple[Value, ...]:
@@ -160,9 +161,11 @@ def load(
             else:
                 pending[name] = spec
         else:
-            values, notes = _Line(document, ("vary", name), root).values(spec)
+            line = _Line(document, ("vary", name), root)
+            values, notes = line.values(spec)
             place = document.place(("vary", name), key=True)
-            loaded[name] = Axis(name, values, place, notes=notes)
+            take = line.take(spec) if isinstance(spec, dict) and "table" in spec else {}
+            loaded[name] = Axis(name, values, place, notes=notes, take=take)
     while pending:
         ready = {name: line for name, line in pending.items() if _origin(line)[0] in loaded}
         if not ready:
@@ -297,9 +300,11 @@ class _Line(NamedTuple):
     def from_table(self, spec: Mapping[str, Data]) -> tuple[tuple[Value, ...], tuple[str, ...]]:
         """A value for each row of a table, the other columns its attributes; and what is to be
         said of how they were read."""
-        self.no_unknown_words(spec, ("table", "value", "weight"))
+        self.no_unknown_words(spec, ("table", "value", "weight", "take"))
         path = file_inside(self.document, (*self.path, "table"), spec["table"], self.root)
         table = tables.load(path, place=self.place("table"))
+        for number, name in enumerate(self.take(spec)):
+            table.column(name, place=self.place("take", number))
         column = str(spec.get("value", next(iter(table.columns))))
         table.column(column, place=self.place("value"))
         if (weights := spec.get("weight")) is not None:
@@ -322,6 +327,21 @@ class _Line(NamedTuple):
             carrier = self.carrier(carrying, attributes) if attributes else value
             values[repr(value)] = Value(carrier, weight)
         return tuple(values.values()), table.remarks(table.columns)
+
+    def take(self, spec: Mapping[str, Data]) -> dict[str, str]:
+        """Columns of the table to names of the scenario."""
+        value = spec.get("take", [])
+        pairs = value if isinstance(value, dict) else {}
+        if isinstance(value, list):
+            pairs = {str(entry): entry for entry in value}
+        names = {theirs: mine for theirs, mine in pairs.items() if isinstance(mine, str)}
+        if not isinstance(value, list | dict) or len(names) < len(value):
+            raise self.error(
+                f"take: expected names, found {describe(value)}",
+                "take",
+                hint="take: [label, difficulty]  or  take: {theirs: mine}",
+            )
+        return names
 
     def of_source(self, spec: Mapping[str, Data], source: str, attribute: str, first: str) -> Axis:
         """The axis whose values stand in a list of each row of the first source."""

@@ -51,6 +51,14 @@ class Scenario(NamedTuple):
     keep_sources: tuple[expressions.Expression, ...] = ()
     depth: int = 0  # How many levels of scenarios lie under it.
 
+    def taken(self, combination: Mapping[str, Any]) -> dict[str, Any]:
+        """What its axes take of the rows of their tables."""
+        return {
+            mine: carriers.attributes(combination[axis.name]).get(theirs)
+            for axis in self.axes
+            for theirs, mine in axis.take.items()
+        }
+
     @property
     def upstream(self) -> list[Source]:
         """All whose rows it is made or drawn from."""
@@ -109,7 +117,8 @@ class Scenario(NamedTuple):
         """The variables that become columns, in the order of the file; not those that fill a field."""
         taken = (mine for source in self.sources for mine in source.take.values())
         drawn = (name for draw in self.draws if draw.in_dataset for name in draw.columns)
-        names = [*taken, *(axis.name for axis in self.axes), *drawn]
+        varied = (name for axis in self.axes for name in (axis.name, *axis.take.values()))
+        names = [*taken, *varied, *drawn]
         ids = [sources.COLUMN] if self.sources else []
         return [*(name for name in names if name not in self.words.fill), *ids]
 
@@ -241,8 +250,10 @@ def _load(
         if draw.source is not None:
             sources.check_target(draw.source, names(project), {*datasets.values()})
     given = {key: _given(document, ("given", key), v, root) for key, v in words.given.items()}
-    available = variables.names(document, list(words.given), list(words.vary), drawn, from_)
-    keep = _keep(document, words, schema, axis_list, drawn, available)
+    available = variables.names(document, list(words.given), axis_list, drawn, from_)
+    # What an axis takes is an attribute of it: `label.level`.
+    attributes = {mine for axis in axis_list for mine in axis.take.values()}
+    keep = _keep(document, words, schema, axis_list, drawn, available.keys() - attributes)
     drawn_names = {column for draw in drawn for column in draw.names}
     of_rows = {source.name for source in from_} | {axis.name for axis in axis_list if axis.source}
     of_rows |= {mine for source in from_ for mine in source.take.values()}

@@ -18,7 +18,7 @@ RESERVED = frozenset([*_JINJA.split(), *_SPELT.split(), *keyword.kwlist])
 def names(
     document: documents.Document,
     given: Sequence[str],
-    axes: Sequence[str],
+    axes: Sequence[Axis],
     drawn: Sequence[draws.Draw],
     sources: Sequence[Source] = (),
 ) -> dict[str, Place]:
@@ -48,8 +48,10 @@ def names(
         add(source.name, source.place)
         for theirs, mine in source.take.items():
             add(mine, source.at(f"take.{theirs}"))
-    for word in axes:
-        add(word, document.place(("vary", word), key=True))
+    for axis in axes:
+        add(axis.name, document.place(("vary", axis.name), key=True))
+        for mine in axis.take.values():
+            add(mine, document.place(("vary", axis.name, "take")))
     for draw in drawn:
         for name in draw.names:
             add(name, draw.place)
@@ -67,6 +69,7 @@ def check_columns(
     own, but for those that fill a field."""
     columns = [(axis.name, axis.place) for axis in axes]
     columns += [(m, s.at(f"take.{theirs}")) for s in sources for theirs, m in s.take.items()]
+    columns += [(mine, axis.place) for axis in axes for mine in axis.take.values()]
     columns += [(name, draw.place) for draw in drawn if draw.in_dataset for name in draw.columns]
     # A source beside a field of its name would be asked for what is there already.
     columns += [(source.name, source.place) for source in sources]
