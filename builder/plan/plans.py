@@ -74,7 +74,7 @@ class DatasetPlan:
             order = np.argsort(first, kind="stable")
             able = order[level < np.maximum(3, counts[order])] if part.asks else order[:0]
             occurrence = (counts[able] + level).astype(np.int32)
-            fresh.append(planned.addressed(part, index[able], occurrence))
+            fresh.append(planned.of_pool(part, index[able], occurrence))
         earlier = [before, *self._reserves]
         return _numbered(self.scenarios, fresh, earlier)
 
@@ -340,28 +340,9 @@ def _fed(part: ScenarioPlan, feed: Feed, source: spread.Source, most: words.Rows
         part.wanted = len(part.cases)
     else:
         shared = _shared(scenario, source._replace(unit_words=None), rows)
-        part.cases = _pooled(part, feed, source, shared)
+        part.cases = planned.of_pool(part, shared.index, shared.occurrence)
     part.kept = shared.kept
     feed.check_matches(len(part.cases))
-
-
-def _pooled(part: ScenarioPlan, feed: Feed, source: spread.Source, shared: spread.Shared) -> Cases:
-    """The cases of a total: units that make no case are taken out of the pools until none is met."""
-    while True:
-        cases = planned.addressed(part, shared.index, shared.occurrence)
-        if len(cases) == len(shared.index):
-            return cases
-        made = {*zip(cases.index.tolist(), cases.occurrence.tolist(), strict=True)}
-        asked = zip(shared.index.tolist(), shared.occurrence.tolist(), strict=True)
-        lacking = [pair for pair in asked if pair not in made]
-        numbers, times = (np.array(column) for column in zip(*lacking, strict=True))
-        units, *_ = feed.locate(source, numbers, times.astype(np.int32))
-        for combination, unit in zip(numbers.tolist(), units.tolist(), strict=True):
-            feed.refuse(combination, unit)
-        empty = [c for c in np.unique(shared.index).tolist() if not len(feed.pool(source, c))]
-        if empty:
-            left = ~np.isin(shared.index, empty)
-            shared = spread.Shared(shared.index[left], shared.occurrence[left], shared.kept)
 
 
 def _shared(scenario: Scenario, source: spread.Source, rows: words.Rows) -> spread.Shared:
