@@ -5,10 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import multiprocessing
-import os
 import random
 import shutil
-import signal
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -214,8 +212,7 @@ def kill(root: Path, answers: int, seconds: float) -> None:
     while child.is_alive() and counter.read(root / "outputs/store.sqlite") < answers:
         time.sleep(0.001)
     time.sleep(seconds)
-    assert child.pid is not None
-    os.kill(child.pid, signal.SIGKILL)
+    child.kill()
     child.join()
     child.close()
 

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 
 from builder.errors import InputError, nearest
-from builder.plan import planned, spread
+from builder.plan import planned, pools, spread
 from builder.plan.cases import Cases, number_repeats
 from builder.plan.drawer import Drawer
 from builder.plan.feed import Feed
@@ -74,7 +74,7 @@ class DatasetPlan:
             order = np.argsort(first, kind="stable")
             able = order[level < np.maximum(3, counts[order])] if part.asks else order[:0]
             occurrence = (counts[able] + level).astype(np.int32)
-            fresh.append(planned.of_pool(part, index[able], occurrence))
+            fresh.append(pools.addressed(part, index[able], occurrence))
         earlier = [before, *self._reserves]
         return _numbered(self.scenarios, fresh, earlier)
 
@@ -340,7 +340,7 @@ def _fed(part: ScenarioPlan, feed: Feed, source: spread.Source, most: words.Rows
         part.wanted = len(part.cases)
     else:
         shared = _shared(scenario, source._replace(unit_words=None), rows)
-        part.cases = planned.of_pool(part, shared.index, shared.occurrence)
+        part.cases = pools.addressed(part, shared.index, shared.occurrence)
     part.kept = shared.kept
     feed.check_matches(len(part.cases))
 
