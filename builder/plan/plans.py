@@ -187,7 +187,7 @@ def _dataset(project: settings.Project, name: str, parts: list[ScenarioPlan]) ->
         name,
         list(parts),
         text,
-        _splits(project, name, parts, chosen.splits),
+        _splits(project, name, parts, chosen),
         tuple(chosen.together),
     )
 
@@ -208,20 +208,21 @@ def _splits(
     project: settings.Project,
     name: str,
     parts: Sequence[ScenarioPlan],
-    own: Mapping[str, float],
+    own: settings.DatasetSettings,
 ) -> Mapping[str, float]:
     """The splits of a dataset: its own, or those of what its rows are made from."""
     handed = [part.feed.first.splits for part in parts if part.feed is not None]
     inherited = next((splits for splits in handed if splits is not None), None)
     if inherited is None:
-        return own
-    if len(own) > 1:
-        raise InputError(
-            f"{name!r} is made from rows of another dataset, whose splits it has: a row stands where "
-            "its root stands",
-            place=project.place(("datasets", name, "splits")),
-            hint="set the splits there, and none here",
-        )
+        return own.splits
+    for setting, value in (("splits", len(own.splits) > 1), ("together", own.together)):
+        if value:
+            raise InputError(
+                f"{name!r} is made from rows of another dataset, whose splits it has: a row stands "
+                "where its root stands",
+                place=project.place(("datasets", name, setting)),
+                hint=f"set {setting!r} there, and none here",
+            )
     return inherited
 
 
@@ -254,7 +255,7 @@ def _scenario(
     if changed.rows is not None and not (rows and scenario.words.rows.each):
         words_ = scenario.words.model_copy(update={"rows": changed.rows})
         scenario = scenario._replace(words=words_)
-    feed = _feed(scenario, ask, rows) if rows else None
+    feed = _feed(project, scenario, ask, rows) if rows else None
     _check_drawn(scenario, drawn)
     source = spread.source(scenario.grid, scenario.words.seed)
     if feed is not None:
@@ -295,16 +296,22 @@ def _check_kept(part: ScenarioPlan) -> None:
         )
 
 
-def _feed(scenario: Scenario, ask: Sequence[Asked], rows: tuple[SourceRows, ...]) -> Feed:
+def _feed(
+    project: settings.Project,
+    scenario: Scenario,
+    ask: Sequence[Asked],
+    rows: tuple[SourceRows, ...],
+) -> Feed:
     """What the sources of a scenario give. InputError where a table needs ids, or a field is none."""
+    own = project.dataset_settings(scenario.dataset).splits
+    dealt = (splits for splits in (*(r.splits for r in rows), own) if splits and len(splits) > 1)
+    splits = next(dealt, None)
     why = ["draws"] * bool(scenario.draws)
-    why += ["a total"] * (scenario.words.rows.total is not None) + ["several models"] * (
-        len(ask) > 1
-    )
+    why += ["a total"] * (scenario.words.rows.total is not None)
+    why += ["splits"] * (splits is not None) + ["several models"] * (len(ask) > 1)
     for source in scenario.sources:
         if why and source.kind == "table" and not source.id:
             raise sources.needs_id(source, why)
-    splits = next((r.splits for r in rows if r.splits is not None and len(r.splits) > 1), None)
     feed = Feed(scenario, rows, splits)
     feed.check_names()
     return feed
