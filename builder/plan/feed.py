@@ -54,8 +54,6 @@ class Feed:
     """Why rows made no case, and how many; counted while the plan is made."""
     named: list[str] = field(default_factory=list)
     """The first rows that a template could not render, each with what was wrong."""
-    refused: dict[int, set[int]] = field(default_factory=dict)
-    """For a total: combination to the units that make no case there."""
     _units: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
     _entries: list[tuple[Any, ...]] = field(default_factory=list)
     _words: NDArray[np.uint64] = field(default_factory=lambda: np.empty(0, np.uint64))
@@ -170,16 +168,21 @@ class Feed:
         if combination not in self._pools:
             c = numbers.combination_words(np.array([combination], np.int64))
             order = np.argsort(mix(mix(self._words ^ word("pool")) + c), kind="stable")
-            refused = self.refused.get(combination)
-            if refused:
-                order = order[~np.isin(order, [*refused])]
             self._pools[combination] = order
         return self._pools[combination]
 
-    def refuse(self, combination: int, unit: int) -> None:
-        """Takes a unit out of the pool of a combination: it makes no case there."""
-        self.refused.setdefault(combination, set()).add(unit)
-        self._pools.pop(combination, None)
+    def refuse(
+        self, numbers: Numbers, index: NDArray[np.int64], occurrence: NDArray[np.int32]
+    ) -> bool:
+        """Takes the units of these cases, which are not made, out of their combinations' pools;
+        those that were used before stay. Whether any was taken out."""
+        units, _, again = self.locate(numbers, index, occurrence)
+        fresh = again == 0
+        for combination in np.unique(index[fresh]).tolist():
+            pool = self.pool(numbers, combination)
+            refused = units[fresh & (index == combination)]
+            self._pools[combination] = pool[~np.isin(pool, refused)]
+        return bool(fresh.any())
 
     def locate(
         self, numbers: Numbers, index: NDArray[np.int64], occurrence: NDArray[np.int32]

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 
 from builder.errors import InputError, nearest
-from builder.plan import planned, spread
+from builder.plan import planned, pools, spread
 from builder.plan.cases import Cases, number_repeats
 from builder.plan.drawer import Drawer
 from builder.plan.feed import Feed
@@ -74,7 +74,7 @@ class DatasetPlan:
             order = np.argsort(first, kind="stable")
             able = order[level < np.maximum(3, counts[order])] if part.asks else order[:0]
             occurrence = (counts[able] + level).astype(np.int32)
-            fresh.append(planned.addressed(part, index[able], occurrence))
+            fresh.append(pools.addressed(part, index[able], occurrence))
         earlier = [before, *self._reserves]
         return _numbered(self.scenarios, fresh, earlier)
 
@@ -187,7 +187,7 @@ def _dataset(project: settings.Project, name: str, parts: list[ScenarioPlan]) ->
         name,
         list(parts),
         text,
-        _splits(project, name, parts, chosen.splits),
+        _splits(project, name, parts, chosen),
         tuple(chosen.together),
     )
 
@@ -223,20 +223,21 @@ def _splits(
     project: settings.Project,
     name: str,
     parts: Sequence[ScenarioPlan],
-    own: Mapping[str, float],
+    own: settings.DatasetSettings,
 ) -> Mapping[str, float]:
     """The splits of a dataset: its own, or those of what its rows are made from."""
     handed = [part.feed.first.splits for part in parts if part.feed is not None]
     inherited = next((splits for splits in handed if splits is not None), None)
     if inherited is None:
-        return own
-    if len(own) > 1:
-        raise InputError(
-            f"{name!r} is made from rows of another dataset, whose splits it has: a row stands where "
-            "its root stands",
-            place=project.place(("datasets", name, "splits")),
-            hint="set the splits there, and none here",
-        )
+        return own.splits
+    for setting, value in (("splits", len(own.splits) > 1), ("together", own.together)):
+        if value:
+            raise InputError(
+                f"{name!r} is made from rows of another dataset, whose splits it has: a row stands "
+                "where its root stands",
+                place=project.place(("datasets", name, setting)),
+                hint=f"set {setting!r} there, and none here",
+            )
     return inherited
 
 
@@ -269,7 +270,7 @@ def _scenario(
     if changed.rows is not None and not (rows and scenario.words.rows.each):
         words_ = scenario.words.model_copy(update={"rows": changed.rows})
         scenario = scenario._replace(words=words_)
-    feed = _feed(scenario, ask, rows) if rows else None
+    feed = _feed(project, scenario, ask, rows) if rows else None
     _check_drawn(scenario, drawn)
     source = spread.source(scenario.grid, scenario.words.seed)
     if feed is not None:
@@ -310,16 +311,22 @@ def _check_kept(part: ScenarioPlan) -> None:
         )
 
 
-def _feed(scenario: Scenario, ask: Sequence[Asked], rows: tuple[SourceRows, ...]) -> Feed:
+def _feed(
+    project: settings.Project,
+    scenario: Scenario,
+    ask: Sequence[Asked],
+    rows: tuple[SourceRows, ...],
+) -> Feed:
     """What the sources of a scenario give. InputError where a table needs ids, or a field is none."""
+    own = project.dataset_settings(scenario.dataset).splits
+    dealt = (splits for splits in (*(r.splits for r in rows), own) if splits and len(splits) > 1)
+    splits = next(dealt, None)
     why = ["draws"] * bool(scenario.draws)
-    why += ["a total"] * (scenario.words.rows.total is not None) + ["several models"] * (
-        len(ask) > 1
-    )
+    why += ["a total"] * (scenario.words.rows.total is not None)
+    why += ["splits"] * (splits is not None) + ["several models"] * (len(ask) > 1)
     for source in scenario.sources:
         if why and source.kind == "table" and not source.id:
             raise sources.needs_id(source, why)
-    splits = next((r.splits for r in rows if r.splits is not None and len(r.splits) > 1), None)
     feed = Feed(scenario, rows, splits)
     feed.check_names()
     return feed
@@ -355,28 +362,9 @@ def _fed(part: ScenarioPlan, feed: Feed, source: spread.Source, most: words.Rows
         part.wanted = len(part.cases)
     else:
         shared = _shared(scenario, source._replace(unit_words=None), rows)
-        part.cases = _pooled(part, feed, source, shared)
+        part.cases = pools.addressed(part, shared.index, shared.occurrence)
     part.kept = shared.kept
     feed.check_matches(len(part.cases))
-
-
-def _pooled(part: ScenarioPlan, feed: Feed, source: spread.Source, shared: spread.Shared) -> Cases:
-    """The cases of a total: units that make no case are taken out of the pools until none is met."""
-    while True:
-        cases = planned.addressed(part, shared.index, shared.occurrence)
-        if len(cases) == len(shared.index):
-            return cases
-        made = {*zip(cases.index.tolist(), cases.occurrence.tolist(), strict=True)}
-        asked = zip(shared.index.tolist(), shared.occurrence.tolist(), strict=True)
-        lacking = [pair for pair in asked if pair not in made]
-        numbers, times = (np.array(column) for column in zip(*lacking, strict=True))
-        units, *_ = feed.locate(source, numbers, times.astype(np.int32))
-        for combination, unit in zip(numbers.tolist(), units.tolist(), strict=True):
-            feed.refuse(combination, unit)
-        empty = [c for c in np.unique(shared.index).tolist() if not len(feed.pool(source, c))]
-        if empty:
-            left = ~np.isin(shared.index, empty)
-            shared = spread.Shared(shared.index[left], shared.occurrence[left], shared.kept)
 
 
 def _shared(scenario: Scenario, source: spread.Source, rows: words.Rows) -> spread.Shared:

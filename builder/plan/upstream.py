@@ -1,6 +1,6 @@
 """The rows of one source, handed down to a plan: on disk, so that memory does not grow with them.
 
-A row is a line of JSON in a temporary file; what stays in memory is where each begins, 64 bits of
+A row is a line of JSON in a temporary file, which few rows do without; what stays in memory is where each begins, 64 bits of
 its id and the number of its root: 24 bytes a row.
 """
 
@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import orjson
@@ -55,6 +55,13 @@ class Handed(NamedTuple):
         return Record({"id": self.id, "model": self.model, "case": self.case, **self.fields})
 
 
+class Scratch(tempfile.SpooledTemporaryFile[bytes]):
+    """A temporary file that is closed when the last plan that reads it goes."""
+
+    def __del__(self) -> None:
+        self.close()
+
+
 @dataclass(slots=True)
 class SourceRows:
     """The rows of one source in plan order, written once, then read by number."""
@@ -77,7 +84,7 @@ class SourceRows:
     notes: tuple[str, ...] = ()
     copied: frozenset[str] = frozenset()
     """The fields that hold text of a table, which nobody generated."""
-    _file: IO[bytes] = field(default_factory=tempfile.TemporaryFile)
+    _file: Scratch = field(default_factory=lambda: Scratch(READ))
     _ends: array[int] = field(default_factory=lambda: array("q", [0]))
     _words: array[int] = field(default_factory=lambda: array("Q"))
     _roots: array[float] = field(default_factory=lambda: array("d"))
