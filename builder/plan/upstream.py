@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime
 import decimal
 import hashlib
+import io
 import os
 import tempfile
 from array import array
@@ -55,6 +56,16 @@ class Handed(NamedTuple):
         return Record({"id": self.id, "model": self.model, "case": self.case, **self.fields})
 
 
+class _TemporaryFile(io.BufferedRandom):
+    """A temporary file that is closed when the last who shares it is gone."""
+
+    def __init__(self) -> None:
+        super().__init__(tempfile.TemporaryFile(buffering=0))  # noqa: SIM115  (closed beneath)
+
+    def __del__(self) -> None:
+        self.close()
+
+
 @dataclass(slots=True)
 class SourceRows:
     """The rows of one source in plan order, written once, then read by number."""
@@ -77,7 +88,7 @@ class SourceRows:
     notes: tuple[str, ...] = ()
     copied: frozenset[str] = frozenset()
     """The fields that hold text of a table, which nobody generated."""
-    _file: IO[bytes] = field(default_factory=tempfile.TemporaryFile)
+    _file: IO[bytes] = field(default_factory=_TemporaryFile)
     _ends: array[int] = field(default_factory=lambda: array("q", [0]))
     _words: array[int] = field(default_factory=lambda: array("Q"))
     _roots: array[float] = field(default_factory=lambda: array("d"))
