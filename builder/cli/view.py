@@ -111,7 +111,8 @@ def request(planned: Planned) -> str:
 def record(position: int, values: Mapping[str, object]) -> str:
     """One row as a readable record."""
     names = [name for name in values if not name.startswith("_")]
-    lines = [f"── row {position} · {values.get('_scenario', '')} · {values.get('_model', '')}"]
+    origin = [str(values[name]) for name in ("_scenario", "_model", "_case") if name in values]
+    lines = [" · ".join([f"── row {position}", *origin])]
     size = max(map(width, names), default=0)
     lines += [f"{fit(n, size)}  {readable(values[n])}" for n in names if values[n] is not None]
     return "\n".join(lines)

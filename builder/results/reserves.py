@@ -59,6 +59,11 @@ class Reserves:
                 return case
             self._left_out.setdefault(combination, set()).add(level)
 
+    def replaced(self, combination: int) -> int:
+        """How many cases were called up for spent ones of a combination."""
+        left_out = self._left_out.get(combination, ())
+        return self.called.get(combination, 0) - len(left_out)
+
     def reaches(self, level: int) -> bool:
         """Whether a case of this level or of one behind it was called up."""
         return any(levels > level for levels in self.called.values())

@@ -85,6 +85,12 @@ class Settlement:
                 tally.short[NOWHERE] = part.unmade
             tally.refused = reserves.refused
 
+    def every(self) -> Iterator[Standing]:
+        """Every case that is planned or was called up, those without any answer too."""
+        with judgement.of_schemas(self._reviews) as judging:
+            for case, _ in self._walk(judging, whole=True):
+                yield case
+
     def again(self) -> Settlement:
         """The same settlement, not yet walked."""
         return Settlement(self.dataset, self._store, self._reviews)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from builder import store, text
+from builder.plan import graph
 from builder.plan.planned import Planned
 from builder.plan.plans import Plan
 from builder.project.settings import Budget, Project
@@ -44,6 +45,12 @@ class PlanResult(result.Result, estimates.Estimate):
         for scenario in self.plan.scenarios():
             cases = scenario.cases
             yield from scenario.make(cases.index[:number], cases.occurrence[:number])
+
+    def graph(self, *, mermaid: bool = False) -> str:
+        """What is made from what, with rows wanted and held: as text, or for a Markdown page."""
+        held = {line.scenario: line.held for line in self.lines}
+        draw = graph.mermaid if mermaid else graph.text
+        return draw(list(self.plan.scenarios()), held)
 
     def drift(self) -> list[str]:
         """Lines on planned draws that drift from their table by more than somebody expects."""
