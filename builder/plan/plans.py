@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 
 from builder.errors import InputError, nearest
-from builder.plan import planned, pools, spread
+from builder.plan import addresses, pools, spread
 from builder.plan.cases import Cases, number_repeats
 from builder.plan.drawer import Drawer
 from builder.plan.feed import Feed
@@ -293,7 +293,7 @@ def _scenario(
         part.kept, part.wanted = shared.kept, len(shared.index)
         if part.waits_for:
             return part
-        part.cases = planned.addressed(part, shared.index, shared.occurrence)
+        part.cases = addresses.addressed(part, shared.index, shared.occurrence)
         _check_kept(part)
     else:
         _fed(part, feed, source, changed.rows)
@@ -358,7 +358,7 @@ def _fed(part: ScenarioPlan, feed: Feed, source: spread.Source, most: words.Rows
         index, occurrence = shared.index, shared.occurrence
         if most is not None and most.total is not None:
             index, occurrence = index[: most.total], occurrence[: most.total]
-        part.cases = planned.addressed(part, index, occurrence)
+        part.cases = addresses.addressed(part, index, occurrence)
         part.wanted = len(part.cases)
     else:
         shared = _shared(scenario, source._replace(unit_words=None), rows)

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from builder.plan import planned
+from builder.plan import addresses
 from builder.plan.cases import Cases
 from builder.plan.planned import ScenarioPlan
 
@@ -14,7 +14,7 @@ def addressed(
     """These cases with digests and sizes; where combinations take rows of a pool, for a total, the
     next row takes the place of one that makes no case, until the pool has no more."""
     feed, source = scenario.feed, scenario.source
-    cases = tried = planned.addressed(scenario, index, occurrence)
+    cases = tried = addresses.addressed(scenario, index, occurrence)
     if feed is None or not feed.pooled or len(cases) == len(index):
         return cases
     combinations, places = np.unique(index, return_inverse=True)
@@ -35,6 +35,6 @@ def addressed(
         crossed = np.repeat(short, counts)
         ends = last[np.searchsorted(combinations, crossed)]
         again = (ends - back).astype(np.int32)
-        tried = planned.addressed(scenario, crossed, again)
+        tried = addresses.addressed(scenario, crossed, again)
     left = np.array([len(feed.pool(source, c)) > 0 for c in combinations.tolist()])[places]
-    return planned.addressed(scenario, index[left], occurrence[left])
+    return addresses.addressed(scenario, index[left], occurrence[left])
