@@ -136,7 +136,7 @@ def test_a_value_that_keep_leaves_no_row_of_the_pool_is_short_from_the_beginning
     project(tmp_path, pool=10, rows=30, more="keep: [\"tone != 'sad' or doc.half == 'c'\"]\n")
     planned = projects.run(tmp_path, "plan")
     assert planned.code == 0
-    assert "10 rows cannot be had" in planned.out
+    assert "the pool is 10 rows too small for 30" in planned.out
     assert by_tone(exported(tmp_path, code=5)) == {"glad": 10, "calm": 10}
 
 

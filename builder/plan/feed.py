@@ -21,7 +21,7 @@ from builder.plan import upstream
 from builder.plan.spread import Source as Numbers
 from builder.plan.spread import mix, word
 from builder.plan.upstream import Handed, LookUp, SourceRows
-from builder.project import carriers, sources
+from builder.project import carriers
 from builder.project.scenarios import Scenario
 from builder.records import canonical, digest_of
 
@@ -100,24 +100,6 @@ class Feed:
     def words(self) -> NDArray[np.uint64]:
         """(units,) 64 bits of each unit's id."""
         return self._words
-
-    def check_names(self) -> None:
-        """Passes where the rows have every field that the scenario's files name."""
-        scenario = self.scenario
-        for rows in self.rows:
-            source, known = rows.source, rows.kinds
-            if not known:
-                continue
-            sources.check_named(source, known)
-            used = list(scenario.prompt.attributes(source.name))
-            rules = (*scenario.keep_sources, *scenario.keep_rows)
-            used += [
-                (a, rule.place) for rule in rules for n, a in rule.attributes if n == source.name
-            ]
-            used += [(a.parent, a.place) for a in scenario.axes if a.source == source.name]
-            for field_, place in used:
-                if field_ not in known and field_ not in sources.OWN:
-                    raise sources.no_field(source, field_, known, place)
 
     def _open(self) -> None:
         """Lists the units: every row, or the entries of its lists."""

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 
 from builder.errors import InputError, nearest
-from builder.plan import addresses, pools, spread
+from builder.plan import addresses, pools, source_fields, spread
 from builder.plan.cases import Cases, number_repeats
 from builder.plan.drawer import Drawer
 from builder.plan.feed import Feed
@@ -327,9 +327,8 @@ def _feed(
     for source in scenario.sources:
         if why and source.kind == "table" and not source.id:
             raise sources.needs_id(source, why)
-    feed = Feed(scenario, rows, splits)
-    feed.check_names()
-    return feed
+    source_fields.check(scenario, rows)
+    return Feed(scenario, rows, splits)
 
 
 def _check_drawn(scenario: Scenario, drawn: Mapping[tuple[str, ...], SourceRows]) -> None:

@@ -12,7 +12,7 @@ import hashlib
 import os
 import tempfile
 from array import array
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -213,7 +213,7 @@ def _table_rows(
             for name, value in fields.items():
                 kinds[name] = _joined(kinds.get(name), kind_of(value))
             if source.id:
-                name = _written_id(source, fields, Place(file, line, 1))
+                name = _written_id(source, fields, kinds, Place(file, line, 1))
             else:
                 name = digest_of(fields).hex()[:16]
             yield Handed(name, root_of(path, name), fields, case=path)
@@ -254,11 +254,13 @@ def _rows_of(file: Path, notes: list[str]) -> Iterator[tuple[int, dict[str, Any]
         yield table.place(number).line or 1, dict(record)
 
 
-def _written_id(source: Source, fields: Mapping[str, Any], place: Place) -> str:
+def _written_id(
+    source: Source, fields: Mapping[str, Any], known: Collection[str], place: Place
+) -> str:
     for column in source.id:
-        if column not in fields:
+        if column not in known:
             raise sources.no_field(source, column, fields, source.at("id"))
-    values = [fields[column] for column in source.id]
+    values = [fields.get(column) for column in source.id]
     if any(value is None or value == "" for value in values):
         raise InputError(f"the id is empty: {', '.join(source.id)}", place=place)
     return printed(values[0]) if len(values) == 1 else canonical(values).decode()

@@ -102,19 +102,21 @@ class Prompt(NamedTuple):
             raise self._error(template_errors.reason(error)) from None
         return self._messages(text)
 
-    def attributes(self, name: str) -> Iterator[tuple[str, Place]]:
-        """The attributes of a name that it looks up, each with its place; none where it gives the
-        name to something else somewhere."""
+    def attributes(self, name: str, *, each: bool = False) -> Iterator[tuple[str, Place]]:
+        """The attributes of a name, or of `each` that a loop over it takes, that it looks up, each
+        with its place; none where it gives the name to something else somewhere."""
         for file, tree in self.trees.items():
-            looked = tree.find_all(nodes.Name)
-            if any(node.name == name and node.ctx != "load" for node in looked):
+            scopes: list[tuple[nodes.Node, str]] = [(tree, name)]
+            if each:
+                loops = [loop for loop in tree.find_all(nodes.For) if _is_name(loop.iter, name)]
+                scopes = [(p, p.target.name) for p in loops if isinstance(p.target, nodes.Name)]
+            elif any(node.ctx != "load" for node in tree.find_all(nodes.Name) if node.name == name):
                 return
-            for attribute in tree.find_all(nodes.Getattr):
-                if isinstance(attribute.node, nodes.Name) and attribute.node.name == name:
-                    yield (
-                        attribute.attr,
-                        template_errors.find(file, attribute.attr, attribute.lineno),
-                    )
+            methods = [call.node for call in tree.find_all(nodes.Call)]
+            for scope, word in scopes:
+                for node in scope.find_all((nodes.Getattr, nodes.Getitem)):
+                    if node not in methods and (attribute := _attribute(node, word)):
+                        yield attribute, template_errors.find(file, attribute, node.lineno)
 
     def _error(self, message: str) -> InputError:
         """The error at the line of the template that raised the one that is being handled."""
@@ -318,6 +320,22 @@ def _check_messages_apart(
                 place=template_errors.sign(file, node.lineno),
                 hint="put the message around it",
             )
+
+
+def _is_name(node: nodes.Node, name: str) -> bool:
+    return isinstance(node, nodes.Name) and node.name == name
+
+
+def _attribute(node: nodes.Expr, name: str) -> str:
+    """The attribute of a name that name.word or name["word"] looks up; empty for anything else."""
+    match node:
+        case nodes.Getattr(node=looked, attr=word) if _is_name(looked, name):
+            return str(word)
+        case nodes.Getitem(node=looked, arg=nodes.Const(value=str() as word)) if _is_name(
+            looked, name
+        ):
+            return word
+    return ""
 
 
 def _undeclared(tree: nodes.Template, file: Path) -> list[str]:

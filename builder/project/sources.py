@@ -142,6 +142,8 @@ class _Line(NamedTuple):
             raise self.error(f"{kind}: expected a name, found {describe(target)}", kind)
         files = self.files(target) if kind == "table" else ()
         n, least = self.number(spec, "n", 1), self.number(spec, "least", 0)
+        if n is not None and least is not None and least > n:
+            raise self.error(f"least is {least}, more than the {n} of n", "least")
         on = self.on(spec)
         self.check_look_up(spec, first=first)
         places = {word: self.place(word) for word in spec}
@@ -203,7 +205,7 @@ class _Line(NamedTuple):
                     word,
                     key=True,
                 )
-        if not first and "on" not in spec:
+        if not first and not spec.get("on"):
             raise self.error(
                 f"{self.path[-1]!r} is looked up, so it needs `on`",
                 hint="on: pid, what both have; or on: {mine: theirs}",
@@ -266,11 +268,12 @@ def check_named(source: Source, known: Collection[str]) -> None:
 def no_field(source: Source, field: str, known: Collection[str], place: Place) -> InputError:
     """The error of a field that no row of a source has."""
     what = "file" if len(source.files) == 1 else "table" if source.kind == "table" else source.kind
+    fields = [name for name in dict.fromkeys((*known, *OWN)) if name != field]
     return InputError(
         f"the rows of {source.name!r} ({what} {source.target}) have no {field!r}."
-        f"{nearest(field, [*known, *OWN])}",
+        f"{nearest(field, fields)}",
         place=place,
-        hint=f"they have: {', '.join([*known, *OWN])}",
+        hint=f"they have: {', '.join(fields)}",
     )
 
 

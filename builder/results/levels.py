@@ -41,7 +41,8 @@ class Levels:
         dataset, parts = _parts(source, datasets)
         if self.settled.get(dataset.name, (None,))[0] is not dataset:
             self._settle(dataset)
-        kinds = columns.of_dataset(parts)
+        every_kind = columns.of_dataset(parts).items()
+        kinds = {name: kind for name, kind in every_kind if name not in columns.OWN}
         rows = self._rows[parts[0].name]
         if len(parts) > 1:
             every = (row for part in parts for row in self._rows[part.name].each())
