@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from builder.dataset import files, shapes
 from builder.dataset.files import Format, Layout
-from builder.plan import plans
+from builder.plan import graph, plans
 from builder.plan.planned import ScenarioPlan
 from builder.plan.plans import DatasetPlan, Plan
 from builder.project import sources as sources_of
@@ -154,6 +154,7 @@ class Manifest(FileModel):
     upstream: list[Upstream] = Field(
         default=[], description="The rows that those of the dataset are made from."
     )
+    chain: str = Field(default="", description="Mermaid: which scenario is made from which.")
     copied: list[str] = Field(
         default=[], description="Columns that hold text of a table, which nobody generated."
     )
@@ -262,7 +263,7 @@ def make(
             )
         ][:REASONS],
         prompts=_prompts(plan, dataset) if settings.prompts else {},
-        **_made_from(dataset),
+        **_made_from(plan, dataset),
         sources=sources(plan, dataset),
         versions={name: version(name) for name in ("text-dataset-builder", "pydantic", "jinja2")},
         axes={},
@@ -271,7 +272,7 @@ def make(
     )
 
 
-def _made_from(dataset: DatasetPlan) -> dict[str, Any]:
+def _made_from(plan: Plan, dataset: DatasetPlan) -> dict[str, Any]:
     """What the manifest says of the rows that others are made from; nothing where none are."""
     upstream = [
         Upstream(
@@ -286,7 +287,10 @@ def _made_from(dataset: DatasetPlan) -> dict[str, Any]:
         for rows in part.handed
     ]
     copied = sorted({name for part in dataset.scenarios for name in part.copied})
-    return {"upstream": upstream, "copied": copied} if upstream else {}
+    if not upstream:
+        return {}
+    chain = graph.mermaid(plans.standing_on(dataset.scenarios, plan.datasets))
+    return {"upstream": upstream, "chain": chain, "copied": copied}
 
 
 def shares(counts: Counter[Any]) -> AxisShares:
