@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 
 FILLS = 3  # Fills of one level in one run.
+# Times the price that was confirmed, beyond which a run whose levels turn out larger asks again.
+MORE = 1.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,13 @@ class RunResult(FilledResult):
     exported: bool
     dropped: Sequence[Key]
     """Damaged answers that were dropped from the store, to be asked again."""
+    coming: int = 0
+    """Rows whose cases hang on rows that are to come."""
+
+    @property
+    def open(self) -> int:
+        """Rows that another run would ask for, those of levels that were not reached among them."""
+        return sum(tally.open for tally in self.asked) + self.coming
 
     @property
     def progress(self) -> Progress:
@@ -218,8 +227,9 @@ def run(
         tallies = last.tallies()
         tallies |= {name: t for folder in written for name, t in folder.tallies.items()}
         return RunResult(
-            plan.wanted, tallies, written, before, filled, exported, tuple(answers.dropped)
-        )
+            plan.wanted, tallies, written, before, filled, exported, tuple(answers.dropped),
+            sum(line.coming for line in last.lines),
+        )  # fmt: skip
 
 
 class Site(NamedTuple):
@@ -242,7 +252,13 @@ def _by_level(
             before, *site[:3], concurrency=site.concurrency, engine=site.engine, wait=site.wait
         ), before
     progress, now = Progress.before(before), before
+    if before.to_ask and site.engine is None:
+        from builder.fill import pool  # loaded only where there is something to ask
+
+        # The keys of all levels, before the first is paid for.
+        pool.check(before.plan, concurrency=site.concurrency or 1, cap=site.cap)
     site.monitor.planned(before, site.cap)
+    confirmed = before.usd
     asked = Counter[int]()
     while True:
         depths = {part.name: part.scenario.depth for part in now.plan.scenarios()}
@@ -252,12 +268,23 @@ def _by_level(
         if depth is None:
             return Filled(progress), now
         asked[depth] += 1
+        left = progress.unfilled
         failure = _fill_level(now, site, progress, depth)
+        if progress.unfilled > left:
+            asked[depth] = FILLS
         plan, settled = levels.plan(now.plan.project, names, changed, site.answers)
         now = estimate(plan, site.answers, whole=False, settled=settled)
         progress.expect(now)
         if failure is not None or progress.stopped:
             return Filled(progress, failure), now
+        if now.usd is not None and confirmed is not None:
+            whole = progress.usd + now.usd
+            if now.expensive and whole > MORE * confirmed:
+                try:
+                    site.monitor.planned(now, site.cap)
+                except InputError as error:
+                    return Filled(progress, error), now
+                confirmed = whole
 
 
 def _fill_level(now: PlanResult, site: Site, progress: Progress, depth: int) -> BuilderError | None:
