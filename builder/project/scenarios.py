@@ -245,10 +245,7 @@ def _load(
     )
     axis_list = axes.load(document, words.vary, root, [source.name for source in from_])
     _check_unweighted(axis_list, words.rows.each)
-    drawn = draws.load(document, words.draw, [axis.name for axis in axis_list], root, samplers)
-    for draw in drawn:
-        if draw.source is not None:
-            sources.check_target(draw.source, names(project), {*datasets.values()})
+    drawn = _draws(project, samplers, document, words, axis_list, datasets)
     given = {key: _given(document, ("given", key), v, root) for key, v in words.given.items()}
     available = variables.names(document, list(words.given), axis_list, drawn, from_)
     # What an axis takes is an attribute of it: `label.level`.
@@ -288,6 +285,22 @@ def _load(
             hint="similarity_below: 0.8",
         )
     return scenario
+
+
+def _draws(
+    project: settings.Project,
+    samplers: draws.Samplers,
+    document: Document,
+    words: Words,
+    axis_list: Sequence[axes.Axis],
+    datasets: Mapping[str, str],
+) -> list[draws.Draw]:
+    names_ = [axis.name for axis in axis_list]
+    drawn = draws.load(document, words.draw, names_, project.root, samplers)
+    for draw in drawn:
+        if draw.source is not None:
+            sources.check_target(draw.source, names(project), {*datasets.values()})
+    return drawn
 
 
 def _check_unweighted(axis_list: Sequence[axes.Axis], each: int | None) -> None:

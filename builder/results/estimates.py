@@ -190,17 +190,7 @@ def _line(plan: Plan, part: ScenarioPlan, dataset: DatasetPlan, tally: Tally) ->
         )
         for asked_of in (part.asked if part.asks else ())
     }
-    most_calls = bounds.most_answers(part, outlook)
-    if most_calls is not None:
-        most_calls = max(0, most_calls - tally.answers)
-    bound = max((tokens.most(a.params) for a in part.asked), default=0) if part.asks else 0
-    most_tokens = most_usd = None
-    if most_calls == 0:
-        most_tokens, most_usd = 0, 0.0
-    elif most_calls is not None and bound and not coming and len(part.cases):
-        largest = _largest(part)
-        most_tokens = most_calls * (largest + bound)
-        most_usd = _price(endpoints, most_calls * largest, most_calls * bound, worst=True)
+    most = _most(part, outlook, tally, endpoints, coming)
     drawn = len(part.cases) + part.redrawn
     return ScenarioEstimate(
         scenario=part.name,
@@ -233,14 +223,43 @@ def _line(plan: Plan, part: ScenarioPlan, dataset: DatasetPlan, tally: Tally) ->
         ready=tally.to_ask,
         most_rows=None if part.feed is None else outlook.most,
         calls=round(asked / rate),
-        most_calls=most_calls,
-        most_tokens=most_tokens,
-        most_usd=most_usd,
+        most_calls=most.answers,
+        most_tokens=most.tokens,
+        most_usd=most.usd,
         depth=part.scenario.depth,
         left_out={} if part.feed is None else dict(+part.feed.left_out),
         refused=tally.refused,
         source_notes=_source_notes(part, outlook),
     )
+
+
+class _Most(NamedTuple):
+    """What can be asked at most; None where nothing bounds it."""
+
+    answers: int | None
+    tokens: int | None = None
+    usd: float | None = None
+
+
+def _most(
+    part: ScenarioPlan,
+    outlook: bounds.Outlook,
+    tally: Tally,
+    endpoints: Mapping[str, Endpoint],
+    coming: int,
+) -> _Most:
+    answers = bounds.most_answers(part, outlook)
+    if answers is None:
+        return _Most(None)
+    answers = max(0, answers - tally.answers)
+    bound = max((tokens.most(asked.params) for asked in part.asked), default=0)
+    if not answers:
+        return _Most(0, 0, 0.0)
+    if not bound or coming or not len(part.cases):
+        return _Most(answers)
+    largest = _largest(part)
+    usd = _price(endpoints, answers * largest, answers * bound, worst=True)
+    return _Most(answers, answers * (largest + bound), usd)
 
 
 def _price(

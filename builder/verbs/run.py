@@ -6,16 +6,15 @@ was asked of a dataset, what was settled before is still true and serves twice.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from builder import store
-from builder.errors import BuilderError, InputError, StoreError
+from builder.errors import StoreError
 from builder.fill.progress import Progress
-from builder.plan.plans import Overrides, Plan
+from builder.plan.plans import Plan
 from builder.project.settings import Budget, Project
 from builder.records import Key
 from builder.results import levels
@@ -23,7 +22,8 @@ from builder.results.settle import Settlements
 from builder.results.tally import Tally
 from builder.store import Store
 from builder.text import akin, counted, model_name, money
-from builder.verbs import result, scope
+from builder.verbs import fills, result, scope
+from builder.verbs.fills import Filled, Site
 from builder.verbs.monitor import Monitor
 from builder.verbs.plan import PlanResult, estimate
 
@@ -31,26 +31,6 @@ if TYPE_CHECKING:
     from builder.dataset.exports import Earlier, Export
     from builder.dataset.files import Format
     from builder.engines.protocol import Engine
-
-
-FILLS = 3  # Fills of one level in one run.
-# Times the price that was confirmed, beyond which a run whose levels turn out larger asks again.
-MORE = 1.2
-
-
-@dataclass(frozen=True, slots=True)
-class Filled:
-    """What a fill did, and the error that ended it before its end."""
-
-    progress: Progress
-    failure: BuilderError | None = None
-
-    @property
-    def fruitless(self) -> bool:
-        """Whether it ended early, or calls brought nothing, and no row was accepted."""
-        progress = self.progress
-        ended = self.failure is not None or progress.stopped != "" or progress.unfilled > 0
-        return ended and not progress.accepted
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -100,6 +80,8 @@ class RunResult(FilledResult):
     """Damaged answers that were dropped from the store, to be asked again."""
     coming: int = 0
     """Rows whose cases hang on rows that are to come."""
+    earlier: Sequence[Earlier] = ()
+    """What stands in the datasets' folders where they were left alone, whatever the files ask for."""
 
     @property
     def open(self) -> int:
@@ -119,14 +101,6 @@ class RunResult(FilledResult):
                 if name and not any(akin(model, name) for model in asked):
                     pairs.append((", ".join(asked), name))
         return list(dict.fromkeys(pairs))
-
-    def earlier(self) -> list[Earlier]:
-        """What stands in the datasets' folders, whatever the files of now ask for."""
-        from builder.dataset import exports  # for a run that wrote nothing
-
-        plan = self.before.plan
-        stood = (exports.earlier(plan, dataset) for dataset in plan.datasets)
-        return [export for export in stood if export is not None]
 
     @property
     def held(self) -> int:
@@ -214,12 +188,12 @@ def run(
         settled |= {name: e.settlement for name, e in exports.items()}
         before = estimate(plan, answers, whole=not scenarios, settled=settled)
         site = Site(answers, monitor, cap, concurrency, engine, wait)
-        filled, last = _by_level(before, site, scenarios, changed)
-        written: list[Export] = []
+        filled, last = fills.by_level(before, site, scenarios, changed)
         exported = export and not filled.fruitless
         try:
-            if exported:
-                written = _written(last, answers, form, exports, filled.progress)
+            written, stood = _folders(
+                last, answers, form, exports, filled.progress, exported=exported
+            )
         except StoreError as error:
             raise filled.failure or error from error
         if not exported and filled.progress.calls:
@@ -228,125 +202,14 @@ def run(
         tallies |= {name: t for folder in written for name, t in folder.tallies.items()}
         return RunResult(
             plan.wanted, tallies, written, before, filled, exported, tuple(answers.dropped),
-            sum(line.coming for line in last.lines),
+            sum(line.coming for line in last.lines), stood if export else (),
         )  # fmt: skip
-
-
-class Site(NamedTuple):
-    """What the fills of one run share."""
-
-    answers: Store
-    monitor: Monitor
-    cap: Budget | None
-    concurrency: int | None = None
-    engine: Engine | None = None
-    wait: float = 0.0
-
-
-def _by_level(
-    before: PlanResult, site: Site, names: Sequence[str], changed: Overrides
-) -> tuple[Filled, PlanResult]:
-    """Fills level by level, the plan made anew over what the last one brought; the last plan."""
-    if not levels.has_levels(before.plan):
-        return fill(
-            before, *site[:3], concurrency=site.concurrency, engine=site.engine, wait=site.wait
-        ), before
-    progress, now = Progress.before(before), before
-    if before.to_ask and site.engine is None:
-        from builder.fill import pool  # loaded only where there is something to ask
-
-        # The keys of all levels, before the first is paid for.
-        pool.check(before.plan, concurrency=site.concurrency or 1, cap=site.cap)
-    site.monitor.planned(before, site.cap)
-    confirmed = before.usd
-    asked = Counter[int]()
-    while True:
-        depths = {part.name: part.scenario.depth for part in now.plan.scenarios()}
-        open_ = {depths[line.scenario] for line in now.lines if line.ready}
-        # What a settled level still lacks after so many fills waits for the next run.
-        depth = min((d for d in open_ if asked[d] < FILLS), default=None)
-        if depth is None:
-            return Filled(progress), now
-        asked[depth] += 1
-        left = progress.unfilled
-        failure = _fill_level(now, site, progress, depth)
-        if progress.unfilled > left:
-            asked[depth] = FILLS
-        plan, settled = levels.plan(now.plan.project, names, changed, site.answers)
-        now = estimate(plan, site.answers, whole=False, settled=settled)
-        progress.expect(now)
-        if failure is not None or progress.stopped:
-            return Filled(progress, failure), now
-        if now.usd is not None and confirmed is not None:
-            whole = progress.usd + now.usd
-            if now.expensive and whole > MORE * confirmed:
-                try:
-                    site.monitor.planned(now, site.cap)
-                except InputError as error:
-                    return Filled(progress, error), now
-                confirmed = whole
-
-
-def _fill_level(now: PlanResult, site: Site, progress: Progress, depth: int) -> BuilderError | None:
-    """Asks for what the scenarios of one depth lack; the error that ended it."""
-    from builder.fill.fill import Fill  # loaded only where there is something to ask
-
-    plan = now.plan
-    here = frozenset(part.name for part in plan.scenarios() if part.scenario.depth == depth)
-    datasets = tuple(d for d in plan.datasets if any(p.name in here for p in d.scenarios))
-    level = plan._replace(wanted=here, datasets=datasets)
-    limit = site.concurrency or plan.project.settings.concurrency
-    cap = site.cap.less(progress.usd, progress.tokens) if site.cap else None
-    filling = Fill(
-        level, site.answers, progress, limit, cap, now.settlements, site.engine, site.wait
-    )
-    filling.check()
-    try:
-        site.monitor.drive(filling)
-    except InputError:
-        raise
-    except BuilderError as error:
-        return error
-    return None
 
 
 def budget_of(plan: Plan, budget: str | None) -> Budget | None:
     """The cap that an argument or the project names; InputError for one that cannot be read."""
     text = budget or plan.project.settings.budget
     return Budget.parse(text) if text else None
-
-
-def fill(
-    before: PlanResult,
-    answers: Store,
-    monitor: Monitor,
-    cap: Budget | None,
-    *,
-    concurrency: int | None = None,
-    engine: Engine | None = None,
-    wait: float = 0.0,
-) -> Filled:
-    """Asks for what a plan lacks, once the monitor has seen it.
-
-    Raises InputError before the first call; every other error that ends it is in what it gives.
-    """
-    progress = Progress.before(before)
-    if not before.to_ask:
-        monitor.planned(before, cap)
-        return Filled(progress)
-    from builder.fill.fill import Fill  # loaded only where there is something to ask
-
-    limit = concurrency or before.plan.project.settings.concurrency
-    filling = Fill(before.plan, answers, progress, limit, cap, before.settlements, engine, wait)
-    filling.check()
-    monitor.planned(before, cap)
-    try:
-        monitor.drive(filling)
-    except InputError:
-        raise
-    except BuilderError as error:
-        return Filled(progress, error)
-    return Filled(progress)
 
 
 def _standing(plan: Plan, answers: Store, form: Format | None) -> dict[str, Export]:
@@ -364,26 +227,32 @@ def _standing(plan: Plan, answers: Store, form: Format | None) -> dict[str, Expo
     return {export.name: export for export in compared if export is not None}
 
 
-def _written(
-    before: PlanResult,
+def _folders(
+    last: PlanResult,
     answers: Store,
     form: Format | None,
     standing: Mapping[str, Export],
     progress: Progress,
-) -> list[Export]:
+    *,
+    exported: bool,
+) -> tuple[list[Export], list[Earlier]]:
+    """The folders that were written, or, where none is to be, what stands there."""
     from builder.dataset import exports  # as above
 
-    folders = []
-    chained = levels.has_levels(before.plan)
-    for dataset in before.plan.datasets:
+    plan, folders = last.plan, []
+    if not exported:
+        stood = (exports.earlier(plan, dataset) for dataset in plan.datasets)
+        return [], [export for export in stood if export is not None]
+    chained = levels.has_levels(plan)
+    for dataset in plan.datasets:
         if not dataset.exported:
             continue
-        asked = any(tally.to_ask for tally in before.settlements[dataset.name].tallies.values())
-        exported = standing.get(dataset.name)
+        asked = any(tally.to_ask for tally in last.settlements[dataset.name].tallies.values())
+        export = standing.get(dataset.name)
         if chained and progress.calls:
-            exported = exports.write(before.plan, dataset, answers, exports.Form(form))
-        elif exported is None or exported.changed or (asked and progress.calls):
+            export = exports.write(plan, dataset, answers, exports.Form(form))
+        elif export is None or export.changed or (asked and progress.calls):
             reading = exports.read(dataset, answers)
-            exported = exports.write_rows(before.plan, dataset, reading, exports.Form(form))
-        folders.append(exported)
-    return folders
+            export = exports.write_rows(plan, dataset, reading, exports.Form(form))
+        folders.append(export)
+    return folders, []

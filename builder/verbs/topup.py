@@ -13,7 +13,6 @@ from builder.dataset import exports
 from builder.engines.protocol import Engine
 from builder.errors import InputError, Place
 from builder.fill import pool
-from builder.fill.progress import Progress
 from builder.plan import plans
 from builder.plan.planned import ScenarioPlan
 from builder.plan.plans import DatasetPlan, Plan
@@ -25,6 +24,7 @@ from builder.store import Store
 from builder.table import frame, reader
 from builder.text import counted
 from builder.verbs import check, run, scope
+from builder.verbs.fills import Filled, Site, fill
 from builder.verbs.monitor import Monitor
 from builder.verbs.plan import estimate
 
@@ -50,7 +50,7 @@ class TopUpResult(run.FilledResult):
     file: Path
     """The scenario file of the new rows: for a person to read and commit."""
     rounds: Sequence[Round]
-    filled: run.Filled | None
+    filled: Filled | None
     """How the last round ended; None where there was none."""
 
     @property
@@ -287,21 +287,12 @@ def _write(site: _Site, turn: Round, before: Mapping[str, int]) -> dict[str, int
     return weights
 
 
-def _fill(site: _Site, answers: Store) -> run.Filled:
+def _fill(site: _Site, answers: Store) -> Filled:
     """Asks for the rows that the written scenario lacks, and takes their cost off the budget."""
     before = estimate(site.plan(site.file.stem), answers, whole=False)
-    filled = run.fill(before, answers, site.monitor, site.cap, engine=site.engine)
-    site.cap = remaining(site.cap, filled.progress)
+    filled = fill(before, Site(answers, site.monitor, site.cap, engine=site.engine))
+    if site.cap is not None:
+        site.cap = site.cap.less(filled.progress.usd, filled.progress.tokens)
     if filled.failure is not None:
         filled.progress.stopped = filled.progress.stopped or filled.failure.message
     return filled
-
-
-def remaining(cap: settings.Budget | None, progress: Progress) -> settings.Budget | None:
-    """What a run leaves of a cap, nothing less than zero."""
-    if cap is None:
-        return None
-    if cap.usd is not None:
-        return settings.Budget(usd=max(0.0, cap.usd - progress.usd))
-    spent = progress.input_tokens + progress.output_tokens
-    return settings.Budget(tokens=max(0, (cap.tokens or 0) - spent))
