@@ -228,10 +228,11 @@ class Feed:
             if (source.kind, source.target) == (self.first.source.kind, self.first.source.target):
                 hits = [row for row in hits if row.id != here.row.id]
             hits = hits[:wanted]
+            if hits:
+                self._matched.add(source.name)
             least = 1 if source.n is None else wanted if source.least is None else source.least
             if len(hits) < least:
                 return f"{source.name} has {'no' if not hits else f'only {len(hits)}'} match"
-            self._matched.add(source.name)
             if self.splits and len({self._side(row.root) for row in (here.row, *hits)}) > 1:
                 return f"{source.name} stands in another split"
             values = [row.record() for row in hits]

@@ -196,7 +196,8 @@ def run(
             )
         except StoreError as error:
             raise filled.failure or error from error
-        if not exported and filled.progress.calls:
+        counted_anew = exported and all(dataset.exported for dataset in plan.datasets)
+        if filled.progress.calls and last is before and not counted_anew:
             last = estimate(last.plan, answers, whole=False)
         tallies = last.tallies()
         tallies |= {name: t for folder in written for name, t in folder.tallies.items()}
