@@ -176,7 +176,8 @@ class Case(NamedTuple):
     columns: Mapping[str, Any]
     """Those of them that become columns of the dataset: what is taken, axes and drawn values."""
     source: str = ""
-    """The id of the row that it is made from, of its first source."""
+    """The id of the row that it is made from, of its first source; of equal entries in a list of
+    the row, their numbers too."""
     root: float | None = None
     """The number of that row's root, in [0, 1)."""
 

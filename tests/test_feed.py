@@ -47,3 +47,24 @@ def test_a_project_of_one_level_that_nobody_exports_ends_whole(tmp_path: Path) -
     assert ran.code == 0, ran.err
     assert not list(tmp_path.glob("outputs/*/manifest.json"))
     assert "── row 1 · letters" in projects.run(tmp_path, "show", "letters").out
+
+
+def test_equal_entries_of_a_list_are_cases_of_their_own(tmp_path: Path) -> None:
+    tags = '{"id": 1, "tags": ["x", "x", "", null, "y"]}\n{"id": 2, "tags": []}\n{"id": 3}\n'
+    projects.write(
+        tmp_path,
+        {
+            "scenarios/tables/tags.jsonl": tags,
+            "scenarios/letters.yaml": (
+                "schema: Letter\nfrom:\n  row: {table: tables/tags.jsonl, id: id}\n"
+                "vary:\n  tag: {of: row.tags}\n"
+            ),
+            "prompts/letters.j2": "A letter about {{ tag }}.\n",
+        },
+    )
+    assert projects.run(tmp_path, "run").code == 0
+    rows = projects.rows(tmp_path, "letters")
+    assert [row["tag"] for row in rows] == ["x", "x", "y"]
+    assert len({row["_case"] for row in rows}) == 3
+    left_out = "3 cases not made: an entry of tags is empty (2), tags is no list (1)"
+    assert left_out in projects.run(tmp_path, "plan").out

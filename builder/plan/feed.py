@@ -40,6 +40,8 @@ class Given(NamedTuple):
     """The values of axes that stand in a list of the row."""
     ids: Mapping[str, Any]
     """Source to the id of its row, or list of ids."""
+    again: str = ""
+    """What tells entries of its lists that are equal apart."""
 
 
 @dataclass(slots=True)
@@ -55,7 +57,7 @@ class Feed:
     named: list[str] = field(default_factory=list)
     """The first rows that a template could not render, each with what was wrong."""
     _units: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
-    _entries: list[tuple[Any, ...]] = field(default_factory=list)
+    _entries: list[tuple[tuple[Any, int], ...]] = field(default_factory=list)
     _words: NDArray[np.uint64] = field(default_factory=lambda: np.empty(0, np.uint64))
     _look_ups: list[LookUp] = field(default_factory=list)
     _pools: dict[int, NDArray[np.int64]] = field(default_factory=dict)
@@ -109,11 +111,14 @@ class Feed:
             return
         units, words = [], []
         for number, row in enumerate(self.first.each()):
-            tuples: list[tuple[tuple[Any, ...], int]] = [((), upstream.id_word(row.id))]
+            tuples: list[tuple[tuple[tuple[Any, int], ...], int]] = [((), upstream.id_word(row.id))]
             for axis in opened:
                 values = self._list(row, axis.parent)
                 tuples = [
-                    ((*entry, value), hashed ^ int(word("entry", axis.name, str(value), among)))
+                    (
+                        (*entry, (value, among)),
+                        hashed ^ int(word("entry", axis.name, str(value), among)),
+                    )
                     for entry, hashed in tuples
                     for value, among in values
                 ]
@@ -204,9 +209,11 @@ class Feed:
         given: list[Given | str] = []
         for unit, row, combination in zip(units.tolist(), rows, combinations, strict=True):
             record = row.record()
-            entries = dict(zip(opened, self._entries[unit], strict=True)) if opened else {}
+            pairs = self._entries[unit] if opened else ()
+            entries = {axis: value for axis, (value, _) in zip(opened, pairs, strict=True)}
             taken = {mine: record.get(theirs) for theirs, mine in take.items()}
-            here = Given(row, {name: record}, taken, entries, {name: row.id})
+            again = "".join(f"-{among}" for _, among in pairs) if any(n for _, n in pairs) else ""
+            here = Given(row, {name: record}, taken, entries, {name: row.id}, again)
             given.append(self._beside(here, combination) if self._look_ups else here)
         return given
 
