@@ -73,10 +73,16 @@ def test_mermaid_has_tables_as_cylinders_and_look_ups_dotted(chain: Path) -> Non
 
 def test_few_shots_out_of_rows_made_before_are_a_dotted_arrow(chain: Path) -> None:
     (chain / "scenarios/drawn.yaml").write_text(
-        "schema: Letter\ndraw:\n  - examples: {scenario: seeds, n: 2, as: shots}\n", "utf-8"
+        "schema: Letter\ndraw:\n  - examples: {scenario: seeds, n: 2, as: shots}\n"
+        "  - examples: {scenario: seeds, n: 1, as: more}\n",
+        "utf-8",
     )
     (chain / "prompts/drawn.j2").write_text("{% for s in shots %}{{ s.text }}{% endfor %}", "utf-8")
-    assert '  n0 -.->|"draw"| n1' in projects.run(chain, "plan", "--graph=mermaid", "drawn").out
+    out = projects.run(chain, "plan", "--graph=mermaid", "drawn").out
+    assert out.count('  n0 -.->|"draw"| n1') == 1
+    projects.run(chain, "run", "drawn")
+    case = projects.rows(chain)[-1]["_case"]
+    assert "   drawn draws from the rows of seeds\n" in projects.run(chain, "why", case).out
 
 
 def test_a_card_draws_the_same_without_what_is_held(chain: Path) -> None:

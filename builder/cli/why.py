@@ -55,6 +55,8 @@ def lines(walk: WhyResult) -> Iterator[str]:
     yield from _section("tries", _tries(walk.tries))
     yield from _section("asked again when these change", _basis(trace.basis))
     yield from _section("hangs on it", _dependents(walk.dependents))
+    for name in trace.drawn_by:
+        yield f"   {name} draws from the rows of {walk.scenario}"
 
 
 def _section(title: str, parts: Iterable[str]) -> Iterator[str]:

@@ -91,7 +91,8 @@ def _file(part: ScenarioPlan, source: Source) -> str:
 
 
 def _edges(parts: Sequence[ScenarioPlan]) -> list[Edge]:
-    return [edge for part in _ordered(parts) for edge in _sources(part, parts)]
+    """Every source once: several lines of `draw` may read one."""
+    return [*dict.fromkeys(edge for part in _ordered(parts) for edge in _sources(part, parts))]
 
 
 def _sources(part: ScenarioPlan, parts: Sequence[ScenarioPlan]) -> Iterator[Edge]:

@@ -92,6 +92,8 @@ class Trace(NamedTuple):
     dependents: tuple[Dependents, ...]
     alike: tuple[str, ...] = ()
     """Other cases with its key, which happens where nobody is asked."""
+    drawn_by: tuple[str, ...] = ()
+    """Scenarios whose lines of `draw` read the rows of its scenario."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +128,15 @@ class Tracer:
             self._basis(case),
             tuple(self._dependents(case)) if is_row else (),
             tuple(other.planned.case.id for other in alike),
+            tuple(self._drawn_by(case.part)),
         )
+
+    def _drawn_by(self, part: ScenarioPlan) -> Iterator[str]:
+        sources_of = {("scenario", part.name), ("dataset", part.scenario.dataset)}
+        for other in (other for dataset in self.plan.datasets for other in dataset.scenarios):
+            drawn = [draw.source for draw in other.scenario.draws if draw.source is not None]
+            if any((source.kind, source.target) in sources_of for source in drawn):
+                yield other.name
 
     def _is_copy(self, dataset: DatasetPlan, key: Key) -> bool:
         """Whether a row is none in the end, for another root has its text."""

@@ -96,6 +96,7 @@ class WhyResult(result.Result):
             "made_from": list(map(_origin, self.origins)),
             "key_follows_from": trace.basis._asdict(),
             "hangs_on_it": [dependents._asdict() for dependents in self.dependents],
+            "drawn_by": trace.drawn_by,
             "alike": trace.alike,
         }
 
