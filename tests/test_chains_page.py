@@ -116,3 +116,20 @@ def test_a_row_stands_where_its_root_stands(chain: Path) -> None:
         "[tool.builder.datasets.best]\nsplits = {train = 0.5, test = 0.5}\n#",
     )
     assert "'best' is made from rows of another dataset" in projects.run(chain, "plan").err
+
+
+def test_the_commands_of_the_page_run(chain: Path) -> None:
+    (block,) = re.findall(r"^```sh\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
+    commands = [line.split("#")[0].split()[1:] for line in block.splitlines()]
+    assert [words[0] for words in commands] == ["plan", "run", "run", "show", "why", "publish"]
+    for words in commands[:4]:
+        ran = projects.run(chain, *words)
+        assert ran.code == 0, ran.err
+    trial = chain / "outputs/trial/fake-any"
+    assert [path.name for path in trial.iterdir()] == ["pairs"]
+    case = projects.rows(chain, "pairs")[0]["_case"]
+    assert "scenarios/tables/questions.csv" in projects.run(chain, "why", case).out
+    refused = chain / "pyproject.toml"
+    refused.write_text(refused.read_text("utf-8").replace("contains_source = true", ""), "utf-8")
+    ran = projects.run(chain, *commands[5], "--dry-run")
+    assert "contains_source = true" in ran.err
