@@ -137,3 +137,13 @@ def test_entries_of_a_list_make_a_case_each_and_empty_ones_none(
     stories, planned = made(folder, [{"tags": ["only"]}, {"tags": tags}])
     assert stories == 1 + cases
     assert told in planned
+
+
+def test_equal_entries_of_a_list_are_rows_of_their_own(tmp_path: Path) -> None:
+    """Known by value and by the number among equals, so that none of them is taken for another."""
+    folder = chain(tmp_path, "vary:\n  tag: {of: seed.tags}\n", "{{ tag }}", 1)
+    texts = iter([json.dumps({**GOOD, "tags": ["a", "a", "b", "a"]})])
+    builder.open(folder).run(engine=Fake(lambda call: next(texts, None)))
+    rows = projects.rows(folder, "stories")
+    assert sorted(row["tag"] for row in rows) == ["a", "a", "a", "b"]
+    assert len({row["_case"] for row in rows}) == 4
