@@ -40,8 +40,8 @@ class Given(NamedTuple):
     """The values of axes that stand in a list of the row."""
     ids: Mapping[str, Any]
     """Source to the id of its row, or list of ids."""
-    again: str = ""
-    """What tells entries of its lists that are equal apart."""
+    name: str
+    """The id of the row, and among equal entries of its lists which they are."""
 
 
 @dataclass(slots=True)
@@ -57,7 +57,8 @@ class Feed:
     named: list[str] = field(default_factory=list)
     """The first rows that a template could not render, each with what was wrong."""
     _units: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
-    _entries: list[tuple[tuple[Any, int], ...]] = field(default_factory=list)
+    _entries: list[tuple[Any, ...]] = field(default_factory=list)
+    _among: dict[int, str] = field(default_factory=dict)  # Unit to its numbers among equals.
     _words: NDArray[np.uint64] = field(default_factory=lambda: np.empty(0, np.uint64))
     _look_ups: list[LookUp] = field(default_factory=list)
     _pools: dict[int, NDArray[np.int64]] = field(default_factory=dict)
@@ -109,20 +110,25 @@ class Feed:
         if not opened:
             self._units, self._words = np.arange(len(self.first)), self.first.words
             return
-        units, words = [], []
+        units: list[int] = []
+        words: list[int] = []
         for number, row in enumerate(self.first.each()):
-            tuples: list[tuple[tuple[tuple[Any, int], ...], int]] = [((), upstream.id_word(row.id))]
+            tuples: list[tuple[tuple[Any, ...], int, tuple[int, ...]]]
+            tuples = [((), upstream.id_word(row.id), ())]
             for axis in opened:
                 values = self._list(row, axis.parent)
                 tuples = [
                     (
-                        (*entry, (value, among)),
+                        (*entry, value),
                         hashed ^ int(word("entry", axis.name, str(value), among)),
+                        (*ranks, among),
                     )
-                    for entry, hashed in tuples
+                    for entry, hashed, ranks in tuples
                     for value, among in values
                 ]
-            for entry, hashed in tuples:
+            for entry, hashed, ranks in tuples:
+                if any(ranks):
+                    self._among[len(units)] = "-".join(["", *map(str, ranks)])
                 units.append(number)
                 self._entries.append(entry)
                 words.append(hashed)
@@ -203,17 +209,17 @@ class Feed:
                     {m: record.get(t) for t, m in take.items()},
                     {},
                     {name: row.id},
+                    row.id,
                 )
                 for row, record in zip(rows, records, strict=True)
             ]
         given: list[Given | str] = []
         for unit, row, combination in zip(units.tolist(), rows, combinations, strict=True):
             record = row.record()
-            pairs = self._entries[unit] if opened else ()
-            entries = {axis: value for axis, (value, _) in zip(opened, pairs, strict=True)}
+            entries = dict(zip(opened, self._entries[unit], strict=True)) if opened else {}
             taken = {mine: record.get(theirs) for theirs, mine in take.items()}
-            again = "".join(f"-{among}" for _, among in pairs) if any(n for _, n in pairs) else ""
-            here = Given(row, {name: record}, taken, entries, {name: row.id}, again)
+            known = row.id + self._among.get(unit, "")
+            here = Given(row, {name: record}, taken, entries, {name: row.id}, known)
             given.append(self._beside(here, combination) if self._look_ups else here)
         return given
 
@@ -232,8 +238,9 @@ class Feed:
             numbers = look_up.rows([names.get(mine) for mine in source.on])
             wanted = source.n or 1
             hits = rows.rows(numbers[: wanted + 1])
-            if (source.kind, source.target) == (self.first.source.kind, self.first.source.target):
-                hits = [row for row in hits if row.id != here.row.id]
+            # The row itself, whatever it is reached by: those of tables bear their files beside ids.
+            itself = (here.row.id, here.row.case)
+            hits = [row for row in hits if (row.id, row.case) != itself]
             hits = hits[:wanted]
             if hits:
                 self._matched.add(source.name)

@@ -258,13 +258,7 @@ class ScenarioPlan:
             shown = {name: names[name] for name in columns}
             shown[sources.COLUMN] = part.ids
             cases[number] = Case(
-                scenario.name,
-                combination,
-                times[number],
-                names,
-                shown,
-                part.row.id + part.again,
-                part.row.root,
+                scenario.name, combination, times[number], names, shown, part.name, part.row.root
             )
         return cases
 

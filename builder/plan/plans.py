@@ -226,7 +226,12 @@ def _splits(
     own: settings.DatasetSettings,
 ) -> Mapping[str, float]:
     """The splits of a dataset: its own, or those of what its rows are made from."""
-    handed = [part.feed.first.splits for part in parts if part.feed is not None]
+    of_itself = {("dataset", name), *(("scenario", part.name) for part in parts)}
+    handed = [
+        part.feed.first.splits
+        for part in parts
+        if part.feed is not None and part.feed.first.source[1:3] not in of_itself
+    ]
     inherited = next((splits for splits in handed if splits is not None), None)
     if inherited is None:
         return own.splits

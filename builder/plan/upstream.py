@@ -1,6 +1,6 @@
 """The rows of one source, handed down to a plan: on disk, so that memory does not grow with them.
 
-A row is a line of JSON in a temporary file, which few rows do without; what stays in memory is where each begins, 64 bits of
+A row is a line of JSON in a temporary file; what stays in memory is where each begins, 64 bits of
 its id and the number of its root: 24 bytes a row.
 """
 
@@ -11,12 +11,13 @@ import decimal
 import hashlib
 import os
 import tempfile
+import weakref
 from array import array
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 import orjson
@@ -55,11 +56,13 @@ class Handed(NamedTuple):
         return Record({"id": self.id, "model": self.model, "case": self.case, **self.fields})
 
 
-class Scratch(tempfile.SpooledTemporaryFile[bytes]):
+class Scratch:
     """A temporary file that is closed when the last plan that reads it goes."""
 
-    def __del__(self) -> None:
-        self.close()
+    def __init__(self) -> None:
+        self.file: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  (closed by the next line)
+        # Held from outside: in a cycle of garbage the file might be met first, and warn.
+        weakref.finalize(self, self.file.close)
 
 
 @dataclass(slots=True)
@@ -84,7 +87,7 @@ class SourceRows:
     notes: tuple[str, ...] = ()
     copied: frozenset[str] = frozenset()
     """The fields that hold text of a table, which nobody generated."""
-    _file: Scratch = field(default_factory=lambda: Scratch(READ))
+    _scratch: Scratch = field(default_factory=Scratch)
     _ends: array[int] = field(default_factory=lambda: array("q", [0]))
     _words: array[int] = field(default_factory=lambda: array("Q"))
     _roots: array[float] = field(default_factory=lambda: array("d"))
@@ -106,7 +109,7 @@ class SourceRows:
     def add(self, row: Handed) -> None:
         """Takes one more row, behind the others; before the first is read."""
         line = orjson.dumps([*row])
-        self._file.write(line)
+        self._scratch.file.write(line)
         self._ends.append(self._ends[-1] + len(line))
         self._words.append(id_word(row.id))
         self._roots.append(row.root)
@@ -119,9 +122,9 @@ class SourceRows:
 
     def digest(self) -> str:
         """BLAKE2b over the rows in their order, 32 hexadecimal digits."""
-        self._file.flush()
+        self._scratch.file.flush()
         digest, at = hashlib.blake2b(digest_size=16), 0
-        while block := os.pread(self._file.fileno(), READ, at):
+        while block := os.pread(self._scratch.file.fileno(), READ, at):
             digest.update(block)
             at += len(block)
         return digest.hexdigest()
@@ -145,8 +148,8 @@ class SourceRows:
         return self._read(np.arange(len(self)))
 
     def _read(self, numbers: NDArray[np.int64]) -> Iterator[Handed]:
-        self._file.flush()
-        descriptor = self._file.fileno()
+        self._scratch.file.flush()
+        descriptor = self._scratch.file.fileno()
         ends = np.frombuffer(self._ends, np.int64)
         starts, stops = ends[numbers].tolist(), ends[numbers + 1].tolist()
         # Where most of the bytes between the rows are theirs, they are read in one go.
