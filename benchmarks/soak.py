@@ -75,7 +75,8 @@ def lines(*, quick: bool) -> list[Line]:
 def endless(folder: Path) -> Found:
     """Endpoints that show one fault for ever, all at the same time: they cost waiting alone."""
     with ThreadPoolExecutor(len(ENDLESS)) as pool:
-        found = list(pool.map(lambda fault: faults.only(folder, fault), ENDLESS))
+        # A call of a provider's length: one to a machine of one's own may take ten minutes.
+        found = list(pool.map(lambda fault: faults.only(folder, fault, timeout=75), ENDLESS))
     return Found(
         ", ".join(one.figure for one in found),
         all(one.holds for one in found),
