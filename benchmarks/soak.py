@@ -1,6 +1,6 @@
 """The long forms of the promises: each line with the figure that this run measured beside it.
 
-    make soak            about fifteen minutes
+    make soak            about twenty minutes
     python -m benchmarks.soak --quick
 
 Ends with 1 if a line does not hold.
@@ -14,12 +14,15 @@ import tempfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from tests import crashes, faults
 from tests.sites import Found
 
 ENDLESS = ("500", "429-seconds", "hang", "reset", "drip", "prose")
+# Replies a second, calls in flight for that, and how many replies beyond these a kill may cost.
+REPEATS = ((50, 8, 1), (500, 32, 7), (2000, 128, 20))
 Trial = Callable[[Path], Found]
 
 
@@ -42,6 +45,9 @@ def lines(*, quick: bool) -> list[Line]:
     return [
         Line(1, "killed and resumed", lambda f: crashes.kills(
             f, kills=size(6, 50), rows=size(250, 2000))),
+        *(Line(1, f"kills at {rate:,}/s", partial(
+            crashes.repeats, kills=size(5, 50), rate=rate, flying=flying, least=least))
+          for rate, flying, least in REPEATS),
         Line(2, "nothing changed", lambda f: crashes.idle(f, rows=size(500, 10_000))),
         Line(3, "one fault for ever", endless),
         Line(3, "an outage", lambda f: faults.outage(
@@ -69,7 +75,8 @@ def lines(*, quick: bool) -> list[Line]:
 def endless(folder: Path) -> Found:
     """Endpoints that show one fault for ever, all at the same time: they cost waiting alone."""
     with ThreadPoolExecutor(len(ENDLESS)) as pool:
-        found = list(pool.map(lambda fault: faults.only(folder, fault), ENDLESS))
+        # A call of a provider's length: one to a machine of one's own may take ten minutes.
+        found = list(pool.map(lambda fault: faults.only(folder, fault, timeout=75), ENDLESS))
     return Found(
         ", ".join(one.figure for one in found),
         all(one.holds for one in found),

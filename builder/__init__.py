@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from builder.verbs.run import RunResult
     from builder.verbs.show import Rows
     from builder.verbs.topup import TopUpResult
+    from builder.verbs.why import WhyResult
     from builder.verbs.workspace import Workspace
     from builder.verbs.workspace import init_folder as init
     from builder.verbs.workspace import open_folder as open  # noqa: A004  (said as builder.open)
@@ -34,6 +35,7 @@ __all__ = [
     "PlanResult",
     "RunResult",
     "Rows",
+    "WhyResult",
     "DrawResult",
     "CheckResult",
     "TopUpResult",
@@ -60,6 +62,7 @@ _HOMES = {
     "PlanResult": "verbs.plan:PlanResult",
     "RunResult": "verbs.run:RunResult",
     "Rows": "verbs.show:Rows",
+    "WhyResult": "verbs.why:WhyResult",
     "DrawResult": "verbs.draw:DrawResult",
     "CheckResult": "verbs.check:CheckResult",
     "TopUpResult": "verbs.topup:TopUpResult",

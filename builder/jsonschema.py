@@ -4,7 +4,7 @@ A `part` is a schema within `root`, the whole schema that its references lead in
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 Schema = Mapping[str, Any]
@@ -37,6 +37,38 @@ def unwrap(root: Schema) -> dict[str, Any]:
     if "$ref" not in root:
         return dict(root)
     return {**target(root["$ref"], root), "$defs": root["$defs"]}
+
+
+def without(root: Schema, names: Sequence[str]) -> Schema:
+    """The schema of an object without some of its fields, and without what only they refer to."""
+    if not names:
+        return root
+    fields = {name: part for name, part in root["properties"].items() if name not in names}
+    rest = {**root, "properties": fields}
+    if "required" in root:
+        rest["required"] = [name for name in root["required"] if name not in names]
+    parts = rest.pop("$defs", {})
+    reached: dict[str, Any] = {}
+    waiting = [*_references(rest)]
+    while waiting:
+        name = waiting.pop()
+        if name in parts and name not in reached:
+            reached[name] = parts[name]
+            waiting += _references(parts[name])
+    kept = {name: part for name, part in parts.items() if name in reached}
+    return {**rest, "$defs": kept} if kept else rest
+
+
+def _references(part: object) -> Iterator[str]:
+    """The names of the definitions that a schema refers to."""
+    if isinstance(part, Mapping):
+        if isinstance(reference := part.get("$ref"), str):
+            yield reference.removeprefix("#/$defs/")
+        for inner in part.values():
+            yield from _references(inner)
+    elif isinstance(part, list):
+        for inner in part:
+            yield from _references(inner)
 
 
 def options(part: Schema) -> list[Schema]:

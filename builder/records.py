@@ -61,11 +61,13 @@ class Key(NamedTuple):
     digest: bytes
     """16 bytes, see `digest_of`."""
     repeat: int
-    """Which of several identical requests of a dataset, from 0."""
+    """Which of several identical requests of a dataset, from 0; below 0 where nobody is asked."""
     attempt: int
     """Which answer asked for this case, from 0: the `try` of the glossary."""
 
     def __str__(self) -> str:
+        if self.repeat < 0:
+            return f"none-{self.digest.hex()}"
         return f"{self.digest.hex()}-{self.repeat}-{self.attempt}"
 
     @classmethod
@@ -75,6 +77,8 @@ class Key(NamedTuple):
         >>> Key.parse("00112233445566778899aabbccddeeff-3-1").repeat
         3
         """
+        if text.startswith("none-"):
+            return cls(bytes.fromhex(text.removeprefix("none-")), -1, 0)
         digest, repeat, attempt = text.split("-")
         return cls(bytes.fromhex(digest), int(repeat), int(attempt))
 
@@ -170,13 +174,19 @@ class Case(NamedTuple):
     variables: Mapping[str, Any]
     """All names that the template and the validators see."""
     columns: Mapping[str, Any]
-    """Those of them that become columns of the dataset: axes and drawn values."""
+    """Those of them that become columns of the dataset: what is taken, axes and drawn values."""
+    source: str = ""
+    """The id of the row that it is made from, of its first source; of equal entries in a list of
+    the row, their numbers too."""
+    root: float | None = None
+    """The number of that row's root, in [0, 1)."""
 
     @property
     def id(self) -> str:
-        """16 hexadecimal digits from scenario, combination and occurrence."""
-        content = [self.scenario, sorted(self.combination.items()), self.occurrence]
-        return digest_of(content).hex()[:16]
+        """16 hexadecimal digits from scenario, source row, combination and occurrence."""
+        made_from = [self.source] if self.source else []
+        axes = sorted(self.combination.items())
+        return digest_of([self.scenario, *made_from, axes, self.occurrence]).hex()[:16]
 
 
 class Row(NamedTuple):

@@ -9,6 +9,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 MARK = "▸"
+SETTINGS = '[tool.builder]\nmodel = "fake:any"\n'
+NOTE = """\
+from pydantic import BaseModel
+
+
+class Note(BaseModel):
+    text: str
+    score: int
+    tags: list[str]
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +59,30 @@ def scenario(name: str, text: str, said: str, *, model: bool = True, **more: str
     return Broken(name, {"scenarios/letters.yaml": whole, **named(more)}, said, model)
 
 
+def chain(
+    name: str,
+    text: str,
+    said: str,
+    *,
+    model: bool = True,
+    at: str = "",
+    settings: str = "",
+    **more: str,
+) -> Broken:
+    """A fault in the base project's scenario beside a scenario `notes` and a table `real`."""
+    files = {
+        "scenarios/letters.yaml": f"schema: Letter\n{text}",
+        "scenarios/notes.yaml": "schema: Note\nvary:\n  kind: [a, b]\n",
+        "scenarios/tables/real.csv": "id,text,label\n1,one,a\n2,two,b\n",
+        "prompts/notes.j2": "A note of kind {{ kind }}.\n",
+        "schemas/notes.py": NOTE,
+        **named(more),
+    }
+    if settings:
+        files["pyproject.toml"] = SETTINGS + settings
+    return Broken(name, files, said, model, at)
+
+
 def prompt(name: str, text: str, said: str, **more: str) -> Broken:
     """A fault in the base project's template."""
     return Broken(name, {"prompts/letters.j2": text, **named(more)}, said)
@@ -65,8 +99,14 @@ def settings(name: str, text: str, said: str, *, model: bool = True) -> Broken:
 
 
 def named(more: Mapping[str, str]) -> dict[str, str]:
-    """Keyword arguments as paths: `tables__a` is scenarios/tables/a.csv."""
-    folders = {"table": "scenarios/tables/{}.csv", "prompt": "prompts/{}.j2"}
+    """Keyword arguments as paths: `table_a` is scenarios/tables/a.csv."""
+    folders = {
+        "table": "scenarios/tables/{}.csv",
+        "lines": "scenarios/tables/{}.jsonl",
+        "prompt": "prompts/{}.j2",
+        "scenario": "scenarios/{}.yaml",
+        "schema": "schemas/{}.py",
+    }
     found = {}
     for word, content in more.items():
         kind, _, stem = word.partition("_")

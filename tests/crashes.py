@@ -61,23 +61,26 @@ def repeats(folder: Path, *, kills: int, rate: float, flying: int, least: int) -
 
     `least` replies beyond those in flight may wait for their commit, in the median.
     """
-    rng, again, lost = random.Random(kills), [], 0
+    rng, again, rates, killed, lost = random.Random(kills), [], [], 0, 0
     with Provider(latency=(0.5 * flying / rate, 1.5 * flying / rate)) as provider:
         at = sites.site(folder, provider, rows=str(int(kills * rate)))
         for _ in range(kills):
             before = sites.held(at)
             process = sites.Process(at, ("run", "--concurrency", str(flying)))
             process.after(2 * flying)
-            time.sleep(rng.uniform(0.1, 0.6))
+            begun, seconds = provider.calls, rng.uniform(0.1, 0.6)
+            time.sleep(seconds)
+            rates.append((provider.calls - begun) / seconds)
             process.send(signal.SIGKILL)
             ran = process.wait()
+            killed += ran.code == -signal.SIGKILL
             again.append(ran.calls - (sites.held(at) - before))
             lost += sites.held(at) < before
     median = statistics.median(again)
     return Found(
-        f"{kills} kills at {rate:g} replies/s: {median:g} asked again in the median, {max(again)} at most "
-        f"({flying} in flight), {lost} runs lost answers",
-        median <= flying + least and not lost and max(again) <= flying + GROUP,
+        f"{killed} kills at {statistics.median(rates):.0f} replies/s: {median:g} asked again in the median "
+        f"(allowed {flying} + {least}), {max(again)} at most, {lost} runs lost answers",
+        median <= flying + least and not lost and max(again) <= flying + GROUP and killed == kills,
     )
 
 

@@ -19,7 +19,8 @@ import builder
 from builder import store
 from builder.engines import fake
 from builder.plan import requests, spread
-from builder.plan.plans import Overrides, ScenarioPlan
+from builder.plan.planned import ScenarioPlan
+from builder.plan.plans import Overrides
 from builder.project.settings import Project
 from builder.records import Call, Completion, Reject, Request
 from builder.records import Key as ProductKey

@@ -158,10 +158,12 @@ def project(
     params: str = "",
     extra: str = "",
     settings: str = "",
+    files: Mapping[str, str] | None = None,
 ) -> Path:
-    """A project that asks the model `m` of one provider, `lab`, at these servers."""
+    """A project that asks the model `m` of one provider, `lab`, at these servers; `files` stand
+    over its own."""
     urls = [server if isinstance(server, str) else server.url for server in servers]
-    files = {
+    own = {
         "pyproject.toml": (
             f'[tool.builder]\nmodel = "lab:m"\n{settings}\n[tool.builder.params]\n{params}\n'
             f"[tool.builder.providers.lab]\nbase_url = {json.dumps(urls if len(urls) > 1 else urls[0])}\n{extra}\n"
@@ -171,4 +173,4 @@ def project(
             rows=rows, docs=", ".join(f"d{number}" for number in range(docs))
         ),
     }
-    return projects.write(folder, files)
+    return projects.write(folder, {**own, **(files or {})})

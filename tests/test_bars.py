@@ -115,6 +115,20 @@ def test_a_bar_a_scenario_fits_the_terminal_with_its_time_and_cost(
     assert "letter: 26 of 26 rows" in text.replace("\n", "")
 
 
+@pytest.mark.parametrize("columns", [40, *COLUMNS])
+def test_the_table_of_a_plan_fits_the_terminal_and_keeps_what_one_decides_by(
+    tmp_path: Path, columns: int
+) -> None:
+    terminal = Terminal(projects.write(tmp_path, TWO), columns, "plan")
+    assert terminal.end() == 0
+    head, *rows = terminal.sent.decode().replace("\r", "").partition("scenario")[2].splitlines()[:4]
+    assert max(map(len, ["scenario" + head, *rows])) <= columns
+    assert [row.split()[0][:5] for row in rows] == ["lette", "notes", "in"]
+    assert all(word in head for word in ("rows", "held", "to ask", "usd"))
+    assert all(row.endswith("0.00") for row in rows)
+    assert ("dataset" in head) == (columns > 80)
+
+
 def test_no_color_means_none(tmp_path: Path) -> None:
     projects.write(tmp_path, TWO)
     coloured = Terminal(tmp_path, 80, "run", "--rows", "4")

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from builder.project import prompts, schemas
-from tests import broken_files, broken_scenarios, harmless, projects
+from tests import broken_chains, broken_files, broken_scenarios, harmless, projects
 from tests.broken import Broken
 
-TABLE = [*broken_scenarios.TABLE, *broken_files.TABLE]
+TABLE = [*broken_scenarios.TABLE, *broken_chains.TABLE, *broken_files.TABLE]
 
 
 @pytest.mark.parametrize("broken", [pytest.param(broken, id=broken.name) for broken in TABLE])

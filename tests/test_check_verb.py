@@ -206,6 +206,39 @@ def test_a_column_of_numbers_may_say_that_one_is_missing(tmp_path: Path) -> None
     assert verdicts(ran)["drift.mean_shift", "amount"] == "pass"
 
 
+FLAT: dict[str, tuple[list[Any], list[Any], str]] = {
+    "one word, other sizes": (["0"] * 200, ["0"] * 120, "pass"),
+    "one number": ([5] * 200, [5] * 120, "pass"),
+    "one number in decimals": ([0.1] * 200, [0.1] * 200, "pass"),
+    "another number": ([7.0] * 200, [5.0] * 200, "fail"),
+    "another word": (["tea"] * 200, ["rain"] * 200, "fail"),
+    "yes alone": ([True] * 200, [True, False] * 100, "fail"),
+    "nothing against numbers": ([None] * 200, list(range(200)), "none"),
+    "numbers against nothing": (list(range(200)), [None] * 200, "none"),
+    "nothing on both sides": ([None] * 200, [None] * 200, "none"),
+    "one row a side": ([1], [2], "none"),
+}
+
+
+@pytest.mark.parametrize("ending", [".jsonl", ".parquet"])
+@pytest.mark.parametrize("case", list(FLAT))
+def test_a_column_of_one_value_or_none_drifts_where_it_moved_and_is_never_nan(
+    case: str, ending: str, tmp_path: Path
+) -> None:
+    for name, cells, seed in (("ours", FLAT[case][0], 1), ("theirs", FLAT[case][1], 2)):
+        listed = [{"text": text, "flag": cell}
+                  for text, cell in zip(texts(len(cells), seed), cells, strict=True)]  # fmt: skip
+        corpus(tmp_path / f"{name}{ending}", listed)
+    words = ("check", f"ours{ending}", "--reference", f"theirs{ending}")
+    ran = projects.run(tmp_path, *words, "--json", "-")
+    assert ran.code in (0, 1), ran.err
+    drift = {v for (gate, what), v in verdicts(ran).items() if gate.startswith("drift.") and what == "flag"}  # fmt: skip
+    wanted = FLAT[case][2]
+    assert ("fail" in drift) == (wanted == "fail"), drift
+    assert ("pass" in drift) or wanted != "pass"
+    assert "nan" not in projects.run(tmp_path, *words).out
+
+
 def test_rows_that_no_gate_can_judge_are_said_to_be_so(tmp_path: Path) -> None:
     (tmp_path / "rows.csv").write_text("n\n1.5\n2.5\n", "utf-8")
     assert "nothing to judge" in projects.run(tmp_path, "check", "rows.csv").out

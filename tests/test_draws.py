@@ -139,3 +139,39 @@ def test_once_fitted_a_plan_imports_neither_scipy_nor_scikit_learn(
         [sys.executable, "-c", script], cwd=folder, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
+
+
+ODD: dict[str, list[tuple[Any, Any]]] = {
+    "constant": [(5, n % 47) for n in range(60)],
+    "empty": [("", n % 47) for n in range(60)],
+    "collinear": [(n, 2 * n + 1) for n in range(60)],
+    "nearly empty": [(n if n < 4 else "", n % 47) for n in range(60)],
+    "one word": [("tea", n % 47) for n in range(60)],
+    "one that differs": [(5 + (n == 30), n % 47) for n in range(60)],
+    "constant dates": [("2026-03-01", n % 47) for n in range(60)],
+}
+
+
+@pytest.mark.parametrize("sampler", ["copula", "gmm", "cart", "fit", "bootstrap"])
+@pytest.mark.parametrize("odd", list(ODD))
+def test_a_column_with_little_or_nothing_in_it_is_drawn_as_it_is(
+    tmp_path: Path, odd: str, sampler: str
+) -> None:
+    lines = "".join(f"{a},{b}\n" for a, b in ODD[odd])
+    words = {"schema": "Letter", "rows": 40, "draw": [{sampler: {"table": "t.csv", "columns": ["a", "b"]}}]}  # fmt: skip
+    folder = projects.write(
+        tmp_path,
+        {
+            "scenarios/t.csv": f"a,b\n{lines}",
+            "scenarios/letters.yaml": json.dumps(words),
+            "prompts/letters.j2": "{{ a }} {{ b }}\n",
+        },
+    )
+    rows = drawn(folder, "--rows", "40")
+    assert len(rows) == 40
+    values, known = {row["a"] for row in rows}, {str(a) for a, _ in ODD[odd]}
+    assert len(known) > 3 or values <= known
+    assert all(value == "" or value in known or 0 <= int(value) <= 59 for value in values)
+    assert all(0 <= int(row["b"]) <= 119 for row in rows)
+    if odd == "collinear":  # a leaf of cart holds a quarter of so small a table at most
+        assert all(abs(int(row["b"]) - 2 * int(row["a"]) - 1) <= 30 for row in rows)

@@ -21,7 +21,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from builder.plan import requests
-from builder.plan.plans import Overrides, ScenarioPlan
+from builder.plan.planned import ScenarioPlan
+from builder.plan.plans import Overrides
 from builder.project.settings import Project
 from builder.project.words import Rows
 from builder.records import Key, Message, Request

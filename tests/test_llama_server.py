@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import json
 import re
+import threading
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
+import httpx2
 import pytest
 
 from builder import store
@@ -38,10 +40,37 @@ class Letter(BaseModel):
 
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
-    endpoint = replace(registry.endpoint("local"), options={"n_ctx": CONTEXT, "slots": 2})
-    server = local._serve(endpoint, local.weights(endpoint, "smollm2"), KEY)
+    import xllamacpp
+
+    settings = xllamacpp.CommonParams()
+    settings.model.path = str(local.weights(registry.endpoint("local"), "smollm2"))
+    settings.cpuparams.n_threads = settings.cpuparams_batch.n_threads = 1
+    settings.hostnames, settings.port, settings.api_keys = ["127.0.0.1"], 0, [KEY]
+    settings.n_parallel, settings.n_ctx, settings.cache_ram_mib = 2, 2 * CONTEXT, 0
+    settings.warmup, settings.ui, settings.verbosity = False, False, -1
+    settings.endpoint_slots = True
+    server = xllamacpp.Server(settings)
     yield f"{server.listening_address}/v1"
     del server
+
+
+@contextlib.contextmanager
+def busy(address: str) -> Iterator[set[tuple[int, ...]]]:
+    """The sets of slots that the server says are at work at once, looked at until the end."""
+    seen: set[tuple[int, ...]] = set()
+    over = threading.Event()
+    with httpx2.Client(headers={"Authorization": f"Bearer {KEY}"}) as client:
+
+        def look() -> None:
+            while not over.wait(0.02):
+                slots = client.get(address.replace("/v1", "/slots")).json()
+                seen.add(tuple(slot["id"] for slot in slots if slot["is_processing"]))
+
+        thread = threading.Thread(target=look)
+        thread.start()
+        yield seen
+        over.set()
+        thread.join()
 
 
 def of_lab(
@@ -71,6 +100,17 @@ def test_places_of_a_tuple_and_a_pattern_with_digits_come_out_valid(
     for row in rows:
         assert re.fullmatch(r"\d{4}-[A-Z]{2}", row["code"])
     assert KEY not in json.dumps(rows, default=str) + ran.err
+
+
+def test_both_slots_work_at_once(
+    address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = of_lab(tmp_path, address, monkeypatch, docs=8)
+    with busy(address) as seen:
+        ran = projects.run(folder, "run", "--concurrency", "2")
+    assert ran.code == 0, ran.err
+    assert len(projects.rows(folder)) == 8
+    assert (0, 1) in seen
 
 
 def test_a_prompt_that_fills_its_context_is_set_aside_alone(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -41,16 +43,13 @@ def test_a_dataset_is_private_and_stays_so_until_somebody_says_public(
 ) -> None:
     result = site.publish("letter", REPO)
     assert hub.repos[REPO].private
-    assert result.planned is not None
     assert (result.rows, result.planned.rows, result.planned.private) == (2, 2, True)
     assert result.url
     assert result.summary().startswith("letter: 2 rows at ")
     assert [record["bytes to send"] for record in result.records()] == [result.planned.sent]
     again = site.publish("letter", REPO)
-    assert again.planned is not None
     assert publish.unchanged(again.planned)
     tagged = site.publish("letter", REPO, tag="v1")
-    assert tagged.planned is not None
     assert not publish.unchanged(tagged.planned)
     assert tagged.published is not None
     assert tagged.published.tagged
@@ -81,10 +80,40 @@ def test_without_a_token_a_dry_run_looks_at_what_is_here_and_no_more(
 ) -> None:
     monkeypatch.delenv("HF_TOKEN", raising=False)
     result = site.publish("letter", REPO, dry_run=True)
-    assert (result.planned, result.rows, len(result.sizes) > 0) == (None, 2, True)
+    assert (result.planned.looked_at, result.rows, len(result.sizes) > 0) == (False, 2, True)
     assert [record["bytes to send"] for record in result.records()] == [None]
     with pytest.raises(InputError, match="no token: HF_TOKEN is not set"):
         site.publish("letter", REPO)
+
+
+def test_a_dry_run_lists_the_files_and_without_a_token_all_that_an_empty_repository_would_get(
+    site: builder.Workspace, hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def listed() -> dict[str, int]:
+        ran = projects.run(site.root, "publish", "letter", REPO, "--dry-run")
+        assert (ran.code, ran.out) == (0, "")
+        assert "nothing was sent" in ran.err
+        assert ("HF_TOKEN" in ran.err) == (not os.environ["HF_TOKEN"])
+        lines = re.findall(r"^  (\S+) +([\d,]+) bytes$", ran.err, re.MULTILINE)
+        return {path: int(size.replace(",", "")) for path, size in lines}
+
+    token = os.environ["HF_TOKEN"]
+    monkeypatch.setenv("HF_TOKEN", "")
+    blind = listed()
+    assert hub.repos == {}
+    monkeypatch.setenv("HF_TOKEN", token)
+    assert listed() == blind
+    site.publish("letter", REPO)
+    # The Hub makes .gitattributes by itself.
+    sent = {
+        p: len(f.content)
+        for p, f in hub.repos[REPO].commits[-1].files.items()
+        if p != ".gitattributes"
+    }
+    assert blind == sent
+    assert listed() == {}
+    monkeypatch.setenv("HF_TOKEN", "")
+    assert listed() == blind
 
 
 def test_what_is_not_what_the_files_ask_for_is_not_published(

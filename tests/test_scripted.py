@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests import projects
+from tests import bodies, projects
 from tests.scripted import Body, Refusal, Scripted, chat, error, letter, project, prompt
 
 USAGE = {"prompt_tokens": 20, "completion_tokens": 10}
@@ -217,6 +217,103 @@ def test_a_schema_that_the_server_cannot_read_is_left_out_once(
     with Scripted(script) as server:
         assert projects.run(project(tmp_path, server, rows="4 each"), "run").code == 0
         assert server.calls == 42  # the whole schema, the strict one, then all rows
+
+
+def said(meaning: str) -> list[Any]:
+    """The bodies of the table that mean this, each with the name of who says it."""
+    chosen = [b for b in bodies.TABLE if b.meaning == meaning and b.status >= 400]
+    return [pytest.param(b, id=f"{b.who}-{b.status}-{n}") for n, b in enumerate(chosen)]
+
+
+@pytest.mark.parametrize("body", said("schema"))
+def test_whoever_refuses_a_schema_in_words_of_its_own_is_asked_in_another_way(
+    body: bodies.Body, tmp_path: Path
+) -> None:
+    refused = "json_object" if body.asked.mode == "json_object" else "json_schema"
+
+    def script(number: int, sent: Body) -> Any:
+        asked = sent.get("response_format", {}).get("type")
+        return Refusal(body.status, body.body) if asked == refused else letter(number)
+
+    with Scripted(script) as server:
+        ran = projects.run(project(tmp_path, server, rows="2 each"), "run")
+        assert ran.code == 0, ran.err
+        assert server.calls <= 24
+    assert len(projects.rows(tmp_path)) == 20
+
+
+@pytest.mark.parametrize("body", said("param"))
+def test_a_param_that_is_refused_is_named_at_once_and_structure_left_alone(
+    body: bodies.Body, tmp_path: Path
+) -> None:
+    params = "\n".join(f"{name} = 1" for name in body.asked.params)
+    with Scripted(lambda number, sent: Refusal(body.status, body.body)) as server:
+        folder = project(tmp_path, server, params=params, settings="concurrency = 1")
+        ran = projects.run(folder, "run")
+        assert (ran.code, server.calls) == (75, 1)
+    last = ran.err.partition("error: ")[2]
+    assert any(f"params.{name} is not taken by model 'm'" in last for name in body.asked.params)
+    assert "structured" not in last
+
+
+@pytest.mark.parametrize("body", said("model"))
+def test_a_model_that_is_not_there_is_the_trouble_that_is_named(
+    body: bodies.Body, tmp_path: Path
+) -> None:
+    with Scripted(lambda number, sent: Refusal(body.status, body.body)) as server:
+        ran = projects.run(project(tmp_path, server, rows="1000"), "run")
+        assert ran.code == 75
+        assert server.calls <= 8
+    last = ran.err.partition("error: ")[2]
+    assert "has no model 'm'" in last
+    assert "Traceback" not in ran.err
+
+
+QUOTA = "You exceeded your current quota, please check your plan and billing details."
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        [{"error": {"code": 429, "status": "RESOURCE_EXHAUSTED", "message": QUOTA, "details": [
+            {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "0.2s"}]}}],
+        {"error": {"code": 429, "status": "RESOURCE_EXHAUSTED", "message": f"{QUOTA} Please retry in 0.2s."}},
+        error(f"{QUOTA} Limit 60 requests per min; try again in 200ms.", "rate_limit_exceeded", "requests"),
+    ],
+    ids=["details", "words", "code"],
+)  # fmt: skip
+def test_a_quota_that_says_when_to_come_back_is_waited_for(body: Any, tmp_path: Path) -> None:
+    def script(number: int, sent: Body) -> Any:
+        return Refusal(429, body) if number in (0, 5) else letter(number)
+
+    with Scripted(script) as server:
+        assert projects.run(project(tmp_path, server), "run").code == 0
+        assert server.calls == 12
+
+
+SIGNS = ("{{ 7 * 6 }}", "{% raw %}{{ a }}{% endraw %}", "{# none #}", "${HOME} $1 %s %(a)s {0} {a}", "{% user %}", "{{")  # fmt: skip
+
+
+@pytest.mark.parametrize("door", ["vary", "table", "given"])
+def test_signs_of_templates_within_values_reach_the_model_word_for_word(
+    door: str, tmp_path: Path
+) -> None:
+    values = json.dumps(SIGNS)
+    rows = "schema: Letter\nrows: 1 each\n"
+    doors = {
+        "vary": f"{rows}vary:\n  sign: {values}\n",
+        "table": f"{rows}vary:\n  sign: {{table: signs.jsonl, value: sign}}\n",
+        "given": f"{rows}given:\n  signs: {values}\nvary:\n  n: [0, 1, 2, 3, 4, 5]\n",
+    }
+    with Scripted(lambda number, sent: letter(number)) as server:
+        files = {
+            "scenarios/letters.yaml": doors[door],
+            "scenarios/signs.jsonl": "".join(json.dumps({"sign": sign}) + "\n" for sign in SIGNS),
+            "prompts/letters.j2": f"About {{{{ {'signs[n]' if door == 'given' else 'sign'} }}}}.",
+        }
+        ran = projects.run(project(tmp_path, server, files=files), "run")
+        assert ran.code == 0, ran.err
+        assert {prompt(sent) for sent in server.bodies} == {f"About {sign}." for sign in SIGNS}
 
 
 def test_a_model_of_one_letter_is_no_stranger_to_itself(tmp_path: Path) -> None:

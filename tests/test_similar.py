@@ -131,6 +131,30 @@ def test_growth_asks_again_only_for_displaced_rows_and_names_them(site: Site) ->
     assert all(line["to_ask"] == 0 for line in out["scenarios"])
 
 
+def test_a_run_stopped_in_an_open_round_says_what_it_holds_and_the_next_goes_on(
+    site: Site, tmp_path: Path
+) -> None:
+    site.provider.latency = (0.05, 0.1)
+    process = site.start("run", "--concurrency", "4")
+    while site.provider.calls < 20:
+        time.sleep(0.005)
+    process.send_signal(signal.SIGINT)
+    err = process.communicate()[1]
+    assert process.returncode == 75, err
+    answered = site.provider.calls
+    assert f"\n{answered} answers are held, to be judged when their round closes; the next run goes on from them\n" in err  # fmt: skip
+    assert "no round was closed: the datasets' folders are as they were" in err
+    assert "no row was accepted" not in err
+    site.provider.latency = (0.0, 0.0)
+    err = site.run("run")[1]
+    assert "round closes" not in err
+    assert len(texts(site)) == 60
+    # What was held is not asked for again: all in all as much is asked as without the stop.
+    (tmp_path / "calm").mkdir()
+    calm = ready(tmp_path / "calm", site.provider)
+    assert calm.run("run")[2] == site.provider.calls / 2
+
+
 def test_rows_near_to_a_named_file_are_refused(site: Site) -> None:
     site.run("run")
     taken = texts(site)[:5]

@@ -16,6 +16,7 @@ from builder.quality.findings import Context, Finding
 from builder.records import Call
 from builder.results.splits import Sides
 from builder.table import frame
+from builder.verbs import check
 from tests import projects
 
 INTENTS = ("spam", "delivery", "reminder", "family", "bank", "other")
@@ -215,3 +216,72 @@ def test_what_the_rule_deals_raises_no_alarm(each: int, tmp_path: Path) -> None:
         site = workspace(folder, intents(each, names), settings)
         site.run(export=False, engine=builder.Fake(unlike))
         assert finding(site).verdict != "fail"
+
+
+def of_path(path: Path) -> dict[str, Finding]:
+    """The verdicts on the splits of anybody's rows, by column."""
+    return {f.what: f for f in check.check(path.parent, path) if f.gate == "labels.splits"}
+
+
+def lines(path: Path, rows: list[dict[str, Any]]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+
+
+def mails(label: Any, count: int, **more: Any) -> list[dict[str, Any]]:
+    return [
+        {"text": f"mail {n} about {label} to whom", "kind": label, **more} for n in range(count)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("train", "test"),
+    [("train.jsonl", "test.jsonl"), ("data/train-00000-of-00001.jsonl", "data/test-00000-of-00001.jsonl"),
+     ("mails_training.jsonl", "mails_eval.jsonl")],
+)  # fmt: skip
+@pytest.mark.parametrize(("one", "other"), [("spam", "ham"), (0, 1), (True, False)])
+def test_a_label_that_a_file_of_anybodys_folder_lacks_fails(
+    tmp_path: Path, train: str, test: str, one: Any, other: Any
+) -> None:
+    folder = tmp_path / "theirs"
+    lines(folder / train, [*mails(one, 80), *mails(other, 80)])
+    lines(folder / test, mails(one, 40))
+    found = of_path(folder)["kind"]
+    split = "test" if "test" in test else "eval"
+    assert (found.verdict, found.value) == ("fail", 1.0)
+    assert f"split {split!r} has 0 rows of {str(other)!r}, its share is 16" in found.advice
+
+
+def test_a_column_named_split_deals_the_rows_of_one_file(tmp_path: Path) -> None:
+    path = tmp_path / "mails.jsonl"
+    lines(path, [*mails("spam", 80, split="train"), *mails("ham", 40, split="test")])
+    assert {name: found.verdict for name, found in of_path(path).items()} == {"kind": "fail"}
+    lines(path, [row for kind in ("spam", "ham") for name, n in (("train", 40), ("test", 10))
+                 for row in mails(kind, n, split=name)])  # fmt: skip
+    assert {name: found.verdict for name, found in of_path(path).items()} == {"kind": "pass"}
+
+
+def test_a_column_by_whose_many_values_rows_were_dealt_is_pointed_out_and_fails_nothing(
+    tmp_path: Path,
+) -> None:
+    people = [f"person {n}" for n in range(50)]
+    path = tmp_path / "mails.jsonl"
+    lines(path, [row for n, who in enumerate(people)
+                 for row in mails(who, 20, split="test" if n % 5 == 0 else "train")])  # fmt: skip
+    (found,) = of_path(path).values()
+    assert (found.what, found.verdict) == ("kind", "warn")
+    assert "no value stands in two splits" in found.advice
+
+
+def test_rows_without_several_splits_are_not_judged_by_any(tmp_path: Path) -> None:
+    lines(tmp_path / "a" / "train.jsonl", [*mails("spam", 40), *mails("ham", 40)])
+    lines(tmp_path / "b" / "part-1.jsonl", mails("spam", 40))
+    lines(tmp_path / "b" / "part-2.jsonl", mails("ham", 40))
+    lines(tmp_path / "c.jsonl", [*mails("spam", 40, split="left"), *mails("ham", 40, split="up")])
+    assert not any(map(of_path, (tmp_path / "a", tmp_path / "b", tmp_path / "c.jsonl")))
+
+
+def test_the_folder_of_an_export_is_judged_as_its_dataset_is(tmp_path: Path) -> None:
+    site = workspace(tmp_path, intents(50))
+    filled(site)
+    assert of_path(tmp_path / "outputs/letter")["intent"].verdict == "pass"

@@ -45,7 +45,7 @@ def draw(*names: str, sampler: str = "uniform", in_dataset: bool = True) -> Draw
 
 def test_every_name_has_the_place_where_it_is_written(tmp_path: Path) -> None:
     read = document(tmp_path)
-    places = variables.names(read, ["place"], ["tone"], [draw("amount", "days")])
+    places = variables.names(read, ["place"], [axis("tone")], [draw("amount", "days")])
     assert list(places) == ["place", "tone", "amount", "days"]
     assert [place.line for place in places.values()] == [2, 4, 7, 7]
 
@@ -64,7 +64,7 @@ def test_every_name_has_the_place_where_it_is_written(tmp_path: Path) -> None:
 )
 def test_a_name_is_one_thing(names: tuple[str, ...], message: str, tmp_path: Path) -> None:
     with pytest.raises(InputError) as refused:
-        variables.names(document(tmp_path), ["place"], ["tone"], [draw(*names)])
+        variables.names(document(tmp_path), ["place"], [axis("tone")], [draw(*names)])
     assert message in refused.value.message
 
 

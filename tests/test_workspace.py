@@ -139,7 +139,7 @@ def test_publishing_needs_a_token_and_a_dry_run_does_not(
     with pytest.raises(builder.InputError, match="HF_TOKEN is not set"):
         workspace.publish("letter", "me/letters")
     result = workspace.publish("letter", "me/letters", dry_run=True)
-    assert (result.rows, result.url, result.planned) == (6, "", None)
+    assert (result.rows, result.url, result.planned.looked_at) == (6, "", False)
     assert repr(result) == "<PublishResult: letter: 6 rows, nothing was sent>"
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import click
 
-from builder.cli import signals, stderr, view
+from builder.cli import plan_table, signals, stderr, view
 from builder.errors import InputError
 from builder.text import counted, money
 
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from builder.fill.progress import Progress
     from builder.project.settings import Budget
     from builder.verbs.plan import PlanResult
-
-UNTOUCHED = "no row was accepted: the datasets' folders are as they were"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +37,9 @@ class Console:
     def planned(self, plan: PlanResult, budget: Budget | None) -> None:
         """Prints the plan; InputError where its price is not confirmed."""
         drift = plan.drift() if self.drift else []
-        stderr.report(view.plan(plan, drift, stderr.terminal_columns(80)), quiet=self.quiet)
+        stderr.report(
+            plan_table.of_plan(plan, drift, stderr.terminal_columns(80)), quiet=self.quiet
+        )
         if not plan.to_ask or not plan.expensive or self.yes or budget is not None:
             return
         limit = plan.plan.project.settings.confirm_above

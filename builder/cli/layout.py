@@ -26,6 +26,35 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[object]], *, widest: int
     return "\n".join(lines)
 
 
+def fitted(
+    heads: Sequence[str],
+    rows: Sequence[Sequence[object]],
+    terminal_columns: int,
+    *,
+    spared: Sequence[str],
+) -> str:
+    """A table that fits: without as many of the `spared` columns as need be, in this order; where
+    that is too little, the first column is cut."""
+    kept = list(range(len(heads)))
+    text = table(heads, rows)
+    for name in spared:
+        if _widest(text) <= terminal_columns:
+            return text
+        kept.remove(heads.index(name))
+        text = table([heads[i] for i in kept], [[row[i] for i in kept] for row in rows])
+    names = [cell(row[0]) for row in [heads, *rows]]
+    size = max(4, max(map(width, names)) - max(0, _widest(text) - terminal_columns))
+    head, *cut = (
+        [fit(name, size).rstrip(), *(row[i] for i in kept[1:])]
+        for name, row in zip(names, [heads, *rows], strict=True)
+    )
+    return table(list(map(str, head)), cut)
+
+
+def _widest(text: str) -> int:
+    return max(map(width, text.split("\n")))
+
+
 def sample(records: Sequence[Mapping[str, object]], terminal_columns: int) -> str:
     """Rows side by side as a table as wide as the terminal, half of it at least for long texts."""
     if not records:

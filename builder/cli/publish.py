@@ -38,7 +38,8 @@ def publish(
     from builder.verbs import publish as verb  # its help is shown without it
 
     def review(planned: "Publication") -> None:
-        for line in (*view.publication(planned), *planned.notes):
+        files = view.sent(planned) if dry_run else ()
+        for line in (*view.publication(planned), *files, *planned.notes):
             stderr.report(line, quiet=quiet)
         if dry_run or verb.unchanged(planned):
             stderr.report("nothing was sent" if dry_run else "nothing changed", quiet=quiet)
@@ -49,8 +50,6 @@ def publish(
         project, dataset, repository, tag=tag, public=public, dry_run=dry_run, resplit=resplit, review=review,
         measuring=lambda: stderr.report("measuring the gates", quiet=quiet),
     )  # fmt: skip
-    if result.planned is None:
-        stderr.report(view.unseen(result), quiet=quiet)
     if result.published is None:
         return
     if result.published.made:

@@ -69,8 +69,8 @@ def run(
         stderr.report(line, quiet=quiet)
     if export and not result.exported:
         more = f"; builder show --rejects{trial} has what was refused" if result.rejects else ""
-        stderr.report(f"{console.UNTOUCHED}{more}", quiet=quiet)
-        for stood in result.earlier():
+        stderr.report(f"{view.untouched(result.progress)}{more}", quiet=quiet)
+        for stood in result.earlier:
             if stood.edits:
                 stderr.report(folders.earlier(stood), quiet=quiet)
     if result.filled.failure is not None:

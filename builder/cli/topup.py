@@ -49,7 +49,7 @@ def topup(
         return
     stderr.report(view.summary(result.filled.progress, result.exports), quiet=quiet)
     if result.filled.fruitless:
-        stderr.report(console.UNTOUCHED, quiet=quiet)
+        stderr.report(view.untouched(result.filled.progress), quiet=quiet)
     if result.filled.failure is not None:
         raise result.filled.failure
     stderr.report(f"read and commit {stderr.shown_path(result.file)}", quiet=quiet)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from builder.cli import folders
 from builder.cli.layout import duration, readable, rounded, table
-from builder.text import counted, decimals, fit, money, number, visible, width
+from builder.text import counted, fit, money, number, visible, width
 
 if TYPE_CHECKING:
     # A plan is printed without what runs, gates and exports import.
@@ -18,85 +18,16 @@ if TYPE_CHECKING:
     from builder.fill.progress import Progress
     from builder.hub.comparison import Difference
     from builder.hub.releases import Publication
-    from builder.plan import plans, preview
+    from builder.plan import preview
+    from builder.plan.planned import Planned
     from builder.quality.findings import Finding
     from builder.records import Reject
-    from builder.results.estimates import ScenarioEstimate
     from builder.results.tally import Tally
-    from builder.verbs import publish, topup
+    from builder.verbs import topup
     from builder.verbs.check import Audit
-    from builder.verbs.plan import PlanResult
 
 SHARES = 12  # values of an axis that are printed
-
-
-def plan(result: PlanResult, drift: Sequence[str] = (), terminal_columns: int = 80) -> str:
-    """The plan as a table and what is worth a word beneath it, drift of its draws included.
-
-    Where the terminal is too narrow for all columns, the datasets are left out.
-    """
-    heads = ["scenario", "dataset", "combinations", "rows", "held", "to ask", "tokens", "usd"]
-    rows: list[list[object]] = [
-        [line.scenario, line.dataset, *_counts(line)] for line in result.lines
-    ]
-    prices = [line.usd if line.to_ask else 0.0 for line in result.lines]
-    if len(rows) > 1:
-        rows.append(["in all", "", *map(sum, zip(*map(_counts, result.lines), strict=True))])
-        prices.append(result.usd)
-    digits = max((decimals(usd) for usd in prices if usd is not None), default=2)
-    texts = ["unknown" if usd is None else f"{usd:,.{digits}f}" for usd in prices]
-    size = max(map(len, texts), default=0)
-    lines = [[*row, text.rjust(size)] for row, text in zip(rows, texts, strict=True)]
-    text = table(heads, lines)
-    if max(map(width, text.split("\n"))) > terminal_columns:
-        text = table(heads[:1] + heads[2:], [line[:1] + line[2:] for line in lines])
-    notes = [*drift, *(note for line in result.lines for note in _notes(line))]
-    if result.unplanned:
-        notes.append(
-            f"{counted(result.unplanned, 'held answer')} of trials, or from before an edit: not in "
-            "this plan, kept in the store."
-        )
-    return "\n".join([text, *dict.fromkeys(notes)])
-
-
-def _counts(line: ScenarioEstimate) -> tuple[int, int, int, int, int]:
-    tokens = line.input_tokens + line.output_tokens
-    return line.combinations, line.wanted, line.held, line.to_ask, tokens
-
-
-def _notes(line: ScenarioEstimate) -> Iterator[str]:
-    if line.combinations < line.grid:
-        yield f"{line.scenario}: keep left {line.combinations} of {line.grid} combinations."
-    if line.kept_draws < 1:
-        yield f"{line.scenario}: keep let {line.kept_draws:.0%} of the draws pass."
-    yield from (f"{line.scenario}: {note}." for note in line.draw_notes)
-    yield from line.warnings
-    if line.displaced:
-        yield _displaced(line.scenario, line.displaced)
-    if line.other_hosts:
-        yield f"{line.scenario}: some held answers came from {', '.join(line.other_hosts)}."
-    if line.short:
-        yield (
-            f"{line.scenario}: {counted(line.short, 'row')} cannot be had within the tries; "
-            "`run --tries T` asks on."
-        )
-    yield from (f"{name} is not set; a run needs the key that it holds." for name in line.unset)
-    yield from (f"A run needs what is {lack}" for lack in line.not_installed)
-    yield from (
-        f"{line.scenario}: its prompt is mainly Chinese, Japanese or Korean, and {model} knows "
-        "English only; --model names another one."
-        for model in line.foreign
-    )
-    yield from (
-        f"{line.scenario}: the pattern of {field} looks ahead or behind, which no provider enforces; "
-        "say in the prompt what it asks for."
-        for field in line.unenforced
-    )
-    if line.usd is None and line.to_ask:
-        yield (
-            f"{line.scenario}: the price of {', '.join(line.models)} is unknown; usd_per_million under "
-            f"[tool.builder.providers.{line.models[0].partition(':')[0]}] sets it."
-        )
+FILES = 40  # files of a publication that are printed
 
 
 def comparison(compared: preview.Comparison) -> str:
@@ -162,7 +93,7 @@ def findings(judged: Sequence[Finding]) -> str:
     return "\n".join([*texts, count])
 
 
-def request(planned: plans.Planned) -> str:
+def request(planned: Planned) -> str:
     """One rendered request with its variables."""
     case = planned.case
     head = f"── {case.scenario} · case {case.id} · {planned.request.model}"
@@ -180,7 +111,8 @@ def request(planned: plans.Planned) -> str:
 def record(position: int, values: Mapping[str, object]) -> str:
     """One row as a readable record."""
     names = [name for name in values if not name.startswith("_")]
-    lines = [f"── row {position} · {values.get('_scenario', '')} · {values.get('_model', '')}"]
+    origin = [str(values[name]) for name in ("_scenario", "_model", "_case") if name in values]
+    lines = [" · ".join([f"── row {position}", *origin])]
     size = max(map(width, names), default=0)
     lines += [f"{fit(n, size)}  {readable(values[n])}" for n in names if values[n] is not None]
     return "\n".join(lines)
@@ -234,10 +166,10 @@ def _troubles(state: Progress) -> Iterator[str]:
 def displaced(before: Mapping[str, Tally], after: Mapping[str, Tally]) -> list[str]:
     """The rows that were there before a run and that others have pushed out in it."""
     keys = {name: tally.lost(before[name]) for name, tally in after.items() if name in before}
-    return [_displaced(name, pushed) for name, pushed in keys.items() if pushed]
+    return [displaced_line(name, pushed) for name, pushed in keys.items() if pushed]
 
 
-def _displaced(scenario: str, keys: Sequence[str]) -> str:
+def displaced_line(scenario: str, keys: Sequence[str]) -> str:
     first = "; ".join(keys[:5])
     more = f"; and {len(keys) - 5} more, all among the rejects" if len(keys) > 5 else ""
     rows = counted(len(keys), "row was", "rows were")
@@ -266,6 +198,12 @@ def summary(state: Progress, exports: Sequence[Export]) -> str:
         lines.append(f"{failed} tried again; most often: {worst[0]}")
     lines += [f"{model} allows {limit}" for model, limit in state.limits.items()]
     return "\n".join([*lines, *map(folders.lines, exports)])
+
+
+def untouched(state: Progress) -> str:
+    """Why a run wrote nothing, and what that leaves."""
+    why = "no round was closed" if state.provisional else "no row was accepted"
+    return f"{why}: the datasets' folders are as they were"
 
 
 def _unanswered(state: Progress) -> Iterator[str]:
@@ -298,6 +236,13 @@ def _unanswered(state: Progress) -> Iterator[str]:
     yield from (f"{model} was given up: {why}" for model, why in state.lost.items())
     if state.unfilled:
         yield f"{counted(state.unfilled, 'row')} left to the next run"
+    if waiting := state.provisional:
+        one = waiting == 1
+        yield (
+            f"{counted(waiting, 'answer')} {'is' if one else 'are'} held, to be judged when "
+            f"{'its' if one else 'their'} round closes; the next run goes on from "
+            f"{'it' if one else 'them'}"
+        )
 
 
 def audit(audit: Audit) -> str:
@@ -331,7 +276,8 @@ def publication(planned: Publication) -> Iterator[str]:
     """What publishing would do, a line each."""
     visibility = "private" if planned.private else "public"
     fresh = ", to be made" if planned.parent is None else ""
-    yield f"{planned.repository} on the Hub: {visibility}{fresh}"
+    unseen = " was not looked at, for HF_TOKEN is not set; an empty one would get what follows"
+    yield f"{planned.repository} on the Hub{f': {visibility}{fresh}' if planned.looked_at else unseen}"
     yield f"{planned.dataset}: {planned.rows:,} rows, {planned.size:,} bytes"
     yield (
         f"to send: {planned.sent:,} bytes in {len(planned.changed)} files, {planned.data} of them data; "
@@ -345,13 +291,13 @@ def publication(planned: Publication) -> Iterator[str]:
                 yield f"  {scenario}: {_change(change)}"
 
 
-def unseen(result: publish.PublishResult) -> str:
-    """What a dry run can tell without a token."""
-    size, files = sum(result.sizes), len(result.sizes)
-    return (
-        f"{result.folder.name}: {result.rows:,} rows, {size:,} bytes in {files} data files\n"
-        "HF_TOKEN is not set: what the Hub has was not looked at\nnothing was sent"
-    )
+def sent(planned: Publication) -> Iterator[str]:
+    """The files that publishing would put there or take away, a line each."""
+    files = [f"  {path}  {size:,} bytes" for path, size in planned.sizes.items()]
+    files += [f"  {path}  goes" for path in planned.deleted]
+    yield from files[:FILES]
+    if len(files) > FILES:
+        yield f"  and {len(files) - FILES:,} more"
 
 
 def difference(between: Difference) -> str:

@@ -14,6 +14,7 @@ from builder.dataset import card, files, manifests, shapes
 from builder.dataset.files import Folder, Format, Layout
 from builder.dataset.loading import Loading
 from builder.plan.plans import DatasetPlan, Plan
+from builder.project.words import NOBODY
 from builder.results import rows, settle, tally
 from builder.results.copies import Copies
 from builder.results.rows import Batch, ContentDigest, Reading
@@ -126,8 +127,10 @@ def folder(plan: Plan, dataset: DatasetPlan) -> Path:
     outputs = plan.project.outputs
     if not plan.trial:
         return outputs / dataset.name
-    models = sorted({model_name(asked.model) for s in dataset.scenarios for asked in s.asked})
-    name = re.sub(r"[^\w.+-]+", "-", "+".join(models))
+    models = sorted(
+        {model_name(asked.model) for s in dataset.scenarios for asked in s.asked if s.asks}
+    )
+    name = re.sub(r"[^\w.+-]+", "-", "+".join(models) or NOBODY)
     if len(name) > 64:
         name = f"{name[:55]}-{records.digest_of(models).hex()[:8]}"
     return outputs / "trial" / name / dataset.name

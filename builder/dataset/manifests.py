@@ -13,7 +13,10 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from builder.dataset import files, shapes
 from builder.dataset.files import Format, Layout
-from builder.plan.plans import DatasetPlan, Plan, ScenarioPlan
+from builder.plan import graph, plans
+from builder.plan.planned import ScenarioPlan
+from builder.plan.plans import DatasetPlan, Plan
+from builder.project import sources as sources_of
 from builder.quality import report_file
 from builder.results.splits import RULE
 from builder.results.tally import Tallies, Tally
@@ -55,6 +58,17 @@ class CardSettings(FileModel):
     languages: list[str]
     license: str | None
     tasks: list[str]
+
+
+class Upstream(FileModel):
+    """Rows that those of the dataset are made from."""
+
+    scenario: str = Field(description="The scenario that is made from them.")
+    name: str = Field(description="Their name in that scenario.")
+    source: str = Field(description="Their scenario or dataset, or their file or glob.")
+    kind: str = Field(description="scenario, dataset or table.")
+    rows: int
+    digest: str = Field(description="BLAKE2b over them.")
 
 
 class RejectReason(FileModel):
@@ -136,6 +150,13 @@ class Manifest(FileModel):
     reject_reasons: list[RejectReason] = Field(description="The most frequent first.")
     prompts: dict[str, str] = Field(
         default={}, description="Templates by path, where the project wants them quoted."
+    )
+    upstream: list[Upstream] = Field(
+        default=[], description="The rows that those of the dataset are made from."
+    )
+    chain: str = Field(default="", description="Mermaid: which scenario is made from which.")
+    copied: list[str] = Field(
+        default=[], description="Columns that hold text of a table, which nobody generated."
     )
     sources: dict[str, str] = Field(
         description="SHA-256 of every file that the dataset follows from, by its path in the project."
@@ -226,7 +247,9 @@ def make(
         },
         origins=_origins(dataset, shape),
         card=CardSettings.model_validate(settings, from_attributes=True),
-        models=sorted({model_name(asked.model) for s in dataset.scenarios for asked in s.asked}),
+        models=sorted(
+            {model_name(asked.model) for s in dataset.scenarios for asked in s.asked if s.asks}
+        ),
         answered_by=sorted({model_name(name) for tally in every for name in tally.models if name}),
         usd=round(sum(tally.usd for tally in every), 6),
         answers_without_price=sum(tally.unpriced for tally in every),
@@ -240,12 +263,34 @@ def make(
             )
         ][:REASONS],
         prompts=_prompts(plan, dataset) if settings.prompts else {},
+        **_made_from(plan, dataset),
         sources=sources(plan, dataset),
         versions={name: version(name) for name in ("text-dataset-builder", "pydantic", "jinja2")},
         axes={},
         example={},
         files={},
     )
+
+
+def _made_from(plan: Plan, dataset: DatasetPlan) -> dict[str, Any]:
+    """What the manifest says of the rows that others are made from; nothing where none are."""
+    upstream = [
+        Upstream(
+            scenario=part.name,
+            name=rows.source.name,
+            source=rows.source.target,
+            kind=rows.source.kind,
+            rows=len(rows),
+            digest=rows.digest(),
+        )
+        for part in dataset.scenarios
+        for rows in part.handed
+    ]
+    copied = sorted({name for part in dataset.scenarios for name in part.copied})
+    if not upstream:
+        return {}
+    chain = graph.mermaid(plans.standing_on(dataset.scenarios, plan.datasets))
+    return {"upstream": upstream, "chain": chain, "copied": copied}
 
 
 def shares(counts: Counter[Any]) -> AxisShares:
@@ -268,8 +313,9 @@ def shares(counts: Counter[Any]) -> AxisShares:
 def sources(plan: Plan, dataset: DatasetPlan) -> dict[str, str]:
     """SHA-256 of every file that the dataset follows from, by its path in the project."""
     paths: set[Path] = set()
-    for scenario in dataset.scenarios:
+    for scenario in plans.standing_on(dataset.scenarios, plan.datasets):
         loaded = scenario.scenario
+        paths |= {file for source in loaded.sources for file in source.files}
         tables = [draw.table.source for draw in loaded.draws if draw.table and draw.table.source]
         paths |= {loaded.document.file, loaded.schema.file, *loaded.prompt.files, *tables}
     by_name = {path.resolve().relative_to(plan.project.root).as_posix(): path for path in paths}
@@ -323,6 +369,11 @@ def _comment(file: Path) -> str:
 def _origins(dataset: DatasetPlan, shape: shapes.Shape) -> dict[str, str]:
     origins: dict[str, str] = {}
     for scenario in dataset.scenarios:
+        for source in scenario.scenario.sources:
+            taken = dict.fromkeys(source.take.values(), f"taken from {source.target}")
+            origins |= {**taken, sources_of.COLUMN: "the ids of the rows that it is made from"}
+        filled = scenario.scenario.words.fill
+        origins.update({name: f"filled, {origins.get(name, 'not asked for')}" for name in filled})
         for axis in scenario.scenario.axes:
             origins[axis.name] = "an axis"
         for draw in scenario.scenario.draws:

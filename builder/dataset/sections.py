@@ -70,6 +70,7 @@ def of(facts: Facts, level: int) -> Iterator[str]:
     releases = [_release(release) for release in facts.releases[::-1][:RELEASES]]
     sections: dict[str, Iterable[str]] = {
         "Scenarios": [markdown.table(SCENARIOS, scenarios)],
+        "Made from": _made_from(manifest) if manifest.upstream else [],
         "Columns": [markdown.table(["column", "type", "from"], columns)],
         "Axes": axes if manifest.axes else [],
         "How it was made": _making(manifest),
@@ -126,6 +127,15 @@ def _type(feature: Mapping[str, Any]) -> str:
 def _axis(name: str, axis: manifests.AxisShares) -> list[Any]:
     shares = [f"{value} {share:.1%}" for value, _, share in axis.most_frequent(VALUES)]
     return [name, axis.distinct, ", ".join(shares)]
+
+
+def _made_from(manifest: manifests.Manifest) -> Iterator[str]:
+    """The chain of scenarios, and the rows that each was made from."""
+    yield markdown.fenced(manifest.chain, "mermaid")
+    rows = [
+        [u.scenario, u.name, f"{u.kind} {u.source}", u.rows, u.digest] for u in manifest.upstream
+    ]
+    yield markdown.table(["scenario", "as", "made from", "rows", "BLAKE2b"], rows)
 
 
 def _making(manifest: manifests.Manifest) -> Iterator[str]:
@@ -224,6 +234,7 @@ def _limits(facts: Facts) -> list[str]:
     unsought = markdown.text(report.not_looked_for, 600) if report else ""
     limits = (
         (True, "The text is synthetic: it reflects the models that wrote it and the prompts that asked, not a population."),
+        (manifest.copied, f"Text of a table, which nobody generated: {markdown.text(', '.join(manifest.copied))}."),
         (missing, f"{missing:,} planned rows are missing, so some combinations are thinner than planned."),
         (any(counts.rejects for counts in scenarios), "Answers that the schema refused are left out, so what models find hard may be rarer than planned."),
         (len(manifest.answered_by) == 1, "One model wrote all of it; its habits are the dataset's."),

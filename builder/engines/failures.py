@@ -152,8 +152,8 @@ def _parts(payload: Any, depth: int = 0) -> Iterator[Mapping[str, Any]]:
             yield from _parts(item, depth)
     elif isinstance(payload, dict) and depth < 5:
         yield payload
-        for name in INNER:
-            yield from _parts(payload.get(name), depth + 1)
+        for name in filter(payload.get, INNER):
+            yield from _parts(payload[name], depth + 1)
 
 
 def _message(part: Mapping[str, Any]) -> str:

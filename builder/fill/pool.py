@@ -278,7 +278,7 @@ async def wait(backends: Iterable[Backend], seconds: float, stop: StopSignal) ->
 
 
 def _endpoints(plan: Plan, concurrency: int, *, require_key: bool = True) -> dict[str, Endpoint]:
-    models = {asked.model: asked for part in plan.scenarios() for asked in part.asked}
+    models = {asked.model: asked for part in plan.scenarios() if part.asks for asked in part.asked}
     return {
         model: requests.endpoint(
             plan.project,
@@ -300,6 +300,7 @@ def _ledger(plan: Plan, endpoints: dict[str, Endpoint], cap: Budget | None) -> L
     bounded = {
         asked.model: tokens.most(asked.params) > 0
         for part in plan.scenarios()
+        if part.asks
         for asked in part.asked
     }
     budget.check(cap, {model: (price, bounded[model]) for model, price in known.items()})

@@ -147,6 +147,19 @@ class Progress(Counts):
             progress.scenarios[line.scenario].to_ask = line.to_ask
         return progress
 
+    @property
+    def tokens(self) -> int:
+        """Tokens in and out."""
+        return self.input_tokens + self.output_tokens
+
+    def expect(self, estimate: Estimate) -> None:
+        """Counts what a further level lacks, now that the rows are there that it is made from."""
+        for line in estimate.lines:
+            counts = self.scenarios[line.scenario]
+            counts.to_ask = counts.accepted + line.to_ask
+        self.wanted = estimate.wanted
+        self.to_ask = sum(counts.to_ask for counts in self.scenarios.values())
+
     def note_sent(self, scenario: str) -> None:
         """Notes that a call of the scenario was handed out."""
         counts = self.scenarios[scenario]

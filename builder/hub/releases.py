@@ -42,6 +42,12 @@ class Publication:
     tagged: bool = False  # whether the tag is there already
     release: history.Release | None = None
     notes: list[str] = field(default_factory=list)
+    looked_at: bool = True  # whether the repository was; else all is compared with nothing
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """Bytes of each file that is to be sent."""
+        return {path: _size(content) for path, content in self.changed.items()}
 
     @property
     def empty(self) -> bool:
@@ -136,6 +142,7 @@ def prepare(
         tagged=tag in tags,
         release=release,
         notes=notes,
+        looked_at=repository.looked_at,
     )
 
 

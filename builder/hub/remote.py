@@ -55,6 +55,7 @@ class Remote:
     name: str
     token: str = field(repr=False)
     folder: Path = field(repr=False)  # where downloads go; it is gone at the end
+    looked_at: bool = True  # whether the Hub is asked; else it is as if there were no repository
 
     @property
     def url(self) -> str:
@@ -66,6 +67,8 @@ class Remote:
         """Where it stands, or stood; None where there is no such repository for this token."""
         from huggingface_hub.errors import RepositoryNotFoundError
 
+        if not self.looked_at:
+            return None
         with self._wrap_errors():
             try:
                 info = self._api().dataset_info(self.name, revision=revision, timeout=60)

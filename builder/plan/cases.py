@@ -37,6 +37,10 @@ class Cases:
             self.repeats[rows], self.sizes[rows],
         )  # fmt: skip
 
+    def none(self) -> Cases:
+        """No case."""
+        return self.take(np.empty(0, np.int64))
+
     def keys(self, start: int, stop: int) -> list[Key]:
         """The keys of the first try of these cases."""
         raw, repeats = self.digests[start:stop].tobytes(), self.repeats[start:stop].tolist()

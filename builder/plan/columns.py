@@ -1,11 +1,12 @@
 """The columns of a dataset: their names, order and kinds, known before anything is asked."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from builder import jsonschema
 from builder.errors import InputError, Place
-from builder.plan.plans import ScenarioPlan
+from builder.plan.planned import ScenarioPlan
+from builder.project import carriers, sources
 from builder.table.tables import BOOLEAN, INTEGER, JSON, NUMBER, STRING, Kind
 
 OWN = ("_scenario", "_model", "_case", "_key")
@@ -40,7 +41,10 @@ def of_schema(scenario: ScenarioPlan) -> dict[str, Kind]:
 def of_variables(scenario: ScenarioPlan) -> dict[str, Kind]:
     """The kinds of a scenario's axes and drawn columns."""
     columns: dict[str, Kind] = {}
+    columns.update(_of_sources(scenario))
     for axis in scenario.scenario.axes:
+        if axis.source:
+            continue
         kinds = _widened({_scalar(value.value) for value in axis.every})
         if len(kinds) > 1:
             raise InputError(
@@ -49,9 +53,32 @@ def of_variables(scenario: ScenarioPlan) -> dict[str, Kind]:
                 hint="quote the numbers to make all of them text",
             )
         columns[axis.name] = kinds.pop()
+        for theirs, mine in axis.take.items():
+            cells = (carriers.attributes(value.value).get(theirs) for value in axis.every)
+            held = _widened({_scalar(cell) for cell in cells if cell is not None})
+            columns[mine] = held.pop() if len(held) == 1 else STRING
     for name, kind in scenario.drawn_kinds().items():
         columns[name] = kind if kind in (INTEGER, NUMBER, BOOLEAN, JSON) else STRING
     return {name: columns[name] for name in scenario.scenario.columns()}
+
+
+def _of_sources(scenario: ScenarioPlan) -> Iterator[tuple[str, Kind]]:
+    """The kinds of what is taken from the rows of sources, of their lists and of their ids."""
+    if (feed := scenario.feed) is None:
+        return
+    ids: list[tuple[str, Kind]] = []
+    for rows in feed.rows:
+        source = rows.source
+        single = source.n is None
+        for theirs, mine in source.take.items():
+            kind = rows.kinds.get(theirs, STRING)
+            yield mine, kind if single else Kind("list", of=kind)
+        ids.append((source.name, STRING if single else Kind("list", of=STRING)))
+    for axis in scenario.scenario.axes:
+        if axis.source:
+            kind = feed.first.kinds.get(axis.parent, STRING).of or STRING
+            yield axis.name, kind if kind in SIMPLE.values() else STRING
+    yield sources.COLUMN, Kind("struct", fields=tuple(ids))
 
 
 def of_json_schema(part: jsonschema.Schema, root: jsonschema.Schema, depth: int = 0) -> Kind:

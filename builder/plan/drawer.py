@@ -14,12 +14,15 @@ from numpy.typing import NDArray
 
 from builder import io
 from builder.errors import InputError, nearest
+from builder.plan import upstream
 from builder.plan.spread import Source
+from builder.plan.upstream import SourceRows
+from builder.project.carriers import Record
 from builder.project.documents import describe
 from builder.project.draws import EXAMPLES, Draw
 from builder.sampling import packed, samplers
 from builder.sampling.sampler import Arrays, Sampler
-from builder.table.tables import Kind, Table
+from builder.table.tables import STRING, Kind, Table
 
 SHOWN = 20  # Values of a column that an error lists.
 FIT_VERSION = 2  # Raised when a sampler learns something else from the same table.
@@ -35,6 +38,9 @@ class Drawer:
     source: Source
     fits: Path
     notes: list[str] = field(default_factory=list)  # what was done otherwise than written, and why
+    # The rows of lines that draw from rows made here, by what they fill.
+    rows_of: Mapping[tuple[str, ...], SourceRows] = field(default_factory=dict)
+    _groups_of: dict[tuple[str, ...], Mapping[str, NDArray[np.int64]]] = field(default_factory=dict)
     _learned: dict[tuple[tuple[str, ...], object], tuple[type[Sampler], Arrays]] = field(
         default_factory=dict
     )
@@ -45,10 +51,15 @@ class Drawer:
         occurrence: NDArray[np.int32],
         combinations: Sequence[Mapping[str, Any]],
         redraw: int = 0,
+        own: Sequence[int] = (),
     ) -> list[dict[str, Any]]:
-        """For each of n cases, its drawn values by name."""
+        """For each of n cases, its drawn values by name. `own` are 64 bits of the ids of the rows
+        that the cases are made from, which they do not draw."""
         values: list[dict[str, Any]] = [{} for _ in combinations]
         for draw in self.draws:
+            if draw.source is not None:
+                self._fill_of_rows(draw, values, index, occurrence, combinations, redraw, own)
+                continue
             for group, rows in _groups(draw, combinations):
                 targets = (
                     values if isinstance(rows, slice) else [values[row] for row in rows.tolist()]
@@ -65,6 +76,10 @@ class Drawer:
         """What each drawn column holds, seen on one case."""
         kinds: dict[str, Kind] = {}
         for draw in self.draws:
+            if draw.source is not None:
+                known = self.rows_of[draw.names].kinds
+                kinds.update((name, known.get(name, STRING)) for name in draw.columns)
+                continue
             if draw.table is not None:
                 kinds.update((name, draw.table.columns[name].kind) for name in draw.columns)
                 continue
@@ -72,6 +87,46 @@ class Drawer:
             u = self.source.uniforms(index, occurrence, "", sampler.width(arrays))
             kinds[draw.names[0]] = sampler.draw(arrays, u)[""].kind
         return kinds
+
+    def _fill_of_rows(
+        self, draw: Draw, targets: Sequence[dict[str, Any]], index: NDArray[np.int64],
+        occurrence: NDArray[np.int32], combinations: Sequence[Mapping[str, Any]], redraw: int,
+        own: Sequence[int],
+    ) -> None:  # fmt: skip
+        """Draws rows made here, each case others than its own."""
+        rows, count = self.rows_of[draw.names], int(draw.options.get("n", 1))
+        u = self.source.uniforms(index, occurrence, ",".join(draw.names), count + 1, redraw)
+        everyone = np.arange(len(rows))
+        groups = self._by(draw, rows) if draw.by else {}
+        numbers: list[NDArray[np.int64]] = []
+        for case, uniforms in enumerate(u.tolist()):
+            pool = everyone
+            if draw.by:
+                pool = groups.get(upstream.printed(combinations[case][draw.by[0]]), everyone[:0])
+            picked = pool[_places(len(pool), uniforms)]
+            if own:
+                picked = picked[rows.words[picked] != np.uint64(own[case])]
+            numbers.append(picked[:count])
+        every = np.concatenate(numbers) if numbers else everyone[:0]
+        records = iter([row.record() for row in rows.rows(every)])
+        columns = draw.options.get("columns") or draw.columns
+        for target, chosen in zip(targets, numbers, strict=True):
+            shots = [next(records) for _ in chosen]
+            if len(shots) < count:
+                continue  # too few rows: it makes no case
+            if columns:
+                shots = [Record({name: shot.get(name) for name in columns}) for shot in shots]
+            target.update({draw.names[0]: shots} if draw.sampler == EXAMPLES else shots[0])
+
+    def _by(self, draw: Draw, rows: SourceRows) -> Mapping[str, NDArray[np.int64]]:
+        """The rows of each value of the field that `by` names."""
+        assert draw.by is not None
+        if draw.names not in self._groups_of:
+            listed: dict[str, list[int]] = {}
+            for number, row in enumerate(rows.each()):
+                listed.setdefault(upstream.printed(row.record().get(draw.by[1])), []).append(number)
+            self._groups_of[draw.names] = {v: np.array(n) for v, n in listed.items()}
+        return self._groups_of[draw.names]
 
     def _fill(
         self, draw: Draw, value: object, targets: list[dict[str, Any]],
@@ -175,13 +230,19 @@ def _groups(
 
 
 def _pick(records: Sequence[dict[str, Any]], numbers: Sequence[float]) -> list[dict[str, Any]]:
-    """As many different records as there are numbers: a partial Fisher-Yates shuffle."""
-    places: dict[int, int] = {}
+    """As many different records as there are numbers."""
+    return [records[place] for place in _places(len(records), numbers)]
+
+
+def _places(size: int, numbers: Sequence[float]) -> list[int]:
+    """As many different places below `size` as there are numbers, all of them where there are
+    fewer: a partial Fisher-Yates shuffle."""
+    moved: dict[int, int] = {}
     chosen = []
-    for taken, u in enumerate(numbers):
-        at = taken + int(u * (len(records) - taken))
-        chosen.append(records[places.get(at, at)])
-        places[at] = places.get(taken, taken)
+    for taken, u in enumerate(numbers[:size]):
+        at = taken + int(u * (size - taken))
+        chosen.append(moved.get(at, at))
+        moved[at] = moved.get(taken, taken)
     return chosen
 
 

@@ -1,199 +1,33 @@
 """The plan: which requests the files ask for, in columns of numbers rather than objects.
 
-A case is a scenario, a combination and an occurrence; its request is made when somebody
-looks at it and forgotten afterwards. What stays in memory is a digest, a repeat and two
-integers a case, so that a million of them fit where a thousand objects would.
+What stays in memory is a digest, a repeat and two integers a case, so that a million of them fit
+where a thousand objects would.
 
-Repeats number identical requests over all scenarios of a dataset, in the order (scenario,
-plan order). Beyond the planned cases stand the reserves: level e holds occurrence n + e of
-every combination that has n rows planned, numbered behind the levels before it. A level is
+Repeats number identical requests over all scenarios of a dataset that stand on one level, in the
+order (scenario, plan order). Beyond the planned cases stand the reserves: level e holds occurrence
+n + e of every combination that has n rows planned, numbered behind the levels before it. A level is
 made when the first case spends its tries, and then whole, so that its keys too follow from
 the files alone.
 """
 
-import hashlib
-from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from builder import limits
 from builder.errors import InputError, nearest
-from builder.plan import spread
+from builder.plan import addresses, pools, source_fields, spread
 from builder.plan.cases import Cases, number_repeats
 from builder.plan.drawer import Drawer
-from builder.project import expressions, prompts, scenarios, settings, words
+from builder.plan.feed import Feed
+from builder.plan.planned import Asked, ScenarioPlan
+from builder.plan.upstream import SourceRows
+from builder.project import scenarios, settings, sources, words
 from builder.project.scenarios import Scenario
-from builder.records import Case, Message, Request, message_bytes, request_digest, request_head
-from builder.table.tables import Kind
-from builder.text import counted
+from builder.project.sources import Source
 
-CHUNK = 2048
-MAX_REDRAWS = 1000
 LEAST_KEPT = 0.01  # Share of all draws that `keep` must let pass.
-
-
-class Asked(NamedTuple):
-    """How a scenario asks: one of its models with the params in full and the head of the digest."""
-
-    model: str
-    params: Mapping[str, Any]
-    schema: Mapping[str, Any] | None
-    head: hashlib.blake2b
-    # The model's name as written, where its canonical name says less: never in a key.
-    written: str = ""
-
-    def request(self, messages: tuple[Message, ...]) -> Request:
-        return Request(self.model, messages, self.params, self.schema)
-
-
-@dataclass(slots=True)
-class Planned:
-    """One case with its request, which is rendered when somebody looks at it: verdicts need none."""
-
-    case: Case
-    asked: Asked
-    prompt: prompts.Prompt
-    _request: Request | None = None
-
-    @property
-    def request(self) -> Request:
-        if self._request is None:
-            self._request = self.asked.request(self.prompt.render(self.case.variables))
-        return self._request
-
-    @property
-    def digest(self) -> bytes:
-        """The content address of its request."""
-        return request_digest(self.asked.head, message_bytes(self.request.messages))
-
-
-@dataclass(slots=True)
-class ScenarioPlan:
-    """The planned cases of one scenario, and how any case of it is made."""
-
-    scenario: Scenario
-    asked: tuple[Asked, ...]
-    tries: int  # refused answers after which a case is given up and the next occurrence called up
-    limit: int  # the same for a run that was told to try harder where a combination stays short
-    kept: int
-    cases: Cases
-    source: spread.Source
-    drawer: Drawer
-    given: Mapping[str, Any]
-    redrawn: int = 0  # draws that `keep` refused while the plan was made
-    # Those of them that were refused for a missing value, by its name.
-    lacking: Counter[str] = field(default_factory=Counter)
-
-    @property
-    def name(self) -> str:
-        return self.scenario.name
-
-    def make(self, index: NDArray[np.int64], occurrence: NDArray[np.int32]) -> list[Planned]:
-        """The cases with these numbers."""
-        planned: list[Planned] = []
-        for start in range(0, len(index), CHUNK):
-            chunk = slice(start, start + CHUNK)
-            cases = self._cases(index[chunk], occurrence[chunk])
-            models = self._models(index[chunk], occurrence[chunk])
-            planned += map(Planned, cases, models, [self.scenario.prompt] * len(cases))
-        return planned
-
-    def notes(self) -> list[str]:
-        """How tables were read, what `keep` lost to missing values, what was drawn otherwise than
-        written; a line each."""
-        scenario = self.scenario
-        left_out = spread.lacking(self.source, scenario.keep_axes, scenario.given)
-        lines = [
-            *(f"{counted(n, 'combination')} for a missing {name}" for name, n in left_out.items()),
-            *(f"{counted(n, 'draw')} for a missing {name}" for name, n in self.lacking.items()),
-        ]
-        return [*scenario.remarks(), *(f"keep refused {x}" for x in lines), *self.drawer.notes]
-
-    def drawn_kinds(self) -> dict[str, Kind]:
-        """The kind of each drawn column: integer, float, date or category."""
-        index, occurrence = self.cases.index[:1], self.cases.occurrence[:1]
-        return self.drawer.kinds(index, occurrence, self.scenario.grid.combinations(index))
-
-    def planned_counts(self) -> dict[int, int]:
-        """Combination number to the rows wanted of it."""
-        index, counts = np.unique(self.cases.index, return_counts=True)
-        return dict(zip(index.tolist(), counts.tolist(), strict=True))
-
-    def _cases(self, index: NDArray[np.int64], occurrence: NDArray[np.int32]) -> list[Case]:
-        scenario = self.scenario
-        combinations = scenario.grid.combinations(index)
-        drawn = self._drawn(index, occurrence, combinations)
-        columns = scenario.columns()
-        cases = []
-        for combination, values, k in zip(combinations, drawn, occurrence.tolist(), strict=True):
-            variables = {**self.given, **combination, **values}
-            cases.append(
-                Case(
-                    scenario.name,
-                    combination,
-                    k,
-                    variables,
-                    {name: variables[name] for name in columns},
-                )
-            )
-        return cases
-
-    def _drawn(
-        self,
-        index: NDArray[np.int64],
-        occurrence: NDArray[np.int32],
-        combinations: Sequence[Mapping[str, Any]],
-    ) -> list[dict[str, Any]]:
-        drawn = self.drawer.draw(index, occurrence, combinations)
-        if not self.scenario.keep_rows:
-            return drawn
-        refused: Sequence[int] = range(len(combinations))
-        for redraw in range(1, MAX_REDRAWS + 1):
-            refused = [row for row in refused if self._refused(combinations[row], drawn[row])]
-            if not refused:
-                return drawn
-            rows = np.array(refused)
-            again = self.drawer.draw(
-                index[rows], occurrence[rows], [combinations[row] for row in refused], redraw
-            )
-            for row, values in zip(refused, again, strict=True):
-                drawn[row] = values
-        row = refused[0]
-        rule = self._refusal(combinations[row], drawn[row])
-        assert rule is not None
-        where = ", ".join(f"{name} {value}" for name, value in combinations[row].items())
-        raise InputError(
-            f"`keep` refused {MAX_REDRAWS} draws in a row for {where or 'the only combination'}; the last by {rule.text!r}",
-            place=rule.place,
-            hint="loosen the rule, or draw within it: bounds (min, max) and `by`",
-        )
-
-    def _refused(self, combination: Mapping[str, Any], values: Mapping[str, Any]) -> bool:
-        """Whether `keep` refuses these values; counted while the plan is made, before requests."""
-        rule = self._refusal(combination, values)
-        if rule is not None and not len(self.cases.digests):
-            self.redrawn += 1
-            self.lacking.update(rule.lacks({**self.given, **combination, **values}))
-        return rule is not None
-
-    def _refusal(
-        self, combination: Mapping[str, Any], values: Mapping[str, Any]
-    ) -> expressions.Expression | None:
-        names = {**self.given, **combination, **values}
-        return next((rule for rule in self.scenario.keep_rows if not rule.holds(names)), None)
-
-    def _models(self, index: NDArray[np.int64], occurrence: NDArray[np.int32]) -> list[Asked]:
-        if len(self.asked) == 1:
-            return [self.asked[0]] * len(index)
-        scores = [
-            self.source.uniforms(index, occurrence, f"model {asked.model}", 1)[:, 0]
-            for asked in self.asked
-        ]
-        return [self.asked[i] for i in np.argmin(np.stack(scores), axis=0).tolist()]
 
 
 @dataclass(slots=True)
@@ -212,6 +46,11 @@ class DatasetPlan:
 
     def __len__(self) -> int:
         return sum(len(scenario.cases) for scenario in self.scenarios)
+
+    @property
+    def exported(self) -> bool:
+        """Whether its rows become a folder: those of a level in between may not."""
+        return self.scenarios[0].scenario.exported
 
     @property
     def distinct(self) -> bool:
@@ -233,10 +72,25 @@ class DatasetPlan:
             )
             # The order in which the plan first names each combination.
             order = np.argsort(first, kind="stable")
-            able = order[level < np.maximum(3, counts[order])]
-            fresh.append(_addressed(part, index[able], (counts[able] + level).astype(np.int32)))
-        before += [part for earlier in self._reserves for part in earlier]
-        return number_repeats(fresh, before)
+            able = order[level < np.maximum(3, counts[order])] if part.asks else order[:0]
+            occurrence = (counts[able] + level).astype(np.int32)
+            fresh.append(pools.addressed(part, index[able], occurrence))
+        earlier = [before, *self._reserves]
+        return _numbered(self.scenarios, fresh, earlier)
+
+
+def _numbered(
+    parts: Sequence[ScenarioPlan], cases: Sequence[Cases], before: Sequence[Sequence[Cases]]
+) -> list[Cases]:
+    """Cases with their repeats: those of scenarios on one level are numbered together."""
+    numbered = list(cases)
+    for depth in {part.scenario.depth for part in parts}:
+        here = [number for number, part in enumerate(parts) if part.scenario.depth == depth]
+        ahead = [listed[number] for listed in before for number in here]
+        fresh = number_repeats([cases[number] for number in here], ahead)
+        for number, part in zip(here, fresh, strict=True):
+            numbered[number] = part
+    return numbered
 
 
 class Plan(NamedTuple):
@@ -264,35 +118,62 @@ class Overrides(NamedTuple):
     tries: int | None = None
 
 
+# Gives the rows of a source, from the plans of the scenarios that stand below and what is held.
+Hand = Callable[[Source, Mapping[str, DatasetPlan]], SourceRows]
+
+
 def make(
     project: settings.Project,
     loaded: Sequence[Scenario],
     ask: Mapping[str, tuple[Asked, ...]],
+    hand: Hand,
     wanted: Sequence[str] = (),
     overrides: Overrides | None = None,
 ) -> Plan:
-    """The plan of these scenarios; `ask` says for each which models it asks, and how.
+    """The plan of these scenarios; `ask` says for each which models it asks, and how, and `hand`
+    gives the rows that a scenario is made from.
 
     Time grows with the number of cases, about 10 microseconds each; memory by 36 bytes a case.
     Raises InputError for a prompt that cannot be rendered or rules that keep nothing.
     """
     changed = overrides or Overrides()
-    by_dataset: dict[str, list[ScenarioPlan]] = {}
-    for scenario in sorted(loaded, key=lambda s: s.name):
-        planned = _scenario(project, scenario, ask[scenario.name], changed)
-        by_dataset.setdefault(scenario.dataset, []).append(planned)
-    datasets = []
-    for name, parts in sorted(by_dataset.items()):
-        addressed = number_repeats([part.cases for part in parts], [])
-        for part, cases in zip(parts, addressed, strict=True):
-            part.cases = cases
-        datasets.append(_dataset(project, name, parts))
+    parts: dict[str, list[ScenarioPlan]] = {}
+    datasets: dict[str, DatasetPlan] = {}
+    for depth in sorted({scenario.depth for scenario in loaded}):
+        level = [scenario for scenario in loaded if scenario.depth == depth]
+        for scenario in sorted(level, key=lambda s: s.name):
+            rows = tuple(hand(source, datasets) for source in scenario.sources)
+            drawn = {d.names: hand(d.source, datasets) for d in scenario.draws if d.source}
+            part = _scenario(project, scenario, ask[scenario.name], changed, rows, drawn)
+            parts.setdefault(scenario.dataset, []).append(part)
+        for name in sorted({scenario.dataset for scenario in level}):
+            parts[name].sort(key=lambda part: part.name)
+            fresh = [part for part in parts[name] if part.scenario.depth == depth]
+            numbered = number_repeats([part.cases for part in fresh], [])
+            for part, cases in zip(fresh, numbered, strict=True):
+                # Where nobody is asked a key is none of the store's.
+                part.cases = cases if part.asks else replace(cases, repeats=-1 - cases.repeats)
+            datasets[name] = _dataset(project, name, parts[name])
     return Plan(
         project,
-        tuple(datasets),
-        wanted=frozenset(wanted or [scenario.name for scenario in loaded]),
+        tuple(datasets[name] for name in sorted(datasets)),
+        wanted=_with_upstream(loaded, wanted or [scenario.name for scenario in loaded]),
         trial=changed.rows is not None or changed.model is not None,
     )
+
+
+def _with_upstream(loaded: Sequence[Scenario], wanted: Sequence[str]) -> frozenset[str]:
+    """These scenarios and all that they stand on."""
+    known = {scenario.name: scenario for scenario in loaded}
+    homes = {scenario.name: scenario.dataset for scenario in loaded}
+    closed: set[str] = set()
+    waiting = [*wanted]
+    while waiting:
+        name = waiting.pop()
+        if name not in closed and name in known:
+            closed.add(name)
+            waiting += _made_from(known[name], homes.items())
+    return frozenset(closed)
 
 
 def _dataset(project: settings.Project, name: str, parts: list[ScenarioPlan]) -> DatasetPlan:
@@ -302,7 +183,67 @@ def _dataset(project: settings.Project, name: str, parts: list[ScenarioPlan]) ->
     _check_columns(project, name, "text", chosen.text or (), fields)
     _check_columns(project, name, "together", chosen.together, fields | variables)
     text = None if chosen.text is None else tuple(chosen.text)
-    return DatasetPlan(name, parts, text, chosen.splits, tuple(chosen.together))
+    return DatasetPlan(
+        name,
+        list(parts),
+        text,
+        _splits(project, name, parts, chosen),
+        tuple(chosen.together),
+    )
+
+
+def standing_on(
+    parts: Sequence[ScenarioPlan], datasets: Sequence[DatasetPlan]
+) -> list[ScenarioPlan]:
+    """These scenarios and all whose rows they are made from, however far below."""
+    known = {part.name: part for dataset in datasets for part in dataset.scenarios}
+    closed: dict[str, ScenarioPlan] = {}
+    waiting = [*parts]
+    while waiting:
+        part = waiting.pop()
+        if part.name not in closed:
+            closed[part.name] = part
+            waiting += [known[name] for name in upstream_of(part, datasets)]
+    return list(closed.values())
+
+
+def upstream_of(part: ScenarioPlan, datasets: Iterable[DatasetPlan]) -> list[str]:
+    """The scenarios whose rows those of this one are made from."""
+    every = [(d.name, other) for d in datasets for other in d.scenarios]
+    return _made_from(part.scenario, [(other.name, dataset) for dataset, other in every])
+
+
+def _made_from(scenario: Scenario, known: Iterable[tuple[str, str]]) -> list[str]:
+    """Those of these scenarios, each with its dataset, whose rows those of this one are made from."""
+    named = {(source.kind, source.target) for source in scenario.upstream}
+    return [name for name, home in known if {("scenario", name), ("dataset", home)} & named]
+
+
+def _splits(
+    project: settings.Project,
+    name: str,
+    parts: Sequence[ScenarioPlan],
+    own: settings.DatasetSettings,
+) -> Mapping[str, float]:
+    """The splits of a dataset: its own, or those of what its rows are made from."""
+    of_itself = {("dataset", name), *(("scenario", part.name) for part in parts)}
+    handed = [
+        part.feed.first.splits
+        for part in parts
+        if part.feed is not None and part.feed.first.source[1:3] not in of_itself
+    ]
+    inherited = next((splits for splits in handed if splits is not None), None)
+    if inherited is None:
+        return own.splits
+    for setting, value in (("splits", len(own.splits) > 1), ("together", own.together)):
+        if value:
+            raise InputError(
+                f"{name!r} is made from rows of another dataset, whose splits it has: a row stands "
+                "where its root stands",
+                place=project.place(("datasets", name, setting)),
+                hint=f"set {setting!r} there, and none here",
+            )
+    return inherited
 
 
 def _check_columns(
@@ -323,39 +264,111 @@ def _check_columns(
             )
 
 
-def asked(model: str, params: Mapping[str, Any], scenario: Scenario, *, written: str = "") -> Asked:
-    """How `scenario` asks `model` with these params."""
-    schema = None if scenario.words.answer == "text" else scenario.schema.asked
-    return Asked(model, params, schema, request_head(model, params, schema), written)
-
-
 def _scenario(
-    project: settings.Project, scenario: Scenario, ask: tuple[Asked, ...], changed: Overrides
+    project: settings.Project,
+    scenario: Scenario,
+    ask: tuple[Asked, ...],
+    changed: Overrides,
+    rows: tuple[SourceRows, ...],
+    drawn: Mapping[tuple[str, ...], SourceRows],
 ) -> ScenarioPlan:
+    if changed.rows is not None and not (rows and scenario.words.rows.each):
+        words_ = scenario.words.model_copy(update={"rows": changed.rows})
+        scenario = scenario._replace(words=words_)
+    feed = _feed(project, scenario, ask, rows) if rows else None
+    _check_drawn(scenario, drawn)
     source = spread.source(scenario.grid, scenario.words.seed)
-    shared = _shared(scenario, source, changed.rows or scenario.words.rows)
+    if feed is not None:
+        source = source._replace(unit_words=feed.words)
     nothing = np.empty(0, np.int32)
-    planned = ScenarioPlan(
+    part = ScenarioPlan(
         scenario=scenario,
         asked=ask,
-        tries=scenario.words.tries,
-        limit=max(changed.tries or 0, scenario.words.tries),
-        kept=shared.kept,
-        cases=Cases(shared.index, nothing, np.empty(0, "V16"), nothing, nothing),
+        tries=scenario.words.tries if ask[0].model != words.NOBODY else 1,
+        limit=max(changed.tries or 0, scenario.words.tries) if ask[0].model != words.NOBODY else 1,
+        kept=0,
+        cases=Cases(np.empty(0, np.int64), nothing, np.empty(0, "V16"), nothing, nothing),
         source=source,
-        drawer=Drawer(scenario.draws, source, project.outputs / "fits"),
+        drawer=Drawer(scenario.draws, source, project.outputs / "fits", rows_of=drawn),
         given={**scenario.given, "schema": scenarios.schema_text(scenario.schema)},
+        feed=feed,
     )
-    planned.cases = _addressed(planned, shared.index, shared.occurrence)
-    drawn = len(planned.cases) + planned.redrawn
-    if len(planned.cases) < LEAST_KEPT * drawn:
+    if feed is None:
+        shared = _shared(scenario, source, scenario.words.rows)
+        part.kept, part.wanted = shared.kept, len(shared.index)
+        if part.waits_for:
+            return part
+        part.cases = addresses.addressed(part, shared.index, shared.occurrence)
+        _check_kept(part)
+    else:
+        _fed(part, feed, source, changed.rows)
+    return part
+
+
+def _check_kept(part: ScenarioPlan) -> None:
+    drawn = len(part.cases) + part.redrawn
+    if len(part.cases) < LEAST_KEPT * drawn:
         raise InputError(
-            f"`keep` lets {len(planned.cases) / drawn:.2%} of the draws pass, expected at least "
+            f"`keep` lets {len(part.cases) / drawn:.2%} of the draws pass, expected at least "
             f"{LEAST_KEPT:.0%}",
-            place=scenario.document.place(("keep",), key=True),
+            place=part.scenario.document.place(("keep",), key=True),
             hint="loosen a rule, or draw within it: bounds (min, max) and `by`",
         )
-    return planned
+
+
+def _feed(
+    project: settings.Project,
+    scenario: Scenario,
+    ask: Sequence[Asked],
+    rows: tuple[SourceRows, ...],
+) -> Feed:
+    """What the sources of a scenario give. InputError where a table needs ids, or a field is none."""
+    own = project.dataset_settings(scenario.dataset).splits
+    dealt = (splits for splits in (*(r.splits for r in rows), own) if splits and len(splits) > 1)
+    splits = next(dealt, None)
+    why = ["draws"] * bool(scenario.draws)
+    why += ["a total"] * (scenario.words.rows.total is not None)
+    why += ["splits"] * (splits is not None) + ["several models"] * (len(ask) > 1)
+    for source in scenario.sources:
+        if why and source.kind == "table" and not source.id:
+            raise sources.needs_id(source, why)
+    source_fields.check(scenario, rows)
+    return Feed(scenario, rows, splits)
+
+
+def _check_drawn(scenario: Scenario, drawn: Mapping[tuple[str, ...], SourceRows]) -> None:
+    """Passes where rows that are drawn from have every field that the lines name."""
+    for draw in scenario.draws:
+        if draw.source is None:
+            continue
+        known = drawn[draw.names].kinds
+        columns = draw.options.get("columns", draw.columns)
+        for field_ in (*columns, *(draw.by or ())[1:]) if known else ():
+            if field_ not in known and field_ not in sources.OWN:
+                raise sources.no_field(draw.source, field_, known, draw.place)
+
+
+def _fed(part: ScenarioPlan, feed: Feed, source: spread.Source, most: words.Rows | None) -> None:
+    """Plans the cases that the rows of sources make."""
+    scenario = part.scenario
+    rows = scenario.words.rows
+    if rows.total is not None:
+        part.wanted = rows.total
+    if part.waits_for or not feed.units:
+        part.kept = scenario.grid.size
+        return
+    if not feed.pooled:
+        shared = _shared(scenario, source, rows)
+        index, occurrence = shared.index, shared.occurrence
+        if most is not None and most.total is not None:
+            index, occurrence = index[: most.total], occurrence[: most.total]
+        part.cases = addresses.addressed(part, index, occurrence)
+        part.wanted = len(part.cases)
+    else:
+        shared = _shared(scenario, source._replace(unit_words=None), rows)
+        part.cases = pools.addressed(part, shared.index, shared.occurrence)
+    part.kept = shared.kept
+    feed.check_matches(len(part.cases))
 
 
 def _shared(scenario: Scenario, source: spread.Source, rows: words.Rows) -> spread.Shared:
@@ -378,23 +391,3 @@ def _shared(scenario: Scenario, source: spread.Source, rows: words.Rows) -> spre
             hint="share them among several scenarios of one dataset",
         )
     return spread.share(source, rows, mask)
-
-
-def _addressed(
-    scenario: ScenarioPlan, index: NDArray[np.int64], occurrence: NDArray[np.int32]
-) -> Cases:
-    """These cases with the digests and sizes of their requests, repeats not yet numbered."""
-    digests, sizes = bytearray(), np.empty(len(index), np.int32)
-    render = scenario.scenario.prompt.render
-    with limits.alarm() as alarm:
-        for start in range(0, len(index), CHUNK):
-            chunk = slice(start, start + CHUNK)
-            lengths = []
-            for planned in scenario.make(index[chunk], occurrence[chunk]):
-                alarm(prompts.LIMIT)  # begins anew for each rendering
-                content = message_bytes(render(planned.case.variables))
-                digests += request_digest(planned.asked.head, content)
-                lengths.append(len(content))
-            alarm(0)
-            sizes[chunk] = lengths
-    return Cases(index, occurrence, np.frombuffer(digests, "V16"), np.zeros_like(sizes), sizes)

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from builder.plan import drawer, plans
+from builder.plan import drawer
+from builder.plan.planned import ScenarioPlan
 from builder.project import documents, draws
 from builder.sampling import fidelity, fit, samplers
 from builder.table import tables
@@ -27,13 +28,13 @@ class Comparison:
     tried: dict[str, list[tuple[str, float]]]
 
 
-def rows(scenario: plans.ScenarioPlan) -> list[dict[str, Any]]:
+def rows(scenario: ScenarioPlan) -> list[dict[str, Any]]:
     """Axes and drawn values of every planned case."""
     cases = scenario.cases
     return [dict(planned.case.columns) for planned in scenario.make(cases.index, cases.occurrence)]
 
 
-def compare(scenario: plans.ScenarioPlan, n: int) -> list[Comparison]:
+def compare(scenario: ScenarioPlan, n: int) -> list[Comparison]:
     """Each fitted line of `draw` beside its table, `n` rows drawn; `by` groups at their shares.
 
     The sampler learns from one half and is compared with both, so that a classifier and the
@@ -47,7 +48,7 @@ def compare(scenario: plans.ScenarioPlan, n: int) -> list[Comparison]:
     ]
 
 
-def _one(scenario: plans.ScenarioPlan, draw: draws.Draw, n: int) -> Comparison:
+def _one(scenario: ScenarioPlan, draw: draws.Draw, n: int) -> Comparison:
     rng = np.random.default_rng(scenario.scenario.words.seed)
     values: list[Any] = [None]
     if draw.by is not None:

@@ -1,22 +1,31 @@
 """From files to a plan with models in it: which endpoint answers, with which params in full."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from urllib.parse import urlsplit
 
 from builder.engines import protocol, registry
 from builder.errors import InputError, Place
-from builder.plan import plans
-from builder.project import scenarios, settings, typos
+from builder.plan import plans, upstream
+from builder.plan.planned import Asked
+from builder.plan.planned import asked as asked_model
+from builder.plan.upstream import SourceRows
+from builder.project import scenarios, settings, typos, words
+from builder.project.sources import Source
 from builder.records import Message, Request
 from builder.sampling import samplers
 
 
 def plan(
-    project: settings.Project, wanted: Sequence[str] = (), overrides: plans.Overrides | None = None
+    project: settings.Project,
+    wanted: Sequence[str] = (),
+    overrides: plans.Overrides | None = None,
+    hand: plans.Hand | None = None,
 ) -> plans.Plan:
-    """The plan of the wanted scenarios and of those that share their datasets.
+    """The plan of the wanted scenarios, of those that share their datasets and of what they are
+    made from, whose rows `hand` gives: left out, no row of another scenario is there yet.
 
     Everything is loaded, checked and rendered; no call is made and no key is needed. Raises
     InputError for whatever is wrong in a file, a setting or a flag.
@@ -30,7 +39,19 @@ def plan(
         except InputError as error:
             raise _placed(project, provider, error, None) from None
     ask = {scenario.name: _asked_models(project, scenario, changed) for scenario in loaded}
-    return plans.make(project, loaded, ask, wanted, changed)
+    return plans.make(project, loaded, ask, hand or _nothing(project), wanted, changed)
+
+
+def _nothing(project: settings.Project) -> plans.Hand:
+    """Hands the rows of tables, and none of scenarios."""
+
+    def hand(source: Source, datasets: Mapping[str, plans.DatasetPlan]) -> SourceRows:
+        if source.kind == "table":
+            root = project.root.resolve()
+            return upstream.of_table(source, lambda file: file.relative_to(root).as_posix())
+        return SourceRows(source, settled=False)
+
+    return hand
 
 
 def endpoint(
@@ -65,15 +86,20 @@ def host(where: protocol.Endpoint) -> str:
 
 def _asked_models(
     project: settings.Project, scenario: scenarios.Scenario, changed: plans.Overrides
-) -> tuple[plans.Asked, ...]:
-    models: list[tuple[str, Place | None]]
+) -> tuple[Asked, ...]:
+    if scenario.words.asks_nobody:
+        return (asked_model(words.NOBODY, {}, scenario),)
+    # Places are looked for where something is wrong: that reads pyproject.toml anew.
+    models: list[tuple[str, Callable[[], Place | None]]]
     if changed.model:
-        models = [(changed.model, None)]
+        models = [(changed.model, lambda: None)]
     elif scenario.words.model:
-        places = (scenario.document.place(("model", k)) for k in range(len(scenario.words.model)))
-        models = list(zip(scenario.words.model, places, strict=True))
+        models = [
+            (model, partial(scenario.document.place, ("model", number)))
+            for number, model in enumerate(scenario.words.model)
+        ]
     elif project.settings.model:
-        models = [(project.settings.model, project.place(("model",)))]
+        models = [(project.settings.model, partial(project.place, ("model",)))]
     else:
         raise InputError(
             "no model: neither the scenario nor the project names one",
@@ -84,21 +110,24 @@ def _asked_models(
 
 
 def _asked_model(
-    project: settings.Project, scenario: scenarios.Scenario, model: str, place: Place | None
-) -> plans.Asked:
+    project: settings.Project,
+    scenario: scenarios.Scenario,
+    model: str,
+    place: Callable[[], Place | None],
+) -> Asked:
     provider, colon, name = model.partition(":")
     if not colon or not provider or not name:
         known = f"provider:model; providers: {', '.join(registry.PRESETS)}"
         raise InputError(
             f"model {model!r}: expected provider:model",
-            place=place,
+            place=place(),
             hint=f"write {typos.model(model) or known}",
         )
     try:
         where = endpoint(project, provider)
         engine = registry.engine_class(where.protocol)
     except InputError as error:
-        raise _placed(project, provider, error, place) from None
+        raise _placed(project, provider, error, place()) from None
     # The scenario's over the provider's over the project's, what the provider needs beneath.
     written_params = {
         **engine.defaults(where, name),
@@ -109,11 +138,11 @@ def _asked_model(
     params = {word: value for word, value in written_params.items() if value is not None}
     canonical = engine.canonical_name(name)
     written = "" if canonical == name else name
-    asked = plans.asked(f"{provider}:{canonical}", params, scenario, written=written)
+    asked = asked_model(f"{provider}:{canonical}", params, scenario, written=written)
     probe = Request(model, (Message("user", "…"),), params, asked.schema)
     for problem in engine.problems(where, probe):
         message = problem if repr(model) in problem else f"{model}: {problem}"
-        raise InputError(message, place=_spot(project, scenario, provider, problem) or place)
+        raise InputError(message, place=_spot(project, scenario, provider, problem) or place())
     return asked
 
 

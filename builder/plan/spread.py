@@ -59,10 +59,20 @@ class Source(NamedTuple):
     grid: axes.Grid
     seed_word: np.uint64
     block_words: tuple[NDArray[np.uint64], ...]
+    # (units,) words of the rows of a source that are crossed with the grid, before its axes.
+    unit_words: NDArray[np.uint64] | None = None
+
+    @property
+    def size(self) -> int:
+        """The number of combinations, those with rows of a source among them."""
+        return self.grid.size * (1 if self.unit_words is None else len(self.unit_words))
 
     def combination_words(self, index: NDArray[np.int64]) -> NDArray[np.uint64]:
         """(n,) words of combinations (n,)."""
         total = np.full(index.shape, self.seed_word, dtype=np.uint64)
+        if self.unit_words is not None:
+            units, index = np.divmod(index, self.grid.size)
+            total += self.unit_words[units]
         for words, digit in zip(self.block_words, self.grid.digits(index), strict=True):
             total += words[digit]
         return mix(total)
@@ -104,7 +114,7 @@ class Mask(NamedTuple):
     tables: tuple[tuple[tuple[int, ...], NDArray[np.bool_]], ...]
 
     def __call__(self, index: NDArray[np.int64]) -> NDArray[np.bool_]:
-        digits = self.grid.digits(index)
+        digits = self.grid.digits(index % self.grid.size)
         is_kept = np.ones(index.shape, dtype=bool)
         for blocks, table in self.tables:
             is_kept &= table[tuple(digits[block] for block in blocks)]
@@ -176,7 +186,7 @@ def mask(
 def kept(source: Source, mask: Mask | None) -> int:
     """How many combinations `keep` leaves of the grid."""
     if mask is None:
-        return source.grid.size
+        return source.size
     return sum(len(index) for index, *_ in _chunks(source, mask))
 
 
@@ -186,7 +196,7 @@ def _chunks(
     tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64], NDArray[np.uint64]]
 ]:
     """Kept combinations in chunks: numbers, u(c), weights, words."""
-    size = source.grid.size
+    size = source.size
     for start in range(0, size, CHUNK):
         index = np.arange(start, min(start + CHUNK, size), dtype=np.int64)
         if mask is not None:
@@ -195,7 +205,8 @@ def _chunks(
             continue
         words = source.combination_words(index)
         weights = np.ones(index.shape)
-        for block, digit in zip(source.grid.blocks, source.grid.digits(index), strict=True):
+        digits = source.grid.digits(index % source.grid.size)
+        for block, digit in zip(source.grid.blocks, digits, strict=True):
             weights *= block.weights[digit]
         yield index, unit(mix(words ^ word("spread"))), weights, words
 
@@ -206,7 +217,10 @@ def _each(source: Source, each: int, mask: Mask | None) -> Shared:
         return _no_cases()
     index, u, words = map(np.concatenate, zip(*parts, strict=True))
     occurrence = np.repeat(np.arange(each, dtype=np.int32), len(index))
-    return Shared(np.tile(index[np.lexsort((words, u))], each), occurrence, len(index))
+    order = np.lexsort((words, u))
+    if source.unit_words is not None:  # rows of a source in their own order
+        order = order[np.argsort(index[order] // source.grid.size, kind="stable")]
+    return Shared(np.tile(index[order], each), occurrence, len(index))
 
 
 def _smallest(source: Source, total: int, mask: Mask | None, *, first: int) -> Shared:

@@ -57,6 +57,9 @@ class Axis(NamedTuple):
     parent: str = ""
     by_parent: Mapping[Any, tuple[Value, ...]] | None = None
     notes: tuple[str, ...] = ()  # how columns of its table were read that were not plain
+    # The source whose rows list the values, which `parent` is the field of; then there are none yet.
+    source: str = ""
+    take: Mapping[str, str] = {}  # Attributes to names of the scenario, columns of their own.
 
     @property
     def every(self) -> tuple[Value, ...]:
@@ -108,8 +111,9 @@ class Grid(NamedTuple):
 
 def cross(axes: Sequence[Axis]) -> Grid:
     """The grid of these axes. InputError where it has more than 10^7 combinations."""
-    blocks = [_block(axis, axes) for axis in axes if not axis.parent]
-    grid = Grid(tuple(blocks), tuple(axis.name for axis in axes))
+    crossed = [axis for axis in axes if not axis.source]
+    blocks = [_block(axis, crossed) for axis in crossed if not axis.parent]
+    grid = Grid(tuple(blocks), tuple(axis.name for axis in crossed))
     if grid.size > MAX_GRID:
         sizes = ", ".join(f"{'·'.join(b.names)} {len(b.choices)}" for b in blocks)
         raise InputError(
@@ -141,23 +145,33 @@ def _block(axis: Axis, axes: Sequence[Axis]) -> Block:
     )
 
 
-def load(document: Document, vary: Mapping[str, Data], root: Path) -> list[Axis]:
-    """The axes of a scenario. `root` bounds the files that they may name."""
+def load(
+    document: Document, vary: Mapping[str, Data], root: Path, sources: Sequence[str] = ()
+) -> list[Axis]:
+    """The axes of a scenario. `root` bounds the files that they may name; `of` may name a list in
+    the rows of the first of `sources`."""
     loaded: dict[str, Axis] = {}
     pending: dict[str, Mapping[str, Data]] = {}
     for name, spec in vary.items():
         if isinstance(spec, dict) and isinstance(spec.get("of"), str):
-            pending[name] = spec
+            parent, attribute = _origin(spec)
+            if parent in sources and parent not in vary:
+                line = _Line(document, ("vary", name), root)
+                loaded[name] = line.of_source(spec, parent, attribute, sources[0])
+            else:
+                pending[name] = spec
         else:
-            values, notes = _Line(document, ("vary", name), root).values(spec)
+            line = _Line(document, ("vary", name), root)
+            values, notes = line.values(spec)
             place = document.place(("vary", name), key=True)
-            loaded[name] = Axis(name, values, place, notes=notes)
+            take = line.take(spec) if isinstance(spec, dict) and "table" in spec else {}
+            loaded[name] = Axis(name, values, place, notes=notes, take=take)
     while pending:
         ready = {name: line for name, line in pending.items() if _origin(line)[0] in loaded}
         if not ready:
             raise _no_origin(document, vary, {n: _origin(line)[0] for n, line in pending.items()})
-        for name, line in ready.items():
-            loaded[name] = _Line(document, ("vary", name), root).dependent(line, loaded)
+        for name, dependent in ready.items():
+            loaded[name] = _Line(document, ("vary", name), root).dependent(dependent, loaded)
             del pending[name]
     return [loaded[name] for name in vary]
 
@@ -286,9 +300,11 @@ class _Line(NamedTuple):
     def from_table(self, spec: Mapping[str, Data]) -> tuple[tuple[Value, ...], tuple[str, ...]]:
         """A value for each row of a table, the other columns its attributes; and what is to be
         said of how they were read."""
-        self.no_unknown_words(spec, ("table", "value", "weight"))
+        self.no_unknown_words(spec, ("table", "value", "weight", "take"))
         path = file_inside(self.document, (*self.path, "table"), spec["table"], self.root)
         table = tables.load(path, place=self.place("table"))
+        for number, name in enumerate(self.take(spec)):
+            table.column(name, place=self.place("take", number))
         column = str(spec.get("value", next(iter(table.columns))))
         table.column(column, place=self.place("value"))
         if (weights := spec.get("weight")) is not None:
@@ -311,6 +327,28 @@ class _Line(NamedTuple):
             carrier = self.carrier(carrying, attributes) if attributes else value
             values[repr(value)] = Value(carrier, weight)
         return tuple(values.values()), table.remarks(table.columns)
+
+    def take(self, spec: Mapping[str, Data]) -> dict[str, str]:
+        """Columns of the table to names of the scenario."""
+        value = spec.get("take", [])
+        pairs = value if isinstance(value, dict) else {}
+        if isinstance(value, list):
+            pairs = {str(entry): entry for entry in value}
+        names = {theirs: mine for theirs, mine in pairs.items() if isinstance(mine, str)}
+        if not isinstance(value, list | dict) or len(names) < len(value):
+            raise self.error(
+                f"take: expected names, found {describe(value)}",
+                "take",
+                hint="take: [label, difficulty]  or  take: {theirs: mine}",
+            )
+        return names
+
+    def of_source(self, spec: Mapping[str, Data], source: str, attribute: str, first: str) -> Axis:
+        """The axis whose values stand in a list of each row of the first source."""
+        self.no_unknown_words(spec, ("of",))
+        if source != first or not attribute:
+            raise self.error(f"'of' names a list of the first source: {{of: {first}.topics}}", "of")
+        return Axis(str(self.path[-1]), (), self.place("of"), attribute, source=source)
 
     def dependent(self, spec: Mapping[str, Data], loaded: Mapping[str, Axis]) -> Axis:
         """The axis whose values stand in an attribute of another's."""

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
+import orjson
+
 _NONE: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -45,4 +47,15 @@ def carrier(value: object, attributes: Mapping[str, Any]) -> Carrier | None:
 
 def attributes(value: object) -> Mapping[str, Any]:
     """The attributes that a value carries; none for most values."""
+    if isinstance(value, Record):
+        return value
     return value.attributes if isinstance(value, Carrier) else _NONE
+
+
+class Record(dict[str, Any]):
+    """A row of a source: its fields by name, printed as JSON."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        return orjson.dumps(self).decode()

@@ -7,11 +7,16 @@ from typing import Any, NamedTuple, Protocol
 
 from builder.errors import InputError, Place, nearest
 from builder.project.documents import Data, Document, KeyPath, Step, describe, file_inside
+from builder.project.sources import Source
 from builder.table import tables
 
 EXAMPLES = "examples"
-_OURS = ("table", "columns", "by", "column")
-_OF_EXAMPLES = ("table", "columns", "by", "n", "as")
+# Where rows may come from that are drawn: tables, and rows that are made here.
+_ROWS = ("scenario", "dataset")
+_OURS = ("table", *_ROWS, "columns", "by", "column")
+_OF_EXAMPLES = ("table", *_ROWS, "columns", "by", "n", "as")
+# The samplers that draw from rows made here.
+OF_ROWS = (EXAMPLES, "bootstrap")
 # One line of `draw`, as editors check it.
 JSON_SCHEMA: Mapping[str, Any] = {"type": "object", "minProperties": 1, "maxProperties": 1}
 
@@ -57,6 +62,7 @@ class Draw(NamedTuple):
     table: tables.Table | None = None
     by: tuple[str, str] | None = None  # axis and column of the table that must agree
     in_dataset: bool = True
+    source: Source | None = None  # The rows that it draws from in place of a table.
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -79,6 +85,15 @@ class Draw(NamedTuple):
                     f"{name!r} is a column of {self.table.source.name} that was read as text, for "
                     f"{odd[0]!r} at {odd[1]} is no number",
                 )
+
+
+def upstream(lines: Sequence[Data]) -> Iterator[tuple[str, str]]:
+    """Kind and target of each source of rows that lines of `draw` draw from."""
+    for line in lines:
+        for spec in line.values() if isinstance(line, dict) else ():
+            for kind in _ROWS if isinstance(spec, dict) else ():
+                if isinstance(spec, dict) and isinstance(target := spec.get(kind), str):
+                    yield kind, target
 
 
 def load(
@@ -191,6 +206,8 @@ class _Line(NamedTuple):
         raise self.error(message, *step, key=True, hint=f"samplers: {', '.join(known)}")
 
     def fitted(self, name: str, sampler: Options, spec: Data) -> Draw:
+        if isinstance(spec, dict) and any(word in spec for word in _ROWS):
+            return self.of_rows(name, spec)
         words, table, by = self.table(name, spec)
         columns = self.listed(words, table, [by[1]] if by else [])
         given = {word: value for word, value in words.items() if word not in _OURS}
@@ -213,14 +230,70 @@ class _Line(NamedTuple):
                     key=True,
                     hint=f"words of examples: {', '.join(_OF_EXAMPLES)}",
                 )
+        if isinstance(spec, dict) and any(word in spec for word in _ROWS):
+            return self.of_rows(EXAMPLES, spec)
         words, table, by = self.table(EXAMPLES, spec)
+        count, name = self.shots(words)
+        options = {"n": count, "columns": self.listed(words, table, [])}
+        return Draw(EXAMPLES, (name,), options, self.place, table, by, in_dataset=False)
+
+    def of_rows(self, name: str, spec: Mapping[str, Data]) -> Draw:
+        """A line that draws from rows made here: few-shots, or whole rows' fields."""
+        if name not in OF_ROWS:
+            raise self.error(
+                f"{name} learns from a table; rows made here are drawn by {' or '.join(OF_ROWS)}",
+                next(word for word in _ROWS if word in spec),
+                key=True,
+            )
+        kind = next(word for word in _ROWS if word in spec)
+        target, by = spec[kind], self.by_axis(spec)
+        if not isinstance(target, str) or "table" in spec or len({*_ROWS} & spec.keys()) > 1:
+            raise self.error(f"{name} names one source: {kind}: NAME", kind)
+        for word in spec:
+            known = _OF_EXAMPLES if name == EXAMPLES else _OURS
+            if word not in known:
+                raise self.error(
+                    f"unknown word {word!r}.{nearest(str(word), known)}", word, key=True
+                )
+        listed = spec.get("columns", [])
+        columns = [c for c in listed if isinstance(c, str)] if isinstance(listed, list) else []
+        if not columns and (name != EXAMPLES or "columns" in spec):
+            raise self.error(
+                f"columns: expected a list of names, found {describe(spec.get('columns'))}",
+                *["columns"][: "columns" in spec],
+            )
+        source = Source(
+            kind, "scenario" if kind == "scenario" else "dataset", target,
+            self.document.place((*self.path, kind)),
+        )  # fmt: skip
+        if name == EXAMPLES:
+            count, variable = self.shots(spec)
+            options = {"n": count, "columns": tuple(columns)}
+            return Draw(name, (variable,), options, self.place, None, by, False, source)
+        in_dataset = self.in_dataset(spec)
+        return Draw(name, tuple(columns), {}, self.place, None, by, in_dataset, source)
+
+    def by_axis(self, words: Mapping[str, Data]) -> tuple[str, str] | None:
+        """Axis and field of the rows that must agree; None where `by` is not there."""
+        if (by := words.get("by")) is None:
+            return None
+        axis, column = next(iter(by.items())) if isinstance(by, dict) and len(by) == 1 else (by, by)
+        if axis not in self.axis_names:
+            raise self.error(
+                f"'by' names {describe(axis)}, which is no axis.{nearest(str(axis), self.axis_names)}",
+                "by",
+                hint=f"axes: {', '.join(self.axis_names) or 'none'}",
+            )
+        return str(axis), str(column)
+
+    def shots(self, words: Mapping[str, Data]) -> tuple[int, str]:
+        """How many few-shot rows there are, and their name in the template."""
         count, name = words.get("n", 3), words.get("as", "shots")
         if not isinstance(name, str) or not name.isidentifier() or name.startswith("_"):
             raise self.error(f"as: {describe(name)} is no name for a variable", "as")
         if not isinstance(count, int) or isinstance(count, bool) or count < 1:
             raise self.error(f"n is {describe(count)}, expected a whole number from 1", "n")
-        options = {"n": count, "columns": self.listed(words, table, [])}
-        return Draw(EXAMPLES, (name,), options, self.place, table, by, in_dataset=False)
+        return count, name
 
     def table(
         self, name: str, spec: Data
@@ -241,17 +314,9 @@ class _Line(NamedTuple):
 
     def by(self, words: Mapping[str, Data], table: tables.Table) -> tuple[str, str] | None:
         """Axis and column of the table that must agree; None where `by` is not there."""
-        if (by := words.get("by")) is None:
-            return None
-        axis, column = next(iter(by.items())) if isinstance(by, dict) and len(by) == 1 else (by, by)
-        if axis not in self.axis_names:
-            raise self.error(
-                f"'by' names {describe(axis)}, which is no axis.{nearest(str(axis), self.axis_names)}",
-                "by",
-                hint=f"axes: {', '.join(self.axis_names) or 'none'}",
-            )
-        table.column(str(column), place=self.document.place((*self.path, "by", str(axis))))
-        return str(axis), str(column)
+        if (pair := self.by_axis(words)) is not None:
+            table.column(pair[1], place=self.document.place((*self.path, "by", pair[0])))
+        return pair
 
     def listed(
         self, words: Mapping[str, Data], table: tables.Table, others: Sequence[str]

@@ -9,7 +9,7 @@ refused with its file and line.
 import re
 import secrets
 import traceback
-from collections.abc import Collection, Mapping, MutableMapping
+from collections.abc import Collection, Iterator, Mapping, MutableMapping
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
@@ -101,6 +101,22 @@ class Prompt(NamedTuple):
         except Exception as error:  # noqa: BLE001  (a template raises what its filters raise)
             raise self._error(template_errors.reason(error)) from None
         return self._messages(text)
+
+    def attributes(self, name: str, *, each: bool = False) -> Iterator[tuple[str, Place]]:
+        """The attributes of a name, or of `each` that a loop over it takes, that it looks up, each
+        with its place; none where it gives the name to something else somewhere."""
+        for file, tree in self.trees.items():
+            scopes: list[tuple[nodes.Node, str]] = [(tree, name)]
+            if each:
+                loops = [loop for loop in tree.find_all(nodes.For) if _is_name(loop.iter, name)]
+                scopes = [(p, p.target.name) for p in loops if isinstance(p.target, nodes.Name)]
+            elif any(node.ctx != "load" for node in tree.find_all(nodes.Name) if node.name == name):
+                return
+            methods = [call.node for call in tree.find_all(nodes.Call)]
+            for scope, word in scopes:
+                for node in scope.find_all((nodes.Getattr, nodes.Getitem)):
+                    if node not in methods and (attribute := _attribute(node, word)):
+                        yield attribute, template_errors.find(file, attribute, node.lineno)
 
     def _error(self, message: str) -> InputError:
         """The error at the line of the template that raised the one that is being handled."""
@@ -194,6 +210,12 @@ class Prompts:
             lstrip_blocks=True,
         )
 
+    @property
+    def none(self) -> Prompt:
+        """The prompt of a scenario that asks nobody: of no file, and without a word."""
+        template = self.environment.from_string("none")
+        return Prompt(self.folder, template, frozenset(), (), {}, {})
+
     def load(self, name: str, available: Collection[str], *, place: Place) -> Prompt:
         """The prompt of that name, its names held against `available`. InputError as everywhere."""
         file = self.folder / f"{name}.j2"
@@ -244,7 +266,7 @@ class Prompts:
     def _check(self, trees: Mapping[str, nodes.Template], available: Collection[str]) -> set[str]:
         tested: set[str] = set()
         stored: set[str] = set()
-        looked_up: dict[str, Place] = {}
+        looked_up: dict[str, tuple[Path, int]] = {}
         for name, tree in trees.items():
             file = self.folder / name
             self._check_known(file, tree)
@@ -259,15 +281,14 @@ class Prompts:
             stored |= {macro.name for macro in tree.find_all(nodes.Macro)}
             stored |= {module.target for module in tree.find_all(nodes.Import)}
             for word in _undeclared(tree, file):
-                if word not in looked_up:
-                    line = min((n.lineno for n in looked if n.name == word), default=1)
-                    looked_up[word] = template_errors.find(file, word, line)
+                line = min((n.lineno for n in looked if n.name == word), default=1)
+                looked_up.setdefault(word, (file, line))
         known = {*available, *self.environment.globals, *tested}
-        for word, place in sorted(looked_up.items()):
+        for word, (file, line) in sorted(looked_up.items()):
             if word not in known and (word not in stored or len(trees) == 1):
                 raise InputError(
                     f"{word!r} is no name of the scenario.{nearest(word, available)}",
-                    place=place,
+                    place=template_errors.find(file, word, line),
                     hint=f"names: {', '.join(sorted(available)) or 'none'}",
                 )
         return set(looked_up)
@@ -299,6 +320,22 @@ def _check_messages_apart(
                 place=template_errors.sign(file, node.lineno),
                 hint="put the message around it",
             )
+
+
+def _is_name(node: nodes.Node, name: str) -> bool:
+    return isinstance(node, nodes.Name) and node.name == name
+
+
+def _attribute(node: nodes.Expr, name: str) -> str:
+    """The attribute of a name that name.word or name["word"] looks up; empty for anything else."""
+    match node:
+        case nodes.Getattr(node=looked, attr=word) if _is_name(looked, name):
+            return str(word)
+        case nodes.Getitem(node=looked, arg=nodes.Const(value=str() as word)) if _is_name(
+            looked, name
+        ):
+            return word
+    return ""
 
 
 def _undeclared(tree: nodes.Template, file: Path) -> list[str]:

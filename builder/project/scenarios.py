@@ -10,6 +10,7 @@ from builder.errors import InputError, Place, combine, nearest
 from builder.project import (
     axes,
     carriers,
+    chains,
     documents,
     draws,
     expect,
@@ -17,11 +18,13 @@ from builder.project import (
     printed,
     schemas,
     settings,
+    sources,
     variables,
 )
 from builder.project.documents import Data, Document, KeyPath, file_inside
 from builder.project.prompts import Prompt, Prompts
-from builder.project.words import Words
+from builder.project.sources import Source
+from builder.project.words import NOWHERE, Words
 from builder.table import reader, tables
 from builder.text import counted
 
@@ -43,6 +46,28 @@ class Scenario(NamedTuple):
     keep_rows: tuple[expressions.Expression, ...]  # the others: they redraw
     unlike: tuple[Path, ...] = ()
     reference: tables.Table | None = None
+    sources: tuple[Source, ...] = ()
+    # Those over rows of sources: they make no case where they do not hold.
+    keep_sources: tuple[expressions.Expression, ...] = ()
+    depth: int = 0  # How many levels of scenarios lie under it.
+
+    def taken(self, combination: Mapping[str, Any]) -> dict[str, Any]:
+        """What its axes take of the rows of their tables."""
+        return {
+            mine: carriers.attributes(combination[axis.name]).get(theirs)
+            for axis in self.axes
+            for theirs, mine in axis.take.items()
+        }
+
+    @property
+    def upstream(self) -> list[Source]:
+        """All whose rows it is made or drawn from."""
+        return [*self.sources, *(draw.source for draw in self.draws if draw.source is not None)]
+
+    @property
+    def exported(self) -> bool:
+        """Whether its rows are a dataset; those of a level in between may be none."""
+        return self.words.dataset != NOWHERE
 
     @property
     def place(self) -> Place:
@@ -89,9 +114,13 @@ class Scenario(NamedTuple):
                 yield f"{axis.name}.{name}", (missing, len(carried))
 
     def columns(self) -> list[str]:
-        """The variables that become columns, in the order of the file."""
+        """The variables that become columns, in the order of the file; not those that fill a field."""
+        taken = (mine for source in self.sources for mine in source.take.values())
         drawn = (name for draw in self.draws if draw.in_dataset for name in draw.columns)
-        return [*(axis.name for axis in self.axes), *drawn]
+        varied = (name for axis in self.axes for name in (axis.name, *axis.take.values()))
+        names = [*taken, *varied, *drawn]
+        ids = [sources.COLUMN] if self.sources else []
+        return [*(name for name in names if name not in self.words.fill), *ids]
 
 
 def names(project: settings.Project) -> list[str]:
@@ -144,15 +173,17 @@ def load_all(
             written[name] = _read(project, name)
         except InputError as error:
             errors.append(error)
-    datasets = {name: _dataset(words) for name, (_, words) in written.items()}
-    chosen = {datasets[name] for name in wanted if name in datasets}
+    datasets = {name: _dataset(name, words) for name, (_, words) in written.items()}
+    depths = chains.depths(written, datasets)
+    chosen = chains.closure(wanted, written, datasets)
     prompts = Prompts(project.prompts)
     loaded = []
     for name, (document, words) in written.items():
-        if wanted and datasets[name] not in chosen:
+        if wanted and name not in chosen:
             continue
         try:
-            loaded.append(_load(project, prompts, samplers, name, document, words))
+            scenario = _load(project, prompts, samplers, name, document, words, datasets)
+            loaded.append(scenario._replace(depth=depths[name]))
         except InputError as error:
             errors.append(error)
     if errors:
@@ -179,8 +210,10 @@ def snake_case(name: str) -> str:
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
 
 
-def _dataset(words: Words) -> str:
-    return words.dataset or snake_case(words.schema_.rpartition(":")[2])
+def _dataset(name: str, words: Words) -> str:
+    if words.dataset == NOWHERE:
+        return f"{NOWHERE}:{name}"
+    return words.dataset or (name if words.from_ else snake_case(words.schema_.rpartition(":")[2]))
 
 
 def _read(project: settings.Project, name: str) -> tuple[Document, Words]:
@@ -198,34 +231,49 @@ def _load(
     name: str,
     document: Document,
     words: Words,
+    datasets: Mapping[str, str],
 ) -> Scenario:
     root = project.root
     schema = schemas.load(project.schemas, words.schema_, place=document.place(("schema",)))
-    dataset = _dataset(words)
-    if not settings.NAME.match(dataset) or dataset == "trial":
+    dataset = datasets[name]
+    if words.dataset != NOWHERE and (not settings.NAME.match(dataset) or dataset == "trial"):
         raise InputError(
             f"{dataset!r} is no name for a dataset", place=document.place(("dataset",))
         )
-    axis_list = axes.load(document, words.vary, root)
+    from_ = sources.load(
+        document, words.from_, root, scenarios=names(project), datasets={*datasets.values()}
+    )
+    axis_list = axes.load(document, words.vary, root, [source.name for source in from_])
     _check_unweighted(axis_list, words.rows.each)
-    drawn = draws.load(document, words.draw, [axis.name for axis in axis_list], root, samplers)
+    drawn = _draws(project, samplers, document, words, axis_list, datasets)
     given = {key: _given(document, ("given", key), v, root) for key, v in words.given.items()}
-    available = variables.names(document, list(words.given), list(words.vary), drawn)
-    keep = _keep(document, words, schema, axis_list, drawn, available)
+    available = variables.names(document, list(words.given), axis_list, drawn, from_)
+    # What an axis takes is an attribute of it: `label.level`.
+    attributes = {mine for axis in axis_list for mine in axis.take.values()}
+    keep = _keep(document, words, schema, axis_list, drawn, available.keys() - attributes)
     drawn_names = {column for draw in drawn for column in draw.names}
+    of_rows = {source.name for source in from_} | {axis.name for axis in axis_list if axis.source}
+    of_rows |= {mine for source in from_ for mine in source.take.values()}
     place = document.place(("prompt",)) if words.prompt else Place(document.file, 1, 1)
-    prompt = prompts.load(words.prompt or name, [*available, "schema"], place=place)
+    prompt = (
+        prompts.none
+        if words.asks_nobody
+        else prompts.load(words.prompt or name, [*available, "schema"], place=place)
+    )
     scenario = Scenario(
         name, words, document, dataset, schema, prompt, given, tuple(axis_list),
         axes.cross(axis_list), tuple(drawn),
-        keep_axes=tuple(rule for rule in keep if not rule.names & drawn_names),
+        keep_axes=tuple(rule for rule in keep if not rule.names & (drawn_names | of_rows)),
         keep_rows=tuple(rule for rule in keep if rule.names & drawn_names),
         unlike=tuple(
             file_inside(document, ("unlike", i), file, root)
             for i, file in enumerate(words.unlike)
         ),
+        sources=from_,
+        keep_sources=tuple(rule for rule in keep if rule.names & of_rows and not rule.names & drawn_names),
     )  # fmt: skip
-    variables.check_columns(axis_list, drawn, schema)
+    variables.check_columns(axis_list, drawn, schema, from_, words.fill)
+    variables.check_filled(words, schema, available, document)
     variables.check_axes_used(axis_list, words.unused, prompt, schema, document)
     scenario = scenario._replace(reference=_reference(scenario, root))
     if words.answer == "text":
@@ -237,6 +285,22 @@ def _load(
             hint="similarity_below: 0.8",
         )
     return scenario
+
+
+def _draws(
+    project: settings.Project,
+    samplers: draws.Samplers,
+    document: Document,
+    words: Words,
+    axis_list: Sequence[axes.Axis],
+    datasets: Mapping[str, str],
+) -> list[draws.Draw]:
+    names_ = [axis.name for axis in axis_list]
+    drawn = draws.load(document, words.draw, names_, project.root, samplers)
+    for draw in drawn:
+        if draw.source is not None:
+            sources.check_target(draw.source, names(project), {*datasets.values()})
+    return drawn
 
 
 def _check_unweighted(axis_list: Sequence[axes.Axis], each: int | None) -> None:
@@ -261,7 +325,7 @@ def _keep(
         return []
     names = expressions.Names(
         available,
-        {axis.name: [value.value for value in axis.every] for axis in axis_list},
+        {axis.name: [v.value for v in axis.every] for axis in axis_list if not axis.source},
         {*schema.columns, *schema.asked.get("properties", {})},
         {name: reason for draw in drawn for name, reason in draw.texts()},
     )

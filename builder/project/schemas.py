@@ -52,6 +52,15 @@ class Schema(NamedTuple):
         """Where a field is declared; the class where none is named or it is inherited."""
         return self.places.get(name, Place(self.file, self.line, 1))
 
+    def words(self) -> set[str]:
+        """Every name and text in its module, what is looked up from a case among them."""
+        return {
+            node.id if isinstance(node, ast.Name) else str(node.value)
+            for node in ast.walk(_parsed(self.source, self.file))
+            if isinstance(node, ast.Name)
+            or (isinstance(node, ast.Constant) and isinstance(node.value, str))
+        }
+
     def text_field(self) -> str:
         """The one field that a plain-text answer fills. InputError where it is not the only one."""
         texts = [

@@ -47,6 +47,12 @@ class Budget(NamedTuple):
         amount = float(re.sub(r"\s*(usd|tok)", "", text))
         return cls(usd=amount) if text.endswith("usd") else cls(tokens=int(amount))
 
+    def less(self, usd: float, tokens: int) -> Self:
+        """What is left of it when so much was spent."""
+        if self.usd is not None:
+            return self._replace(usd=max(0.0, self.usd - usd))
+        return self._replace(tokens=max(0, (self.tokens or 0) - tokens))
+
 
 class _Table(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
@@ -119,6 +125,7 @@ class DatasetSettings(_Table):
     )
     together: list[str] = Field(default_factory=list)
     """Columns of which rows that agree in all of them share a split."""
+    contains_source: bool = False  # whether text of tables, which nobody generated, may go out
     expect: dict[str, Any] = Field(default_factory=dict)
 
 

@@ -1,12 +1,13 @@
 """The names of a scenario: each one thing, none in the way of another, every axis put to use."""
 
-import ast
 import keyword
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from builder.errors import InputError, Place, nearest
 from builder.project import documents, draws, prompts, schemas
 from builder.project.axes import Axis
+from builder.project.sources import Source
+from builder.project.words import Words
 
 _JINJA = "schema loop self super caller varargs kwargs range dict cycler joiner namespace"
 _SPELT = "true false none"
@@ -17,8 +18,9 @@ RESERVED = frozenset([*_JINJA.split(), *_SPELT.split(), *keyword.kwlist])
 def names(
     document: documents.Document,
     given: Sequence[str],
-    axes: Sequence[str],
+    axes: Sequence[Axis],
     drawn: Sequence[draws.Draw],
+    sources: Sequence[Source] = (),
 ) -> dict[str, Place]:
     """Every name that a template sees, with its line; a name of two things is an error."""
     places: dict[str, Place] = {}
@@ -40,9 +42,16 @@ def names(
             )
         places[name] = place
 
-    for section, words in (("given", given), ("vary", axes)):
-        for word in words:
-            add(word, document.place((section, word), key=True))
+    for word in given:
+        add(word, document.place(("given", word), key=True))
+    for source in sources:
+        add(source.name, source.place)
+        for theirs, mine in source.take.items():
+            add(mine, source.at(f"take.{theirs}"))
+    for axis in axes:
+        add(axis.name, document.place(("vary", axis.name), key=True))
+        for mine in axis.take.values():
+            add(mine, document.place(("vary", axis.name, "take")))
     for draw in drawn:
         for name in draw.names:
             add(name, draw.place)
@@ -50,19 +59,55 @@ def names(
 
 
 def check_columns(
-    axes: Sequence[Axis], drawn: Sequence[draws.Draw], schema: schemas.Schema
+    axes: Sequence[Axis],
+    drawn: Sequence[draws.Draw],
+    schema: schemas.Schema,
+    sources: Sequence[Source] = (),
+    fill: Sequence[str] = (),
 ) -> None:
-    """Passes where axes, drawn columns and fields, which share a row, have names of their own."""
+    """Passes where axes, taken and drawn columns and fields, which share a row, have names of their
+    own, but for those that fill a field."""
     columns = [(axis.name, axis.place) for axis in axes]
+    columns += [(m, s.at(f"take.{theirs}")) for s in sources for theirs, m in s.take.items()]
+    columns += [(mine, axis.place) for axis in axes for mine in axis.take.values()]
     columns += [(name, draw.place) for draw in drawn if draw.in_dataset for name in draw.columns]
+    # A source beside a field of its name would be asked for what is there already.
+    columns += [(source.name, source.place) for source in sources]
     for name, place in columns:
-        if name in schema.columns:
+        if name in schema.columns and name not in fill:
             raise InputError(
                 f"{name!r} is a column of this scenario and a field of {schema.name} at "
                 f"{schema.place(name)}",
                 place=place,
-                hint="rename one of them: both would be the same column of the dataset",
+                hint=f"rename one of them, or write `fill: [{name}]`: the field is then taken from it",
             )
+
+
+def check_filled(
+    words: Words,
+    schema: schemas.Schema,
+    available: Mapping[str, Place],
+    document: documents.Document,
+) -> None:
+    """Passes where every filled field is a field and a name, and, where nobody is asked, no other
+    field wants a value."""
+    fields = schema.asked.get("properties", {})
+    for number, name in enumerate(words.fill):
+        known = fields if name not in fields else available
+        if name not in fields or name not in available:
+            what = f"field of {schema.name}" if known is fields else "name of this file"
+            raise InputError(
+                f"`fill` names {name!r}, which is no {what}.{nearest(name, known)}",
+                place=document.place(("fill", number)),
+                hint=f"{'fields' if known is fields else 'names'}: {', '.join(sorted(known))}",
+            )
+    lacking = [name for name in schema.asked.get("required", []) if name not in words.fill]
+    if words.asks_nobody and lacking:
+        raise InputError(
+            f"`model: none` asks nobody, and nothing fills {', '.join(lacking)}",
+            place=document.place(("model",)),
+            hint=f"fill: [{', '.join([*words.fill, *lacking])}], each a name of this file",
+        )
 
 
 def check_axes_used(
@@ -73,12 +118,6 @@ def check_axes_used(
     document: documents.Document,
 ) -> None:
     """Passes where every axis appears in the template or in the schema's module, or in `unused`."""
-    mentioned = {
-        node.id if isinstance(node, ast.Name) else str(node.value)
-        for node in ast.walk(ast.parse(schema.source))
-        if isinstance(node, ast.Name)
-        or (isinstance(node, ast.Constant) and isinstance(node.value, str))
-    }
     known = [axis.name for axis in axes]
     for number, name in enumerate(unused):
         if name not in known:
@@ -86,8 +125,8 @@ def check_axes_used(
                 f"'unused' names {name!r}, which is no axis.{nearest(name, known)}",
                 place=document.place(("unused", number)),
             )
-    for axis in axes:
-        if axis.name not in prompt.names | mentioned | set(unused):
+    for axis in axes if prompt.files else ():
+        if axis.name not in prompt.names.union(unused) and axis.name not in schema.words():
             raise InputError(
                 f"the axis {axis.name!r} appears in neither the template nor the schema's module, "
                 "so its labels would say nothing about the text",

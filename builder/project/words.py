@@ -21,15 +21,20 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, ErrorDetails
 
 from builder.errors import InputError, Place, combine, nearest
-from builder.project import axes, documents, draws, expect, settings, typos
+from builder.project import axes, documents, draws, expect, settings, sources, typos
 
 # Words that the format reserves and this version refuses.
 LATER = {
-    "from": "rows of another scenario as background",
     "judge": "a model's verdict on each row",
     "drop": "valid answers that are no row",
     "reasoning": "the provider's reasoning text as a column",
 }
+
+
+# The model that asks nobody, and the dataset that is none.
+NOBODY = NOWHERE = "none"
+# Words about asking, which mean nothing where nobody is asked.
+_OF_ASKING = ("prompt", "params", "tries", "answer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +80,8 @@ def _name(value: object) -> str:
 
 
 def _models(value: object) -> tuple[str, ...]:
+    if value == NOBODY:
+        return (NOBODY,)
     models = tuple(value) if isinstance(value, list) else (value,)
     names = [
         model for model in models if isinstance(model, str) and re.fullmatch(r"[\w.-]+:\S.*", model)
@@ -102,7 +109,7 @@ _ROWS = {
     "default": "1 each",
 }
 _MODEL = {"type": "string", "pattern": "^[^:]+:.+$"}
-_MODELS = {"oneOf": [_MODEL, {"type": "array", "items": _MODEL, "minItems": 1}]}
+_MODELS = {"oneOf": [_MODEL, {"const": NOBODY}, {"type": "array", "items": _MODEL, "minItems": 1}]}
 Name = Annotated[
     str,
     BeforeValidator(_name),
@@ -137,6 +144,17 @@ class Words(BaseModel):
     seed: StrictInt = Field(0, description="every draw follows from it")
     model: Annotated[tuple[str, ...] | None, BeforeValidator(_models), WithJsonSchema(_MODELS)] = (
         Field(None, description="provider:model, or a list that shares the cases")
+    )
+    from_: Annotated[
+        dict[str, Any],
+        WithJsonSchema({"type": "object", "additionalProperties": sources.JSON_SCHEMA}),
+    ] = Field(
+        default_factory=dict,
+        alias="from",
+        description="rows that these are made from; docs/chains.md",
+    )
+    fill: list[str] = Field(
+        default_factory=list, description="fields that are taken from names and not asked for"
     )
     params: dict[str, Any] = Field(
         default_factory=dict, description="temperature, max_tokens … as the provider names them"
@@ -173,6 +191,11 @@ class Words(BaseModel):
         default_factory=dict, description="gates of this scenario's rows; docs/gates.md"
     )
 
+    @property
+    def asks_nobody(self) -> bool:
+        """Whether every field is filled or computed."""
+        return self.model == (NOBODY,)
+
     @classmethod
     def read(cls, document: documents.Document) -> Words:
         """The words of a scenario's file. InputError for what is none, or means nothing."""
@@ -193,6 +216,12 @@ class Words(BaseModel):
             words = cls.model_validate(document.data)
         except ValidationError as error:
             raise combine([_problem(document, problem) for problem in error.errors()]) from None
+        for word in _OF_ASKING:
+            if words.asks_nobody and word in document.data:
+                raise InputError(
+                    f"{word!r} stands beside `model: none`, which asks nobody",
+                    place=document.place((word,), key=True),
+                )
         if problems := list(expect.problems(words.expect)):
             raise combine(
                 InputError(

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from builder.plan import columns
-from builder.plan.plans import DatasetPlan, Plan, ScenarioPlan
+from builder.plan.planned import ScenarioPlan
+from builder.plan.plans import DatasetPlan, Plan
 from builder.project import draws, scenarios
 from builder.quality.findings import Context
 from builder.stats import features
@@ -34,7 +35,7 @@ def of_dataset(
     semantic: features.Embed | None = None,
 ) -> Context:
     """The context of a dataset's rows; only axes that all its scenarios have count."""
-    names = [[axis.name for axis in s.scenario.axes] for s in dataset.scenarios]
+    names = [[a.name for a in s.scenario.axes if not a.source] for s in dataset.scenarios]
     axes = tuple(name for name in names[0] if all(name in others for others in names))
     return Context(
         text=texts(dataset),
@@ -124,10 +125,10 @@ def examples(dataset: DatasetPlan) -> list[str]:
 def _planned(dataset: DatasetPlan, axes: Sequence[str]) -> dict[tuple[Any, ...], int]:
     counts: Counter[tuple[Any, ...]] = Counter()
     for scenario in dataset.scenarios:
-        wanted = scenario.planned_counts()
-        combinations = scenario.scenario.grid.combinations(
-            np.fromiter(wanted, np.int64, len(wanted))
-        )
+        wanted, grid = scenario.planned_counts(), scenario.scenario.grid
+        index = np.fromiter(wanted, np.int64, len(wanted))
+        # Of rows that are made from rows, the axes alone.
+        combinations = grid.combinations(index % grid.size)
         for combination, many in zip(combinations, wanted.values(), strict=True):
             counts[tuple(_cell(combination[axis]) for axis in axes)] += many
     return dict(counts)
@@ -156,5 +157,5 @@ def _kinds(dataset: DatasetPlan, known: Mapping[str, Kind], text: Sequence[str])
     axes = [axis for scenario in dataset.scenarios for axis in scenario.scenario.axes]
     words = {a.name for a in axes if any(isinstance(_cell(v.value), str) for v in a.every)}
     # Numbers that count the rows, as 1 to 30 do, are values of an axis all the same.
-    kinds |= {axis.name: NUMBER for axis in axes if axis.name not in words}
+    kinds |= {a.name: NUMBER for a in axes if a.name not in words and not a.source}
     return kinds | {name: TEXT for name in known if name in text}

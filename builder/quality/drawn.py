@@ -6,7 +6,8 @@ from dataclasses import replace
 from typing import Any
 
 from builder.errors import InputError
-from builder.plan.plans import Plan, ScenarioPlan
+from builder.plan.planned import ScenarioPlan
+from builder.plan.plans import Plan
 from builder.project import draws
 from builder.quality import contexts, drift, gates
 from builder.quality.findings import (

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from builder.project.expect import Measure
 from builder.quality import drift, findings
 from builder.stats import distances, two_sample
-from builder.table.tables import CATEGORY
+from builder.table.tables import CATEGORY, NUMBER, Column
 
 BINS = 20
 # Rows of a label that a split should have before it fails for having none.
@@ -203,18 +203,45 @@ class Labels:
 def _of_splits(evidence: findings.Evidence, limits: findings.Limits) -> Iterator[findings.Finding]:
     """A finding for each label column, over the groups of rows that are dealt as one."""
     context, rows = evidence.context, evidence.rows
-    names = dict.fromkeys([*context.axes, *(column.name for column in rows.of(CATEGORY))])
+    columns = [*map(rows.column, context.axes), *rows.of(CATEGORY)]
+    if not context.planned:
+        columns += filter(_numbered, rows.of(NUMBER))
     groups = [rows.column(name).values.tolist() for name in context.together]
-    for name in names:
-        if name in context.together:
+    for name, column in {column.name: column for column in columns}.items():
+        values = _names(column)
+        if name in context.together or values == list(rows.splits):
             continue
-        values = rows.column(name).values.tolist()
+        if not context.planned and _parted(values, rows.splits):
+            advice = "no value stands in two splits: right for people or sources, wrong for labels"
+            bound = limits.bound("labels.splits")
+            yield findings.Finding("labels.splits", name, 1.0, bound, "warn", advice)
+            continue
         if groups:
             dealt = dict.fromkeys(zip(values, rows.splits, *groups, strict=True))
             values, splits = [unit[0] for unit in dealt], [unit[1] for unit in dealt]
         else:
             splits = list(rows.splits)
         yield _of_column(name, shortfalls(values, splits, context.splits), limits)
+
+
+def _numbered(column: Column) -> bool:
+    """Whether a column of numbers may be one of labels: few whole ones."""
+    distinct = np.unique(column.values[~np.isnan(column.values)])
+    return len(distinct) <= BINS and bool((distinct == np.rint(distinct)).all())
+
+
+def _parted(values: Sequence[object], splits: Sequence[str]) -> bool:
+    """Whether each of a column's many values stands in one split alone, as where rows were dealt
+    by it."""
+    distinct = set(values)
+    return len(distinct) > BINS and len(set(zip(values, splits, strict=True))) == len(distinct)
+
+
+def _names(column: Column) -> list[str | None]:
+    """The labels of a column, None where one is missing."""
+    if not column.numeric:
+        return list(column.values.tolist())
+    return [None if np.isnan(cell) else f"{cell:.15g}" for cell in column.values]
 
 
 def _of_column(name: str, lacks: Sequence[Shortfall], limits: findings.Limits) -> findings.Finding:

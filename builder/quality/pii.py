@@ -11,13 +11,6 @@ from dataclasses import dataclass
 
 from builder.quality import checksums
 
-# What no recogniser here finds; reports repeat it.
-NOT_LOOKED_FOR = (
-    "names of people, postal addresses, dates of birth, user names, passport, licence and plate "
-    "numbers, bank accounts other than IBANs, identity numbers of other countries than China "
-    "and the US, 15-digit Chinese identity numbers, pictures"
-)
-
 
 @dataclass(frozen=True, slots=True)
 class Hit:

@@ -73,7 +73,7 @@ def html(name: str, evidence: Evidence, findings: Sequence[Finding]) -> str:
         outcome=_outcome(findings),
         families="".join(_families(findings)),
         sections="\n".join(_sections(evidence, findings)),
-        footer=f"Personal data that is not looked for: {svg.escape(pii.NOT_LOOKED_FOR)}.",
+        footer=f"Personal data that is not looked for: {svg.escape(report_file.NOT_LOOKED_FOR)}.",
     )
 
 

@@ -6,7 +6,7 @@ open, so that here too the rows follow from the answers alone.
 
 from dataclasses import dataclass, field
 
-from builder.plan.plans import ScenarioPlan
+from builder.plan.planned import ScenarioPlan
 from builder.results.step import Standing
 
 

@@ -7,7 +7,8 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from builder.limits import alarm
-from builder.plan.plans import DatasetPlan, Planned, ScenarioPlan
+from builder.plan.planned import Planned, ScenarioPlan
+from builder.plan.plans import DatasetPlan
 from builder.records import Completion, Key, Reject, Row
 from builder.results import similar, validate
 from builder.results.similar import AcceptedTexts

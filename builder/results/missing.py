@@ -193,7 +193,7 @@ class Missing:
         while current is not None and not current.open:
             further.close(current)
             called_up = current.spent and not current.raised
-            cases = settlement.reserves[number].call_up(case.combination) if called_up else None
+            cases = settlement.reserves[number].call_up(current) if called_up else None
             current = None
             if cases is not None:
                 current = next(settle.judged(case.part, cases, self._store, self._judging))

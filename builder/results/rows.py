@@ -97,6 +97,18 @@ class Reading:
         if waiting:
             yield self._batch(place, waiting)
 
+    def cases(self) -> Iterator[Standing]:
+        """The cases that have a row, in the order of the dataset."""
+        if self.copies is None:
+            self.copies = self._copies()
+        for case in self.settlement:
+            if case.row is None:
+                continue
+            if self.copies and hash(case.row.key) in self.copies:
+                self._without(case, case.row)
+            else:
+                yield case
+
     def _batch(self, place: tuple[str, int], cases: Sequence[Standing]) -> Batch:
         rows = [case.row for case in cases if case.row is not None]
         return Batch(*place, self._splits(rows), columns_of(rows, self.kinds))

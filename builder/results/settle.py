@@ -22,7 +22,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from builder.plan.cases import Cases
-from builder.plan.plans import CHUNK, DatasetPlan, ScenarioPlan
+from builder.plan.planned import CHUNK, ScenarioPlan
+from builder.plan.plans import DatasetPlan
+from builder.project.words import NOBODY
 from builder.records import Completion, Key
 from builder.results import judgement
 from builder.results.further import FurtherTries
@@ -33,6 +35,9 @@ from builder.results.tally import Tallies, Tally
 from builder.store import Store
 
 T = TypeVar("T")
+
+# The combination of rows that a pool lacks from the beginning.
+NOWHERE = -1
 
 Group = tuple[str, int]  # Scenario and combination number.
 
@@ -51,9 +56,7 @@ class Settlement:
     def __init__(self, dataset: DatasetPlan, store: Store, reviews: Reviews = NO_REVIEWS) -> None:
         self.dataset = dataset
         self.reserves = [Reserves(dataset, number) for number in range(len(dataset.scenarios))]
-        self.tallies: Tallies = {
-            part.name: Tally(wanted=len(part.cases)) for part in dataset.scenarios
-        }
+        self.tallies: Tallies = {part.name: Tally(wanted=part.wanted) for part in dataset.scenarios}
         self.accepted: Counter[str] = Counter()  # Scenario to rows accepted so far.
         # What further tries would go to; not where rows are compared.
         self.further = [FurtherTries(part) for part in dataset.scenarios]
@@ -76,7 +79,17 @@ class Settlement:
                 yield case
         for part, reserves in zip(self.dataset.scenarios, self.reserves, strict=True):
             # A copy: a run that goes on from here calls up more reserves.
-            self.tallies[part.name].short = dict(reserves.short)
+            tally = self.tallies[part.name]
+            tally.short = dict(reserves.short)
+            if part.unmade:
+                tally.short[NOWHERE] = part.unmade
+            tally.refused = reserves.refused
+
+    def every(self) -> Iterator[Standing]:
+        """Every case that is planned or was called up, those without any answer too."""
+        with judgement.of_schemas(self._reviews) as judging:
+            for case, _ in self._walk(judging, whole=True):
+                yield case
 
     def again(self) -> Settlement:
         """The same settlement, not yet walked."""
@@ -123,18 +136,23 @@ class Settlement:
         """
         rounds = max(part.tries for part in self.dataset.scenarios) if self._distinct else 1
         judging = judgement.of_dataset(self.dataset, judging)
-        for level in count(-1):
-            cases = self._level(level)
-            if not any(len(part) for part in cases):
-                break
-            waiting: Iterable[Standing] = self._standings(cases, level, whole=whole)
-            for number in range(rounds):
-                refused: list[Standing] = []
-                for case in self._round(waiting, refused, judging):
-                    yield case, (level + 1) * rounds + number
-                waiting = refused
-        if self._distinct:
-            yield from self._further(judging, (level + 1) * rounds)
+        before = 0
+        # What stands on other scenarios of the dataset comes when those are settled.
+        for depth in sorted({part.scenario.depth for part in self.dataset.scenarios}):
+            for level in count(-1):
+                cases = self._level(level, depth)
+                if cases is None:
+                    break
+                waiting: Iterable[Standing] = self._standings(cases, level, whole=whole)
+                for number in range(rounds):
+                    refused: list[Standing] = []
+                    for case in self._round(waiting, refused, judging):
+                        yield case, before + (level + 1) * rounds + number
+                    waiting = refused
+            before += (level + 1) * rounds
+            if self._distinct:
+                yield from self._further(judging, before)
+                before += 2
 
     def _round(
         self, waiting: Iterable[Standing], refused: list[Standing], judging: Judgement
@@ -154,7 +172,7 @@ class Settlement:
             number = self._numbers[case.part.name]
             spent = case.spent
             if spent:
-                self.reserves[number].call_up(case.combination)
+                self.reserves[number].call_up(case)
             if not self._distinct:
                 if self.further[number].allowed and not case.open:
                     self.further[number].close(case)
@@ -171,11 +189,18 @@ class Settlement:
         if case.row is not None:
             self.accepted[case.part.name] += 1
 
-    def _level(self, level: int) -> list[Cases]:
-        """The cases of a level by scenario: all planned ones, or the reserves that were called up."""
+    def _level(self, level: int, depth: int) -> list[Cases] | None:
+        """The cases of a level by scenario: all planned ones, or the reserves that were called up;
+        none of scenarios of another depth. None behind the last level."""
+        here = [part.scenario.depth == depth for part in self.dataset.scenarios]
+        pairs = list(zip(self.dataset.scenarios, self.reserves, here, strict=True))
         if level < 0:
-            return [part.cases for part in self.dataset.scenarios]
-        return [reserves.at(level) for reserves in self.reserves]
+            return [part.cases if among else part.cases.none() for part, _, among in pairs]
+        if not any(reserves.reaches(level) for _, reserves, among in pairs if among):
+            return None
+        return [
+            reserves.at(level) if among else part.cases.none() for part, reserves, among in pairs
+        ]
 
     def _standings(self, cases: list[Cases], level: int, *, whole: bool) -> Iterator[Standing]:
         for number, part in enumerate(cases):
@@ -188,7 +213,7 @@ class Settlement:
     ) -> Iterator[Standing]:
         part = self.dataset.scenarios[number]
         keys = cases.keys(0, CHUNK)
-        tries = self._store.tries(keys)
+        tries = held(part, self._store, keys)
         positions = list(range(start, start + len(cases))) if level < 0 else [-1] * len(cases)
         if whole:
             yield from standings(part, cases, tries, positions)
@@ -271,13 +296,21 @@ def standings(
     ]
 
 
+def held(part: ScenarioPlan, store: Store, keys: Sequence[Key]) -> dict[Key, list[Completion]]:
+    """The answers to these keys of a scenario by their tries; an empty one where nobody is asked,
+    for every field is filled or computed then."""
+    if part.asks:
+        return store.tries(keys)
+    return {key: [Completion(key, "{}", NOBODY, mode=NOBODY, usd=0.0)] for key in keys}
+
+
 def judged(
     part: ScenarioPlan, cases: Cases, store: Store, judging: Judgement
 ) -> Iterator[Standing]:
     """Each of these cases with its held answers judged one by one, in their order."""
     for start in range(0, len(cases), CHUNK):
         chunk = cases.take(np.arange(start, min(start + CHUNK, len(cases))))
-        tries = store.tries(chunk.keys(0, CHUNK))
+        tries = held(part, store, chunk.keys(0, CHUNK))
         for case in standings(part, chunk, tries, [-1] * len(chunk)):
             case.take_held(judging)
             yield case

@@ -4,7 +4,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from builder.plan import columns
-from builder.plan.plans import DatasetPlan, ScenarioPlan
+from builder.plan.planned import ScenarioPlan
+from builder.plan.plans import DatasetPlan
 from builder.records import Reject, Row
 from builder.stats import near
 from builder.table import reader, tables

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from builder.plan import columns
-from builder.plan.plans import DatasetPlan, ScenarioPlan
+from builder.plan.planned import ScenarioPlan
+from builder.plan.plans import DatasetPlan
 from builder.records import Row, digest_of
 
 # The manifest's word for this rule; the one before it dealt equal requests into one split.
@@ -37,6 +38,8 @@ class Sides:
             agreed = [_cell(row, name) for name in self.together]
             if any(value is not None for value in agreed):
                 return _unit(["together", agreed])
+        if case.root is not None:
+            return case.root
         start = _unit([case.scenario, sorted(case.combination.items())])
         return (start + case.occurrence * GOLDEN) % 1.0
 

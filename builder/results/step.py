@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from builder.plan.plans import Planned, ScenarioPlan
+from builder.plan.planned import Planned, ScenarioPlan
 from builder.records import Call, Completion, Key, Message, Reject, Row
 from builder.results.judgement import Judgement
 

@@ -37,14 +37,16 @@ class Tally:
     """The answers that are none for they are near to a row: which to which."""
     short: dict[int, int] = field(default_factory=dict)
     """Combination number to the rows that it lacks and cannot get within its tries."""
+    refused: int = 0
+    """Spent cases of source rows that have no other question left, where no number promised them."""
     raisable: dict[int, int] = field(default_factory=dict)
     """Combination number to its spent cases that further tries are allowed for."""
 
     def add(self, case: Standing) -> None:
         """Counts a case and its answers."""
-        self.answers += case.tried
+        self.answers += case.tried if case.part.asks else 0
         self.rejects += len(case.rejects)
-        for answer in case.answers:
+        for answer in case.answers if case.part.asks else ():
             self.output_tokens += answer.usage.output or 0
             self.usd += answer.usd or 0.0
             self.unpriced += prices.is_unknown(answer)

@@ -11,7 +11,7 @@ from pydantic_core import ErrorDetails
 
 from builder import jsonschema, limits
 from builder.errors import Place, nearest
-from builder.plan.plans import Planned, ScenarioPlan
+from builder.plan.planned import Planned, ScenarioPlan
 from builder.project.schemas import Schema
 from builder.records import (
     Completion,
@@ -20,7 +20,7 @@ from builder.records import (
     Row,
     Stage,
 )
-from builder.results import extract
+from builder.results import extract, filling
 
 LIMIT = 1.0  # Seconds that the validators of one row may take.
 
@@ -81,7 +81,10 @@ def _validated(
     try:
         alarm(LIMIT)
         # From JSON text, so that what only JSON can say (dates, tuples, enums) is coerced.
-        if isinstance(value, dict):
+        filled = {name: context.get(name) for name in part.scenario.words.fill}
+        if filled:
+            model = filling.validated(schema.model, value, filled, context)
+        elif isinstance(value, dict):
             model = schema.model.model_validate(value, context=context)
         else:
             model = schema.model.model_validate_json(value, context=context)

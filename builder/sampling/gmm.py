@@ -117,6 +117,11 @@ def _fit(table: Table, space: str, components: int | None, rng: np.random.Genera
     bounds = np.tile([-np.inf, np.inf], (len(dimensions), 1))
     for j in np.flatnonzero(raw):
         x, pitch = columns[dimensions[j].column].values, margins.grid(dimensions[j].levels).pitch
+        if np.isnan(x).all():
+            name = columns[dimensions[j].column].name
+            raise ValueError(
+                f"column {name!r} has no number here; space: scores takes such columns"
+            )
         centre[j], scale[j] = np.nanmean(x), np.nanstd(x) or 1.0
         z[:, j] = np.where(np.isnan(x), z[:, j], (x - centre[j]) / scale[j])
         # Half a step beyond: a value at the bound has as wide a cell as any other.

@@ -41,7 +41,8 @@ def _numbers(group: str, point: str) -> Callable[[object], object]:
         if not isinstance(cell, str):
             return cell if cells.number(cell) is not None else None
         text = cell.strip()
-        if len(text) > LONGEST or not re.fullmatch(form, text):
+        # A word, which has no digit, is held against no pattern: a table of words compiles none.
+        if len(text) > LONGEST or not re.search(r"\d", text) or not re.fullmatch(form, text):
             return None
         number = re.sub(point, ".", re.sub(group, "", text))
         return number if cells.number(number) is not None else None
@@ -58,7 +59,7 @@ def _dates(*patterns: str) -> Callable[[object], object]:
             return cell.date() if cell.time() == datetime.time() else None
         if isinstance(cell, datetime.date):
             return cell
-        if not isinstance(cell, str) or len(cell) > LONGEST:
+        if not isinstance(cell, str) or len(cell) > LONGEST or not re.search(r"\d", cell):
             return None
         match = next((match for form in forms if (match := re.fullmatch(form, cell.strip()))), None)
         if match is None:

@@ -9,6 +9,7 @@ that only count the rows are ids too. Nested values are read as the text in them
 from __future__ import annotations
 
 import datetime
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -27,6 +28,11 @@ ENDINGS = (".parquet", ".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".xlsx")
 # What lies in the folder of a dataset and is none of its data.
 NO_DATA = ("report.json", "manifest.json", "dataset_info.json", "dataset_infos.json")
 SCENARIO, SPLIT = "_scenario", "_split"
+# The words by which files and columns name a split, as `datasets` reads them.
+SPLITS = frozenset((
+    "train", "training", "validation", "valid", "val", "dev", "test", "testing", "eval",
+    "evaluation",
+))  # fmt: skip
 # Numbers further from 0 count as this one: their fourth power is still a number.
 BIGGEST = 1e60
 FEW = 20  # Rows up to which a run of whole numbers may be a measurement.
@@ -96,6 +102,7 @@ def read(path: Path, *, kinds: Mapping[str, Kind] | None = None) -> Frame:
         )
     values: dict[str, list[Any]] = {}
     places: list[str] = []
+    splits: list[str] = []
     rows = 0
     for file in files:
         part, lines = reader.columns(file, foreign=True)
@@ -103,6 +110,7 @@ def read(path: Path, *, kinds: Mapping[str, Kind] | None = None) -> Frame:
             values.setdefault(name, [None] * rows).extend(part.get(name, [None] * len(lines)))
         rows += len(lines)
         places += [f"{file.name}:{line}: " for line in lines]
+        splits += [_split(file)] * len(lines)
     if not rows:
         raise InputError("no rows", place=Place(path))
     notes = (
@@ -111,7 +119,11 @@ def read(path: Path, *, kinds: Mapping[str, Kind] | None = None) -> Frame:
         if not name.startswith("_") and name not in (kinds or {})
     )
     built = build(values, kinds=kinds, source=path)
-    return replace(built, notes=tuple(f"{path.name}: {note}" for note in notes if note))
+    return replace(
+        built,
+        splits=built.splits or _dealt(values, splits),
+        notes=tuple(f"{path.name}: {note}" for note in notes if note),
+    )
 
 
 def build(
@@ -158,6 +170,23 @@ def _files(path: Path) -> list[Path]:
             if chosen := sorted(p for p in files if p.suffix.lower() == ending):
                 return chosen
     raise InputError(f"{path} holds no {', '.join(ENDINGS)} file", hint="name a file or a dataset")
+
+
+def _split(file: Path) -> str:
+    """The split that a file's name says, or nothing."""
+    if numbered := re.match(r"(\w+)-\d{5}-of-\d{5}", file.name):
+        return numbered[1]
+    words = re.split(r"[\W\d_]+", file.stem.casefold())
+    return next((word for word in words if word in SPLITS), "")
+
+
+def _dealt(values: Mapping[str, Sequence[Any]], splits: Sequence[str]) -> tuple[str, ...]:
+    """Each row's split, by its file or by a column `split`; nothing where a row has none."""
+    if not all(splits) or len(set(splits)) == 1:
+        splits = [str(cell) for cell in values.get("split", ())]
+        if not all(split.casefold() in SPLITS for split in splits):
+            return ()
+    return tuple(splits)
 
 
 def measurable(name: str, values: Sequence[Any], kind: Kind | None = None) -> Column:

@@ -20,9 +20,10 @@ from typing import Any
 from builder import io, store
 from builder.dataset import card, exports, files, manifests
 from builder.errors import InputError, Place, nearest
-from builder.plan.plans import DatasetPlan, Plan, ScenarioPlan
+from builder.plan.planned import ScenarioPlan
+from builder.plan.plans import DatasetPlan, Plan
 from builder.project import settings
-from builder.quality import contexts, drawn, gates, report_file, reports
+from builder.quality import contexts, drawn, gates, labels, report_file, reports
 from builder.quality.findings import (
     Context,
     Evidence,
@@ -126,7 +127,8 @@ def check(
         compared = _release(_released(path), known)
         content = frame.read(path)
         comparable(content, compared)
-        evidence = Evidence(content, compared, Context(semantic=embed))
+        context = Context(semantic=embed, splits=labels.shares(content.splits))
+        evidence = Evidence(content, compared, context)
         checked = Checked(path.name, evidence, gates.judge(evidence, limits_of()))
         return CheckResult([checked if report is None else write(report, checked)])
     plan = scope.plan_of(folder, rows=rows, model=model)

@@ -9,7 +9,8 @@ import numpy as np
 
 from builder import io, text
 from builder.errors import InputError
-from builder.plan import plans, preview
+from builder.plan import preview
+from builder.plan.planned import ScenarioPlan
 from builder.sampling import pages
 from builder.verbs import result, scope
 
@@ -20,7 +21,7 @@ LEAST = 1000  # rows drawn at least to be compared with a table
 class DrawResult(result.Result):
     """Drawn rows of one scenario; one record a row. Empty where it draws nothing."""
 
-    scenario: plans.ScenarioPlan
+    scenario: ScenarioPlan
     rows: Sequence[dict[str, Any]]
 
     def __iter__(self) -> Iterator[dict[str, Any]]:

@@ -5,9 +5,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from builder import store, text
-from builder.plan.plans import Plan, Planned
-from builder.project.settings import Budget
-from builder.results import estimates, settle
+from builder.plan import graph
+from builder.plan.planned import Planned
+from builder.plan.plans import Plan
+from builder.project.settings import Budget, Project
+from builder.results import estimates, levels, settle
 from builder.store import Store
 from builder.verbs import result, scope
 
@@ -43,6 +45,12 @@ class PlanResult(result.Result, estimates.Estimate):
         for scenario in self.plan.scenarios():
             cases = scenario.cases
             yield from scenario.make(cases.index[:number], cases.occurrence[:number])
+
+    def graph(self, *, mermaid: bool = False) -> str:
+        """What is made from what, with rows wanted and held: as text, or for a Markdown page."""
+        held = {line.scenario: line.held for line in self.lines}
+        draw = graph.mermaid if mermaid else graph.text
+        return draw(list(self.plan.scenarios()), held)
 
     def drift(self) -> list[str]:
         """Lines on planned draws that drift from their table by more than somebody expects."""
@@ -87,6 +95,8 @@ def make(
 
     Raises InputError for whatever is wrong in a file, a setting or an argument.
     """
-    plan = scope.plan_of(folder, scenarios, rows=rows, model=model)
-    with store.reading(plan.project.store) as answers:
-        return estimate(plan, answers, whole=not scenarios)
+    project = Project.find(folder)
+    with store.reading(project.store) as answers:
+        changed = scope.overrides(rows=rows, model=model)
+        plan, settled = levels.plan(project, scenarios, changed, answers)
+        return estimate(plan, answers, whole=not scenarios, settled=settled)

@@ -25,8 +25,8 @@ class PublishResult(Result):
     folder: Path
     rows: int
     sizes: Sequence[int]
-    planned: releases.Publication | None = None
-    """What publishing changes; None where the Hub was not looked at for want of a token."""
+    planned: releases.Publication
+    """What publishing changes; all is new to it where the Hub was not looked at for want of a token."""
     published: releases.Published | None = None
     """Where it ended; None where nothing was to be sent."""
 
@@ -44,7 +44,7 @@ class PublishResult(Result):
             "dataset": self.dataset,
             "rows": self.rows,
             "bytes": sum(self.sizes),
-            "bytes to send": self.planned.sent if self.planned else None,
+            "bytes to send": self.planned.sent if self.planned.looked_at else None,
             "url": self.url,
         }
 
@@ -84,21 +84,22 @@ def publish(
             hint="it holds a token with the right to write, from https://huggingface.co/settings/tokens",
         )
     with store.locked(project.outputs), ExitStack() as stack:
-        hub = stack.enter_context(remote.opened(repository, token)) if token else None
+        hub = stack.enter_context(remote.opened(repository, token))
+        hub.looked_at = bool(token)
         with store.reading(project.store) as answers:
             reasons, tallies = exports.stale_reasons(plan, dataset, answers)
         _refuse_stale(dataset.name, reasons, sum(tally.open for tally in tallies.values()))
+        _refuse_open(dataset)
+        _refuse_copied(plan, dataset)
         home = exports.folder(plan, dataset)
         releases.refuse_failures(dataset.name, _findings(plan, dataset, home, measuring))
         manifest = manifests.read(home)
         sizes = [path.stat().st_size for path in (home / "data").iterdir()]
-        result = PublishResult(dataset.name, home, manifest.rows if manifest else 0, sizes)
-        if hub is None:
-            return result
+        rows = manifest.rows if manifest else 0
         planned = releases.prepare(hub, home, public=public, tag=tag, resplit=resplit)
         review(planned)
         published = None if dry_run else releases.send(hub, planned)
-        return PublishResult(result.dataset, home, result.rows, sizes, planned, published)
+        return PublishResult(dataset.name, home, rows, sizes, planned, published)
 
 
 def _findings(
@@ -109,6 +110,28 @@ def _findings(
     measuring()
     with store.reading(plan.project.store) as answers:
         return check.write(folder, check.judge_dataset(plan, dataset, answers)).findings
+
+
+def _refuse_open(dataset: DatasetPlan) -> None:
+    for part in dataset.scenarios:
+        open_ = [rows.source.target for rows in part.handed if not rows.settled]
+        if open_:
+            raise InputError(
+                f"{dataset.name} is not published: {part.name} is made from {' and '.join(open_)}, "
+                "whose rows are not all there yet",
+                hint="builder run asks for them",
+            )
+
+
+def _refuse_copied(plan: Plan, dataset: DatasetPlan) -> None:
+    """Text that nobody generated goes out only where somebody said so."""
+    names = sorted({name for part in dataset.scenarios for name in part.copied})
+    if names and not plan.project.dataset_settings(dataset.name).contains_source:
+        raise InputError(
+            f"{dataset.name} is not published: {', '.join(names)} "
+            f"{'holds' if len(names) == 1 else 'hold'} text of a table, which nobody generated",
+            hint=f"where it may go out: contains_source = true under [tool.builder.datasets.{dataset.name}]",
+        )
 
 
 def _refuse_stale(name: str, reasons: Sequence[str], missing: int) -> None:

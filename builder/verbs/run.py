@@ -12,15 +12,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from builder import store
-from builder.errors import BuilderError, InputError, StoreError
+from builder.errors import StoreError
 from builder.fill.progress import Progress
 from builder.plan.plans import Plan
-from builder.project.settings import Budget
+from builder.project.settings import Budget, Project
 from builder.records import Key
+from builder.results import levels
+from builder.results.settle import Settlements
 from builder.results.tally import Tally
 from builder.store import Store
 from builder.text import akin, counted, model_name, money
-from builder.verbs import result, scope
+from builder.verbs import fills, result, scope
+from builder.verbs.fills import Filled, Site
 from builder.verbs.monitor import Monitor
 from builder.verbs.plan import PlanResult, estimate
 
@@ -28,21 +31,6 @@ if TYPE_CHECKING:
     from builder.dataset.exports import Earlier, Export
     from builder.dataset.files import Format
     from builder.engines.protocol import Engine
-
-
-@dataclass(frozen=True, slots=True)
-class Filled:
-    """What a fill did, and the error that ended it before its end."""
-
-    progress: Progress
-    failure: BuilderError | None = None
-
-    @property
-    def fruitless(self) -> bool:
-        """Whether it ended early, or calls brought nothing, and no row was accepted."""
-        progress = self.progress
-        ended = self.failure is not None or progress.stopped != "" or progress.unfilled > 0
-        return ended and not progress.accepted
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -90,6 +78,15 @@ class RunResult(FilledResult):
     exported: bool
     dropped: Sequence[Key]
     """Damaged answers that were dropped from the store, to be asked again."""
+    coming: int = 0
+    """Rows whose cases hang on rows that are to come."""
+    earlier: Sequence[Earlier] = ()
+    """What stands in the datasets' folders where they were left alone, whatever the files ask for."""
+
+    @property
+    def open(self) -> int:
+        """Rows that another run would ask for, those of levels that were not reached among them."""
+        return sum(tally.open for tally in self.asked) + self.coming
 
     @property
     def progress(self) -> Progress:
@@ -104,14 +101,6 @@ class RunResult(FilledResult):
                 if name and not any(akin(model, name) for model in asked):
                     pairs.append((", ".join(asked), name))
         return list(dict.fromkeys(pairs))
-
-    def earlier(self) -> list[Earlier]:
-        """What stands in the datasets' folders, whatever the files of now ask for."""
-        from builder.dataset import exports  # for a run that wrote nothing
-
-        plan = self.before.plan
-        stood = (exports.earlier(plan, dataset) for dataset in plan.datasets)
-        return [export for export in stood if export is not None]
 
     @property
     def held(self) -> int:
@@ -145,6 +134,8 @@ class RunResult(FilledResult):
             counted(self.rejects, "reject"),
             f"{money(self.progress.usd)} usd",
         ]
+        if self.progress.provisional:
+            parts.append(f"{self.progress.provisional:,} to be judged when their round closes")
         if self.missing:
             parts.append(f"{self.missing:,} missing")
         if self.progress.stopped:
@@ -157,7 +148,7 @@ class RunResult(FilledResult):
             yield {
                 "scenario": line.scenario,
                 "dataset": line.dataset,
-                "wanted": line.wanted,
+                "wanted": tally.wanted,
                 "held before": line.held,
                 "rows": tally.accepted,
                 "rejects": tally.rejects,
@@ -185,70 +176,41 @@ def run(
     What ended a fill before its end is the result's `filled.failure`, for the caller to raise.
     Raises InputError before the first call, StoreError or BusyError.
     """
-    plan = scope.plan_of(folder, scenarios, rows=rows, model=model, tries=tries)
+    changed = scope.overrides(rows=rows, model=model, tries=tries)
+    plan = levels.plan(Project.find(folder), scenarios, changed)[0]
     project = plan.project
     cap = budget_of(plan, budget)
     with store.locked(project.outputs), store.writing(project.store) as answers:
+        settled: Settlements = {}
+        if levels.has_levels(plan):  # by what is held now that nobody else writes
+            plan, settled = levels.plan(project, scenarios, changed, answers)
         exports = _standing(plan, answers, form) if export else {}
-        settled = {name: e.settlement for name, e in exports.items()}
+        settled |= {name: e.settlement for name, e in exports.items()}
         before = estimate(plan, answers, whole=not scenarios, settled=settled)
-        filled = fill(
-            before, answers, monitor, cap, concurrency=concurrency, engine=engine, wait=wait
-        )
-        written: list[Export] = []
+        site = Site(answers, monitor, cap, concurrency, engine, wait)
+        filled, last = fills.by_level(before, site, scenarios, changed)
         exported = export and not filled.fruitless
         try:
-            if exported:
-                written = _written(before, answers, form, exports, filled.progress)
+            written, stood = _folders(
+                last, answers, form, exports, filled.progress, exported=exported
+            )
         except StoreError as error:
             raise filled.failure or error from error
-        if exported:
-            tallies = {name: t for folder in written for name, t in folder.tallies.items()}
-        else:
-            after = estimate(plan, answers, whole=False) if filled.progress.calls else before
-            tallies = after.tallies()
+        counted_anew = exported and all(dataset.exported for dataset in plan.datasets)
+        if filled.progress.calls and last is before and not counted_anew:
+            last = estimate(last.plan, answers, whole=False)
+        tallies = last.tallies()
+        tallies |= {name: t for folder in written for name, t in folder.tallies.items()}
         return RunResult(
-            plan.wanted, tallies, written, before, filled, exported, tuple(answers.dropped)
-        )
+            plan.wanted, tallies, written, before, filled, exported, tuple(answers.dropped),
+            sum(line.coming for line in last.lines), stood if export else (),
+        )  # fmt: skip
 
 
 def budget_of(plan: Plan, budget: str | None) -> Budget | None:
     """The cap that an argument or the project names; InputError for one that cannot be read."""
     text = budget or plan.project.settings.budget
     return Budget.parse(text) if text else None
-
-
-def fill(
-    before: PlanResult,
-    answers: Store,
-    monitor: Monitor,
-    cap: Budget | None,
-    *,
-    concurrency: int | None = None,
-    engine: Engine | None = None,
-    wait: float = 0.0,
-) -> Filled:
-    """Asks for what a plan lacks, once the monitor has seen it.
-
-    Raises InputError before the first call; every other error that ends it is in what it gives.
-    """
-    progress = Progress.before(before)
-    if not before.to_ask:
-        monitor.planned(before, cap)
-        return Filled(progress)
-    from builder.fill.fill import Fill  # loaded only where there is something to ask
-
-    limit = concurrency or before.plan.project.settings.concurrency
-    filling = Fill(before.plan, answers, progress, limit, cap, before.settlements, engine, wait)
-    filling.check()
-    monitor.planned(before, cap)
-    try:
-        monitor.drive(filling)
-    except InputError:
-        raise
-    except BuilderError as error:
-        return Filled(progress, error)
-    return Filled(progress)
 
 
 def _standing(plan: Plan, answers: Store, form: Format | None) -> dict[str, Export]:
@@ -259,26 +221,39 @@ def _standing(plan: Plan, answers: Store, form: Format | None) -> dict[str, Expo
 
     asked_form = exports.Form(form)
     compared = [
-        exports.compare(plan, d, exports.read(d, answers), asked_form) for d in plan.datasets
+        exports.compare(plan, d, exports.read(d, answers), asked_form)
+        for d in plan.datasets
+        if d.exported
     ]
     return {export.name: export for export in compared if export is not None}
 
 
-def _written(
-    before: PlanResult,
+def _folders(
+    last: PlanResult,
     answers: Store,
     form: Format | None,
     standing: Mapping[str, Export],
     progress: Progress,
-) -> list[Export]:
+    *,
+    exported: bool,
+) -> tuple[list[Export], list[Earlier]]:
+    """The folders that were written, or, where none is to be, what stands there."""
     from builder.dataset import exports  # as above
 
-    folders = []
-    for dataset in before.plan.datasets:
-        asked = any(tally.to_ask for tally in before.settlements[dataset.name].tallies.values())
-        exported = standing.get(dataset.name)
-        if exported is None or exported.changed or (asked and progress.calls):
+    plan, folders = last.plan, []
+    if not exported:
+        stood = (exports.earlier(plan, dataset) for dataset in plan.datasets)
+        return [], [export for export in stood if export is not None]
+    chained = levels.has_levels(plan)
+    for dataset in plan.datasets:
+        if not dataset.exported:
+            continue
+        asked = any(tally.to_ask for tally in last.settlements[dataset.name].tallies.values())
+        export = standing.get(dataset.name)
+        if chained and progress.calls:
+            export = exports.write(plan, dataset, answers, exports.Form(form))
+        elif export is None or export.changed or (asked and progress.calls):
             reading = exports.read(dataset, answers)
-            exported = exports.write_rows(before.plan, dataset, reading, exports.Form(form))
-        folders.append(exported)
-    return folders
+            export = exports.write_rows(plan, dataset, reading, exports.Form(form))
+        folders.append(export)
+    return folders, []

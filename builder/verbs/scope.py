@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from builder.errors import InputError, nearest
-from builder.plan import plans, requests
+from builder.plan import plans
 from builder.project import settings, words
+from builder.results import levels
 
 
 def plan_of(
@@ -20,8 +21,15 @@ def plan_of(
 
     Raises InputError where `folder` is in no project, and for whatever is wrong in its files.
     """
-    overrides = plans.Overrides(words.Rows(total=rows) if rows else None, model, tries)
-    return requests.plan(settings.Project.find(folder), scenarios, overrides)
+    changed = overrides(rows=rows, model=model, tries=tries)
+    return levels.plan(settings.Project.find(folder), scenarios, changed)[0]
+
+
+def overrides(
+    *, rows: int | None = None, model: str | None = None, tries: int | None = None
+) -> plans.Overrides:
+    """What the flags of a verb say in place of the files."""
+    return plans.Overrides(words.Rows(total=rows) if rows else None, model, tries)
 
 
 def datasets(plan: plans.Plan, names: Sequence[str] = ()) -> list[plans.DatasetPlan]:
@@ -32,6 +40,9 @@ def datasets(plan: plans.Plan, names: Sequence[str] = ()) -> list[plans.DatasetP
     homes = {scenario.name: dataset.name for dataset, scenario in pairs}
     chosen = []
     for name in names:
+        if name in homes and not known[homes[name]].exported:
+            chosen.append(known[homes[name]])  # a level in between, by the name of its scenario
+            continue
         if name not in known and name not in classes:
             if name in homes:
                 raise InputError(
@@ -43,4 +54,4 @@ def datasets(plan: plans.Plan, names: Sequence[str] = ()) -> list[plans.DatasetP
                 hint=f"datasets: {', '.join(known)}",
             )
         chosen.append(known.get(name) or classes[name])
-    return chosen or list(known.values())
+    return chosen or [dataset for dataset in known.values() if dataset.exported]

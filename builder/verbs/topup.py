@@ -13,8 +13,9 @@ from builder.dataset import exports
 from builder.engines.protocol import Engine
 from builder.errors import InputError, Place
 from builder.fill import pool
-from builder.fill.progress import Progress
-from builder.plan.plans import Plan
+from builder.plan import plans
+from builder.plan.planned import ScenarioPlan
+from builder.plan.plans import DatasetPlan, Plan
 from builder.project import documents, scenarios, settings
 from builder.project.words import Words
 from builder.quality import contexts, topups
@@ -23,6 +24,7 @@ from builder.store import Store
 from builder.table import frame, reader
 from builder.text import counted
 from builder.verbs import check, run, scope
+from builder.verbs.fills import Filled, Site, fill
 from builder.verbs.monitor import Monitor
 from builder.verbs.plan import estimate
 
@@ -48,7 +50,7 @@ class TopUpResult(run.FilledResult):
     file: Path
     """The scenario file of the new rows: for a person to read and commit."""
     rounds: Sequence[Round]
-    filled: run.Filled | None
+    filled: Filled | None
     """How the last round ended; None where there was none."""
 
     @property
@@ -150,15 +152,32 @@ def topup(
                 exports.write_rows(plan, d, exports.read(d, answers))
                 if asked
                 else exports.write(plan, d, answers)
-                for d in plan.datasets
+                for d in [_dataset(plan, name)]
             ]
             tallies = {n: tally for export in written for n, tally in export.tallies.items()}
     names = frozenset({name, file.stem})
-    return TopUpResult(names, tallies, written, plan.datasets[0].name, file, history, filled)
+    return TopUpResult(names, tallies, written, _dataset(plan, name).name, file, history, filled)
 
 
 def _scenario(plan: Plan, name: str) -> scenarios.Scenario:
-    return next(planned for planned in plan.scenarios() if planned.name == name).scenario
+    scenario = next(planned for planned in plan.scenarios() if planned.name == name).scenario
+    if scenario.upstream:
+        roots = plans.standing_on([_part(plan, name)], plan.datasets)
+        names = sorted(part.name for part in roots if not part.scenario.upstream)
+        raise InputError(
+            f"{name} is made from other rows, so its rows follow from them",
+            place=scenario.place,
+            hint=f"builder topup {names[0]}" if names else "add rows to its table",
+        )
+    return scenario
+
+
+def _part(plan: Plan, name: str) -> ScenarioPlan:
+    return next(part for part in plan.scenarios() if part.name == name)
+
+
+def _dataset(plan: Plan, name: str) -> DatasetPlan:
+    return next(d for d in plan.datasets if any(part.name == name for part in d.scenarios))
 
 
 def _reference(scenario: scenarios.Scenario, path: str | Path | None) -> frame.Frame:
@@ -213,7 +232,9 @@ def _base(scenario: scenarios.Scenario, model: str | None) -> dict[str, Any]:
 def _measure(
     site: _Site, answers: Store, history: Sequence[Round], rounds: int, rows: int | None
 ) -> Round:
-    evidence = check.gather(site.plan(site.name).datasets[0], answers, site.reference, site.embed)
+    evidence = check.gather(
+        _dataset(site.plan(site.name), site.name), answers, site.reference, site.embed
+    )
     rng = evidence.rng(f"topup {len(history)}")
     try:
         proposal = topups.propose(
@@ -266,21 +287,12 @@ def _write(site: _Site, turn: Round, before: Mapping[str, int]) -> dict[str, int
     return weights
 
 
-def _fill(site: _Site, answers: Store) -> run.Filled:
+def _fill(site: _Site, answers: Store) -> Filled:
     """Asks for the rows that the written scenario lacks, and takes their cost off the budget."""
     before = estimate(site.plan(site.file.stem), answers, whole=False)
-    filled = run.fill(before, answers, site.monitor, site.cap, engine=site.engine)
-    site.cap = remaining(site.cap, filled.progress)
+    filled = fill(before, Site(answers, site.monitor, site.cap, engine=site.engine))
+    if site.cap is not None:
+        site.cap = site.cap.less(filled.progress.usd, filled.progress.tokens)
     if filled.failure is not None:
         filled.progress.stopped = filled.progress.stopped or filled.failure.message
     return filled
-
-
-def remaining(cap: settings.Budget | None, progress: Progress) -> settings.Budget | None:
-    """What a run leaves of a cap, nothing less than zero."""
-    if cap is None:
-        return None
-    if cap.usd is not None:
-        return settings.Budget(usd=max(0.0, cap.usd - progress.usd))
-    spent = progress.input_tokens + progress.output_tokens
-    return settings.Budget(tokens=max(0, (cap.tokens or 0) - spent))

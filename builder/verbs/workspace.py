@@ -17,7 +17,7 @@ from pathlib import Path
 from builder.dataset import files, shapes
 from builder.engines.protocol import Engine
 from builder.project import settings, starter
-from builder.verbs import check, diff, draw, export, monitor, plan, publish, run, show, topup
+from builder.verbs import check, diff, draw, export, monitor, plan, publish, run, show, topup, why
 from builder.verbs.check import Audit, CheckResult
 from builder.verbs.diff import DiffResult
 from builder.verbs.draw import DrawResult
@@ -27,6 +27,7 @@ from builder.verbs.publish import PublishResult
 from builder.verbs.run import RunResult
 from builder.verbs.show import Rows
 from builder.verbs.topup import TopUpResult
+from builder.verbs.why import WhyResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +80,11 @@ class Workspace:
     def show(self, *datasets: str, rows: int | None = None, model: str | None = None) -> Rows:
         """The rows of datasets, to iterate over; `rejects()` of it gives what was refused."""
         return show.read(self.root, datasets, rows=rows, model=model)
+
+    def why(self, case: str, *, rows: int | None = None, model: str | None = None) -> WhyResult:
+        """The walk of one row, by its `_case` or `_key`: what it is made from, its tries, what
+        hangs on it. No call is made."""
+        return why.why(self.root, case, rows=rows, model=model)
 
     def draw(self, scenario: str, *, rows: int = 1000) -> DrawResult:
         """The drawn values of so many rows; `compare()` of it measures them against their tables."""

@@ -1,0 +1,70 @@
+"""How the rows of sources make cases: what is looked up, what makes none, what nobody exports."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests import projects
+
+FILES = {
+    "scenarios/tables/people.csv": "id,town\np1,Bath\np2,York\np3,Bath\n",
+    "scenarios/letters.yaml": (
+        "schema: Letter\nfrom:\n  who: {table: tables/people.csv, id: id, take: [town]}\n"
+    ),
+    "prompts/letters.j2": "A letter of {{ who.id }}.\n",
+    "prompts/near.j2": "{{ a.text }}{% for other in others %} - {{ other.text }}{% endfor %}\n",
+}
+NEAR = "schema: Letter\nfrom:\n  a: {{scenario: letters, take: [town]}}\n  others: {{scenario: letters, on: town, {}}}\n"
+
+
+def plan_of(folder: Path, near: str) -> projects.Ran:
+    projects.write(folder, {**FILES, "scenarios/near.yaml": NEAR.format(near)})
+    assert projects.run(folder, "run", "letters").code == 0
+    return projects.run(folder, "plan")
+
+
+def test_rows_that_match_fewer_than_wanted_are_counted(tmp_path: Path) -> None:
+    planned = plan_of(tmp_path, "n: 2")
+    assert planned.code == 0
+    assert (
+        "near: 3 cases not made: others has only 1 match (2), others has no match (1).\n"
+        in planned.out
+    )
+
+
+def test_fewer_rows_will_do_where_least_says_so_and_never_the_row_itself(tmp_path: Path) -> None:
+    planned = plan_of(tmp_path, "n: 2, least: 1")
+    assert "near: 1 case not made: others has no match (1).\n" in planned.out
+    assert projects.run(tmp_path, "run", "--yes").code == 0
+    froms = [row["_from"] for row in projects.rows(tmp_path, "near")]
+    assert sorted(made["others"] for made in froms) == sorted([made["a"]] for made in froms)
+    assert all(made["a"] not in made["others"] for made in froms)
+
+
+def test_a_project_of_one_level_that_nobody_exports_ends_whole(tmp_path: Path) -> None:
+    projects.write(tmp_path, {"scenarios/letters.yaml": "schema: Letter\ndataset: none\n"})
+    ran = projects.run(tmp_path, "run")
+    assert ran.code == 0, ran.err
+    assert not list(tmp_path.glob("outputs/*/manifest.json"))
+    assert "── row 1 · letters" in projects.run(tmp_path, "show", "letters").out
+
+
+def test_equal_entries_of_a_list_are_cases_of_their_own(tmp_path: Path) -> None:
+    tags = '{"id": 1, "tags": ["x", "x", "", null, "y"]}\n{"id": 2, "tags": []}\n{"id": 3}\n'
+    projects.write(
+        tmp_path,
+        {
+            "scenarios/tables/tags.jsonl": tags,
+            "scenarios/letters.yaml": (
+                "schema: Letter\nfrom:\n  row: {table: tables/tags.jsonl, id: id}\n"
+                "vary:\n  tag: {of: row.tags}\n"
+            ),
+            "prompts/letters.j2": "A letter about {{ tag }}.\n",
+        },
+    )
+    assert projects.run(tmp_path, "run").code == 0
+    rows = projects.rows(tmp_path, "letters")
+    assert [row["tag"] for row in rows] == ["x", "x", "y"]
+    assert len({row["_case"] for row in rows}) == 3
+    left_out = "3 cases not made: an entry of tags is empty (2), tags is no list (1)"
+    assert left_out in projects.run(tmp_path, "plan").out
