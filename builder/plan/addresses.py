@@ -19,6 +19,8 @@ def addressed(
     """These cases with the digests and sizes of their requests, repeats not yet numbered; those are
     left out that the rows of its sources do not make."""
     digests, sizes, made = bytearray(), array("i"), array("q")
+    render = scenario.scenario.prompt.render
+    plain = scenario.feed is None and scenario.asks
     with limits.alarm() as alarm:
         for start in range(0, len(index), CHUNK):
             chunk = slice(start, start + CHUNK)
@@ -28,7 +30,10 @@ def addressed(
                 if planned is None:
                     continue
                 alarm(prompts.LIMIT)  # begins anew for each rendering
-                content = _content(scenario, planned)
+                if plain:
+                    content: bytes | None = message_bytes(render(planned.case.variables))
+                else:
+                    content = _content(scenario, planned)
                 if content is not None:
                     digests += request_digest(planned.asked.head, content)
                     sizes.append(len(content))
@@ -49,11 +54,11 @@ def _content(scenario: ScenarioPlan, planned: Planned) -> bytes | None:
     variables, feed = planned.case.variables, scenario.feed
     if not scenario.asks:
         return canonical({name: variables[name] for name in scenario.scenario.words.fill})
-    if feed is None:
-        return message_bytes(planned.prompt.render(variables))
     try:
         return message_bytes(planned.prompt.render(variables))
     except InputError as error:
+        if feed is None:
+            raise
         if scenario.counting:
             feed.leave_out("it cannot be rendered", planned.case.source, str(error))
         return None

@@ -6,7 +6,6 @@ most is every try of every case and of all that may be called up for it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -24,22 +23,6 @@ class Outlook(NamedTuple):
     """None where nothing bounds them."""
     unbounded: str = ""
     """What has no bound, with its line."""
-
-
-@dataclass(frozen=True, slots=True)
-class Reserved:
-    """The cases that may be called up behind those that are planned."""
-
-    part: ScenarioPlan
-
-    @property
-    def usable(self) -> bool:
-        """Whether a case that is called up asks anything else than the one that was spent."""
-        return self.part.feed is None or self.part.feed.pooled or bool(self.part.scenario.draws)
-
-    def cases(self, wanted: int) -> int:
-        """Planned cases of a combination and all that may follow them."""
-        return wanted + max(3, wanted) * self.usable
 
 
 def rows(part: ScenarioPlan) -> Outlook:
@@ -65,16 +48,20 @@ def most_answers(part: ScenarioPlan, outlook: Outlook) -> int | None:
     """Answers that the cases of a scenario can take at most; None where nothing bounds them."""
     if outlook.most is None:
         return None
-    reserved = Reserved(part)
+    feed = part.feed
+    # Where a case that is called up would ask what the spent one asked, none is.
+    reserved = 1 if feed is None or feed.pooled or part.scenario.draws else 0
     tries = part.limit if part.asks else 0
     if part.feed is None or part.feed.pooled:
-        counts = np.unique(part.cases.index, return_counts=True)[1].tolist()
-        known = sum(reserved.cases(n) for n in counts)
+        index = np.sort(part.cases.index)
+        ends = np.flatnonzero(np.append(index[1:] != index[:-1], [True] * bool(len(index)))) + 1
+        counts = np.diff(ends, prepend=0)
+        known = int((counts + np.maximum(3, counts)).sum())
         unknown = outlook.most - len(part.cases)
         return tries * (known + unknown + (max(3 * part.kept, unknown) if unknown else 0))
     each = part.scenario.words.rows.each or 1
     groups = -(-outlook.most // each)
-    return tries * groups * reserved.cases(each)
+    return tries * groups * (each + max(3, each) * reserved)
 
 
 def _lists(part: ScenarioPlan) -> tuple[float, int | None, str]:

@@ -201,13 +201,16 @@ class ScenarioPlan:
         scenario = self.scenario
         combinations = scenario.grid.combinations(index)
         drawn = self._drawn(index, occurrence, combinations)
-        columns = scenario.columns()
+        columns, of_rows = scenario.columns(), bool(self.drawer.rows_of)
+        takes = any(axis.take for axis in scenario.axes)
         cases: list[Case | None] = []
         for combination, values, k in zip(combinations, drawn, occurrence.tolist(), strict=True):
-            if values is None or (self.drawer.rows_of and self._lacks_rows(values)):
+            if values is None or (of_rows and self._lacks_rows(values)):
                 cases.append(None)
                 continue
-            variables = {**self.given, **combination, **values, **scenario.taken(combination)}
+            variables = {**self.given, **combination, **values}
+            if takes:
+                variables |= scenario.taken(combination)
             cases.append(
                 Case(
                     scenario.name,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from builder.engines import prices
-from builder.records import Key
+from builder.records import Completion, Key
 from builder.results.step import Standing
 
 
@@ -44,16 +45,9 @@ class Tally:
 
     def add(self, case: Standing) -> None:
         """Counts a case and its answers."""
-        self.answers += case.tried if case.part.asks else 0
         self.rejects += len(case.rejects)
-        for answer in case.answers if case.part.asks else ():
-            self.output_tokens += answer.usage.output or 0
-            self.usd += answer.usd or 0.0
-            self.unpriced += prices.is_unknown(answer)
-            self.hosts.add(answer.host)
-            self.models.add(answer.answered_by)
-            first, last = self.span
-            self.span = (min(first or answer.time, answer.time), max(last, answer.time))
+        if case.part.asks:
+            self._add_answers(case.answers)
         if case.row is not None:
             self.accepted += 1
         elif not case.spent:
@@ -64,6 +58,17 @@ class Tally:
                 self.displaced.append(f"{refused.key} ({refused.reason})")
         elif case.tried < case.part.limit:
             self.raisable[case.combination] = self.raisable.get(case.combination, 0) + 1
+
+    def _add_answers(self, answers: Sequence[Completion]) -> None:
+        self.answers += len(answers)
+        for answer in answers:
+            self.output_tokens += answer.usage.output or 0
+            self.usd += answer.usd or 0.0
+            self.unpriced += prices.is_unknown(answer)
+            self.hosts.add(answer.host)
+            self.models.add(answer.answered_by)
+            first, last = self.span
+            self.span = (min(first or answer.time, answer.time), max(last, answer.time))
 
     def add_similar(self, case: Standing) -> None:
         """Remembers which answers of a case are rows, and which are near to one."""

@@ -81,8 +81,8 @@ def _validated(
     try:
         alarm(LIMIT)
         # From JSON text, so that what only JSON can say (dates, tuples, enums) is coerced.
-        filled = {name: context.get(name) for name in part.scenario.words.fill}
-        if filled:
+        if fill := part.scenario.words.fill:
+            filled = {name: context.get(name) for name in fill}
             model = filling.validated(schema.model, value, filled, context)
         elif isinstance(value, dict):
             model = schema.model.model_validate(value, context=context)
