@@ -216,7 +216,8 @@ def _parquet(path: Path) -> Iterator[Any]:
     from pyarrow import parquet
 
     try:
-        with parquet.ParquetFile(path) as file:
+        # Buffered beforehand, all that a file holds would be in memory.
+        with parquet.ParquetFile(path, pre_buffer=False) as file:
             yield file
     except (pyarrow.ArrowException, OSError) as error:
         raise InputError(f"not Parquet: {error}", place=Place(path, 1, 1)) from None
