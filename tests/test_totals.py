@@ -136,6 +136,7 @@ def test_a_value_that_keep_leaves_no_row_of_the_pool_is_short_from_the_beginning
     project(tmp_path, pool=10, rows=30, more="keep: [\"tone != 'sad' or doc.half == 'c'\"]\n")
     planned = projects.run(tmp_path, "plan")
     assert planned.code == 0
+    assert "10 rows too small" in projects.run(tmp_path, "run").err
     assert "the pool is 10 rows too small for 30" in planned.out
     assert by_tone(exported(tmp_path, code=5)) == {"glad": 10, "calm": 10}
 
@@ -163,3 +164,6 @@ def test_a_source_row_that_can_never_be_had_holds_nothing_up(rows: str, tmp_path
     assert len(written) == (12 if rows == "12" else 5 * 3 * 2)
     planned = projects.run(tmp_path, "plan")
     assert "docs: 1 case refused for good" in planned.out
+    again = projects.run(tmp_path, "run")
+    assert again.code == 0
+    assert "docs: 1 case refused for good" in again.err

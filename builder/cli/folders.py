@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from builder.cli import stderr
@@ -12,6 +12,7 @@ from builder.text import counted, fit
 if TYPE_CHECKING:
     # A plan is printed without what exports import.
     from builder.dataset.exports import Earlier, Export
+    from builder.results.tally import Tally
 
 
 def lines(export: Export) -> str:
@@ -29,14 +30,27 @@ def lines(export: Export) -> str:
         texts.append(f"  left out, for no row fell into it: split {', '.join(export.empty_splits)}")
     texts += [f"  {note}" for note in (*export.altered, *export.copies.notes(export.rows))]
     texts += _rejected(export)
-    short = {name: tally.short for name, tally in export.tallies.items() if tally.short}
-    for name, combinations in short.items():
-        texts.append(
+    texts += [line for name, tally in export.tallies.items() for line in _lacking(name, tally)]
+    return "\n".join(texts)
+
+
+def _lacking(name: str, tally: Tally) -> Iterator[str]:
+    """Why a scenario has fewer rows than it could."""
+    if tally.refused:
+        yield (
+            f"  {name}: {counted(tally.refused, 'case')} refused for good: the rows that they are made "
+            "from leave nothing else to ask"
+        )
+    combinations = {number: rows for number, rows in tally.short.items() if number >= 0}
+    if len(combinations) < len(tally.short):
+        pool = sum(tally.short.values()) - sum(combinations.values())
+        yield f"  {name}: the pool that its rows are made from is {counted(pool, 'row')} too small"
+    if combinations:
+        yield (
             f"  {name}: {counted(sum(combinations.values()), 'row')} short in "
             f"{counted(len(combinations), 'combination')} after all tries; "
             "`builder run --tries T` asks on"
         )
-    return "\n".join(texts)
 
 
 def earlier(stood: Earlier) -> str:

@@ -47,6 +47,7 @@ class ScenarioCounts(FileModel):
         description="Combinations that cannot be filled within the tries."
     )
     short_rows: int = Field(description="Rows that these lack.")
+    refused: int = Field(default=0, description="Cases without a row that no number promised.")
     open: int = Field(description="Rows that were not asked for yet.")
 
 
@@ -357,6 +358,7 @@ def _scenario(scenario: ScenarioPlan, tally: Tally) -> ScenarioCounts:
         short_combinations=len(tally.short),
         short_rows=sum(tally.short.values()),
         open=tally.open,
+        **({"refused": tally.refused} if tally.refused else {}),
     )
 
 
