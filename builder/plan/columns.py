@@ -138,11 +138,12 @@ def _scalar(value: object) -> Kind:
 
 
 def text_fields(scenario: ScenarioPlan, chosen: Sequence[str] | None) -> tuple[str, ...]:
-    """The fields that gates and similarity measure: those chosen, else every field with free text."""
+    """The fields that gates and similarity measure: those chosen, else every field with free
+    text that is not taken over."""
     if chosen is not None:
         return tuple(chosen)
-    row = scenario.scenario.schema.row
-    fields = row.get("properties", {}).items()
+    row, filled = scenario.scenario.schema.row, scenario.scenario.words.fill
+    fields = ((n, part) for n, part in row.get("properties", {}).items() if n not in filled)
     return tuple(name for name, part in fields if jsonschema.is_free_text(part, row))
 
 

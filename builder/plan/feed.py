@@ -54,6 +54,9 @@ class Feed:
     """The splits that the sources' rows stand in, where there is more than one."""
     left_out: Counter[str] = field(default_factory=Counter)
     """Why rows made no case, and how many; counted while the plan is made."""
+    further: Counter[str] = field(default_factory=Counter)
+    """Source to its rows that agree, too, beyond those that are taken; counted as `left_out` is."""
+    counting: bool = True
     named: list[str] = field(default_factory=list)
     """The first rows that a template could not render, each with what was wrong."""
     _units: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
@@ -235,13 +238,15 @@ class Feed:
                 **here.entries,
                 **combination,
             }
-            numbers = look_up.rows([names.get(mine) for mine in source.on])
+            values = [names.get(mine) for mine in source.on]
+            # Nothing agrees with nothing.
+            numbers = look_up.rows(values) if None not in values else look_up.order[:0]
             wanted = source.n or 1
             hits = rows.rows(numbers[: wanted + 1])
             # The row itself, whatever it is reached by: those of tables bear their files beside ids.
             itself = (here.row.id, here.row.case)
-            hits = [row for row in hits if (row.id, row.case) != itself]
-            hits = hits[:wanted]
+            others = [row for row in hits if (row.id, row.case) != itself]
+            own, hits = len(hits) - len(others), others[:wanted]
             if hits:
                 self._matched.add(source.name)
             least = 1 if source.n is None else wanted if source.least is None else source.least
@@ -249,12 +254,14 @@ class Feed:
                 return f"{source.name} has {'no' if not hits else f'only {len(hits)}'} match"
             if self.splits and len({self._side(row.root) for row in (here.row, *hits)}) > 1:
                 return f"{source.name} stands in another split"
-            values = [row.record() for row in hits]
+            if self.counting and (further := len(numbers) - own - len(hits)) > 0:
+                self.further[source.name] += further
+            looked = [row.record() for row in hits]
             single = source.n is None
-            records[source.name] = values[0] if single else values
+            records[source.name] = looked[0] if single else looked
             ids[source.name] = hits[0].id if single else [row.id for row in hits]
             for theirs, mine in source.take.items():
-                listed = [value.get(theirs) for value in values]
+                listed = [record.get(theirs) for record in looked]
                 taken[mine] = listed[0] if single else listed
         return here._replace(records=records, taken=taken, ids=ids)
 

@@ -302,6 +302,7 @@ def _scenario(
         _check_kept(part)
     else:
         _fed(part, feed, source, changed.rows)
+        feed.counting = False
     return part
 
 

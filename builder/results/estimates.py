@@ -299,6 +299,11 @@ def _source_notes(part: ScenarioPlan, outlook: bounds.Outlook) -> tuple[str, ...
     if (feed := part.feed) is None:
         return ()
     notes = [note for rows in feed.rows for note in rows.notes]
+    notes += [
+        f"{counted(n, 'further row')} of {name} {'agrees' if n == 1 else 'agree'}, too: the first in "
+        "plan order is taken"
+        for name, n in feed.further.items()
+    ]
     if part.unmade:
         notes.append(f"the pool is {counted(part.unmade, 'row')} too small for {part.wanted:,}")
     if outlook.unbounded:
