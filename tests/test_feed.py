@@ -68,3 +68,32 @@ def test_equal_entries_of_a_list_are_cases_of_their_own(tmp_path: Path) -> None:
     assert len({row["_case"] for row in rows}) == 3
     left_out = "3 cases not made: an entry of tags is empty (2), tags is no list (1)"
     assert left_out in projects.run(tmp_path, "plan").out
+
+
+def test_few_shots_fields_and_choices_are_drawn_out_of_rows_of_others(tmp_path: Path) -> None:
+    drawn = (
+        "schema: Letter\nfrom: {a: letters}\ndraw:\n"
+        "  - examples: {scenario: letters, n: 2, as: shots}\n"
+        "  - bootstrap: {scenario: letters, columns: [town]}\n"
+        "  - other: {choice: {scenario: letters, column: text}}\n"
+    )
+    prompt = "{{ a.text }}|{{ other }}|{{ town }}|{% for s in shots %}{{ s.text }}|{% endfor %}\n"
+    projects.write(tmp_path, {**FILES, "scenarios/near.yaml": drawn, "prompts/near.j2": prompt})
+    planned = projects.run(tmp_path, "plan")
+    assert planned.code == 0
+    assert "3 rows of near hang on them" in planned.out
+    assert projects.run(tmp_path, "run").code == 0
+    letters = {row["text"]: row["town"] for row in projects.rows(tmp_path, "letters")}
+    rows = projects.rows(tmp_path, "near")
+    assert len(rows) == 3
+    assert {row["town"] for row in rows} <= set(letters.values())
+    shown = projects.run(tmp_path, "plan", "near", "--show", "3", "--quiet").out
+    prompts = [line.split("|") for line in shown.splitlines() if line.count("|") == 5]
+    assert len(prompts) == 3
+    for own, other, _, *shots, _ in prompts:
+        assert own not in {other, *shots}
+        assert {other, *shots} <= set(letters)
+        assert len(set(shots)) == 2
+    before = (tmp_path / "outputs/near/manifest.json").read_bytes()
+    assert "asked" not in projects.run(tmp_path, "run").err
+    assert (tmp_path / "outputs/near/manifest.json").read_bytes() == before

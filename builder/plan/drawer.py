@@ -78,7 +78,11 @@ class Drawer:
         for draw in self.draws:
             if draw.source is not None:
                 known = self.rows_of[draw.names].kinds
-                kinds.update((name, known.get(name, STRING)) for name in draw.columns)
+                theirs = draw.options.get("columns", draw.columns)
+                kinds.update(
+                    (name, known.get(field_, STRING))
+                    for name, field_ in zip(draw.columns, theirs, strict=False)
+                )
                 continue
             if draw.table is not None:
                 kinds.update((name, draw.table.columns[name].kind) for name in draw.columns)
@@ -114,6 +118,9 @@ class Drawer:
             shots = [next(records) for _ in chosen]
             if len(shots) < count:
                 continue  # too few rows: it makes no case
+            if draw.sampler == "choice":
+                target[draw.names[0]] = shots[0].get(columns[0])
+                continue
             if columns:
                 shots = [Record({name: shot.get(name) for name in columns}) for shot in shots]
             target.update({draw.names[0]: shots} if draw.sampler == EXAMPLES else shots[0])

@@ -16,7 +16,8 @@ _ROWS = ("scenario", "dataset")
 _OURS = ("table", *_ROWS, "columns", "by", "column")
 _OF_EXAMPLES = ("table", *_ROWS, "columns", "by", "n", "as")
 # The samplers that draw from rows made here.
-OF_ROWS = (EXAMPLES, "bootstrap")
+OF_ROWS = (EXAMPLES, "bootstrap", "choice")
+_OF_CHOICE = (*_ROWS, "column", "by")
 # One line of `draw`, as editors check it.
 JSON_SCHEMA: Mapping[str, Any] = {"type": "object", "minProperties": 1, "maxProperties": 1}
 
@@ -89,11 +90,12 @@ class Draw(NamedTuple):
 
 def upstream(lines: Sequence[Data]) -> Iterator[tuple[str, str]]:
     """Kind and target of each source of rows that lines of `draw` draw from."""
-    for line in lines:
-        for spec in line.values() if isinstance(line, dict) else ():
-            for kind in _ROWS if isinstance(spec, dict) else ():
-                if isinstance(spec, dict) and isinstance(target := spec.get(kind), str):
-                    yield kind, target
+    written = [spec for line in lines if isinstance(line, dict) for spec in line.values()]
+    written += [spec["choice"] for spec in written if isinstance(spec, dict) and "choice" in spec]
+    for spec in written:
+        for kind in _ROWS if isinstance(spec, dict) else ():
+            if isinstance(spec, dict) and isinstance(target := spec.get(kind), str):
+                yield kind, target
 
 
 def load(
@@ -171,6 +173,11 @@ class _Line(NamedTuple):
     def declared(self, column: str, spec: Mapping[str, Data]) -> Draw:
         name = self.distribution(column, spec)
         in_dataset = self.in_dataset(spec)
+        chosen = spec.get("choice")
+        if isinstance(chosen, dict) and any(word in chosen for word in _ROWS):
+            inner_line = self._replace(path=(*self.path, "choice"))
+            draw = inner_line.of_rows("choice", chosen)
+            return draw._replace(names=(column,), in_dataset=in_dataset)
         for word in ("table", "by", "columns"):
             if word in spec:
                 raise self.error(
@@ -250,18 +257,21 @@ class _Line(NamedTuple):
         if not isinstance(target, str) or "table" in spec or len({*_ROWS} & spec.keys()) > 1:
             raise self.error(f"{name} names one source: {kind}: NAME", kind)
         for word in spec:
-            known = _OF_EXAMPLES if name == EXAMPLES else _OURS
+            known = {EXAMPLES: _OF_EXAMPLES, "choice": _OF_CHOICE}.get(name, _OURS)
             if word not in known:
                 raise self.error(
                     f"unknown word {word!r}.{nearest(str(word), known)}", word, key=True
                 )
-        listed = spec.get("columns", [])
+        listed = [spec.get("column")] if name == "choice" else spec.get("columns", [])
         columns = [c for c in listed if isinstance(c, str)] if isinstance(listed, list) else []
         if not columns and (name != EXAMPLES or "columns" in spec):
-            raise self.error(
-                f"columns: expected a list of names, found {describe(spec.get('columns'))}",
-                *["columns"][: "columns" in spec],
+            word = (
+                "column: expected a name"
+                if name == "choice"
+                else "columns: expected a list of names"
             )
+            written = spec.get("column" if name == "choice" else "columns")
+            raise self.error(f"{word}, found {describe(written)}", kind, key=True)
         source = Source(
             kind, "scenario" if kind == "scenario" else "dataset", target,
             self.document.place((*self.path, kind)),
@@ -270,6 +280,9 @@ class _Line(NamedTuple):
             count, variable = self.shots(spec)
             options = {"n": count, "columns": tuple(columns)}
             return Draw(name, (variable,), options, self.place, None, by, False, source)
+        if name == "choice":
+            options = {"columns": tuple(columns)}
+            return Draw(name, (), options, self.place, None, by, True, source)
         in_dataset = self.in_dataset(spec)
         return Draw(name, tuple(columns), {}, self.place, None, by, in_dataset, source)
 
