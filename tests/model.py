@@ -12,7 +12,11 @@ No store, no chunks, no speed: every question walks all cases anew. A combinatio
   on, one case at a time, the lowest occurrence first.
 - Rounds: where rows are compared with one another, answers are judged in the order (level, try,
   scenario, position), and a round is asked for only when the one before it is whole.
-- Splits: by hash of the first case with the same request, so that repeats stand together.
+- Splits: a case stands where its number falls, which follows from its combination and occurrence.
+
+Rows that are made from rows have laws of their own, in tests/model_chains.py: a derived case is known
+by (scenario, id, axes, occurrence), keys hang on printed text alone, repeats are numbered by dataset
+and level, levels fill in order, and a total takes its rows from pools.
 """
 
 from __future__ import annotations
@@ -62,6 +66,8 @@ class Scenario:
     """Whether two texts are too near for both to be rows; None where nobody minds."""
     unlike: tuple[str, ...] = ()
     """Texts that no row may be near to."""
+    asks: bool = True
+    """Whether anybody is asked; else the repeats of its keys are counted below nothing."""
 
     def plan(self) -> list[Case]:
         """The planned cases in plan order."""
@@ -115,7 +121,8 @@ class Dataset:
         keys = {}
         for case in itertools.chain(*levels(self.scenarios)):
             request = self.request(case)
-            keys[case] = Key(request, repeats[request], 0)
+            repeat = repeats[request]
+            keys[case] = Key(request, repeat if self.scenario(case).asks else -1 - repeat, 0)
             repeats[request] += 1
         return keys
 
@@ -225,6 +232,8 @@ class Walk:
     settled: Settled = field(default_factory=Settled)
     spent: list[Standing] = field(default_factory=list)
     """In the order in which their tries were used up."""
+    spent_of: Counter[Group] = field(default_factory=Counter)
+    """How many they were of each combination, when a level began."""
 
     def independently(self) -> None:
         """Rows are compared with nothing: each case by itself, with all its answers."""
@@ -262,7 +271,7 @@ class Walk:
         one for each of its cases that is spent."""
         keys = self.dataset.keys()
         for level, cases in enumerate(levels(self.dataset.scenarios)):
-            spent = Counter(standing.case.group for standing in self.spent)
+            self.count_spent()
             yield (
                 level,
                 [
@@ -270,9 +279,16 @@ class Walk:
                         case, self.dataset.scenario(case), keys[case], self.answers(keys[case])
                     )
                     for case in cases
-                    if spent[case.group] >= level
+                    if self.is_called(case, level)
                 ],
             )
+
+    def count_spent(self) -> None:
+        self.spent_of = Counter(standing.case.group for standing in self.spent)
+
+    def is_called(self, case: Case, level: int) -> bool:
+        """Whether a case of this level was called up, one for each spent case before it."""
+        return self.spent_of[case.group] >= level
 
     def answers(self, first: Key) -> list[str]:
         keys = (first._replace(attempt=attempt) for attempt in itertools.count())
@@ -282,7 +298,8 @@ class Walk:
         """One more answer of a case becomes its row or is refused."""
         key, answer = standing.next_key, standing.answers[standing.tried]
         near = standing.scenario.near
-        taken = [*standing.scenario.unlike, *(self.held[row] for row in self.settled.rows)]
+        others = [self.held[row] for row in self.settled.rows] if near else []
+        taken = [*standing.scenario.unlike, *others]
         standing.tried += 1
         if not self.dataset.accepts(standing.case, answer):
             self.settled.refused[key] = "validate"

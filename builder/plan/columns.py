@@ -110,6 +110,10 @@ def _merge(
 ) -> Kind:
     if len(kinds := _widened({other or kind, kind})) == 1:
         return kinds.pop()
+    if name == sources.COLUMN and other is not None:  # of scenarios whose sources have other names
+        ids = dict(other.fields)
+        if all(ids.setdefault(source, of) == of for source, of in kind.fields):
+            return Kind("struct", fields=tuple(ids.items()))
     scenario, spot = first[name]
     raise InputError(
         f"the column {name!r} is {kind} here and {other} in scenario {scenario!r} ({spot}) of the same dataset",

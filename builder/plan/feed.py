@@ -162,7 +162,8 @@ class Feed:
     def pool(self, numbers: Numbers, combination: int) -> NDArray[np.int64]:
         """The units in the order in which a combination takes them, less those that make no case."""
         if combination not in self._pools:
-            c = numbers.combination_words(np.array([combination], np.int64))
+            axes = numbers._replace(unit_words=None)  # the combination alone, of no unit
+            c = axes.combination_words(np.array([combination], np.int64))
             order = np.argsort(mix(mix(self._words ^ word("pool")) + c), kind="stable")
             self._pools[combination] = order
         return self._pools[combination]
