@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from builder.errors import InputError, Place, nearest
 from builder.project import carriers, documents, typos
-from builder.project.documents import Data, Document, KeyPath, Step, describe, file_inside
+from builder.project.documents import Data, Document, Step, describe, file_inside
+from builder.project.lines import Line
 from builder.table import reader, tables
 
 MAX_GRID = 10**7
@@ -164,7 +165,11 @@ def load(
             line = _Line(document, ("vary", name), root)
             values, notes = line.values(spec)
             place = document.place(("vary", name), key=True)
-            take = line.take(spec) if isinstance(spec, dict) and "table" in spec else {}
+            take = (
+                line.pairs(spec, "take", "{theirs: mine}")
+                if isinstance(spec, dict) and "table" in spec
+                else {}
+            )
             loaded[name] = Axis(name, values, place, notes=notes, take=take)
     while pending:
         ready = {name: line for name, line in pending.items() if _origin(line)[0] in loaded}
@@ -203,18 +208,8 @@ def _no_origin(
     )
 
 
-class _Line(NamedTuple):
+class _Line(Line):
     """Reads one line of `vary`, every error with its place."""
-
-    document: Document
-    path: KeyPath
-    root: Path
-
-    def error(self, message: str, *steps: Step, key: bool = False, hint: str = "") -> InputError:
-        return InputError(message, place=self.place(*steps, key=key), hint=hint)
-
-    def place(self, *steps: Step, key: bool = False) -> Place:
-        return self.document.place((*self.path, *steps), key=key)
 
     def values(self, spec: Data) -> tuple[tuple[Value, ...], tuple[str, ...]]:
         """The values, and how columns of their table were read that were not plain."""
@@ -303,7 +298,7 @@ class _Line(NamedTuple):
         self.no_unknown_words(spec, ("table", "value", "weight", "take"))
         path = file_inside(self.document, (*self.path, "table"), spec["table"], self.root)
         table = tables.load(path, place=self.place("table"))
-        for number, name in enumerate(self.take(spec)):
+        for number, name in enumerate(self.pairs(spec, "take", "{theirs: mine}")):
             table.column(name, place=self.place("take", number))
         column = str(spec.get("value", next(iter(table.columns))))
         table.column(column, place=self.place("value"))
@@ -327,21 +322,6 @@ class _Line(NamedTuple):
             carrier = self.carrier(carrying, attributes) if attributes else value
             values[repr(value)] = Value(carrier, weight)
         return tuple(values.values()), table.remarks(table.columns)
-
-    def take(self, spec: Mapping[str, Data]) -> dict[str, str]:
-        """Columns of the table to names of the scenario."""
-        value = spec.get("take", [])
-        pairs = value if isinstance(value, dict) else {}
-        if isinstance(value, list):
-            pairs = {str(entry): entry for entry in value}
-        names = {theirs: mine for theirs, mine in pairs.items() if isinstance(mine, str)}
-        if not isinstance(value, list | dict) or len(names) < len(value):
-            raise self.error(
-                f"take: expected names, found {describe(value)}",
-                "take",
-                hint="take: [label, difficulty]  or  take: {theirs: mine}",
-            )
-        return names
 
     def of_source(self, spec: Mapping[str, Data], source: str, attribute: str, first: str) -> Axis:
         """The axis whose values stand in a list of each row of the first source."""

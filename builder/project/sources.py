@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
 
 from builder.errors import InputError, Place, nearest
-from builder.project.documents import Data, Document, KeyPath, Step, describe
+from builder.project.documents import Data, Document, describe
+from builder.project.lines import Line
 from builder.table.reader import siblings
 
 Kind = Literal["scenario", "dataset", "table"]
@@ -95,18 +96,8 @@ def load(
     return tuple(sources)
 
 
-class _Line(NamedTuple):
+class _Line(Line):
     """Reads one source, every error with its place."""
-
-    document: Document
-    path: KeyPath
-    root: Path
-
-    def error(self, message: str, *steps: Step, key: bool = False, hint: str = "") -> InputError:
-        return InputError(message, place=self.place(*steps, key=key), hint=hint)
-
-    def place(self, *steps: Step, key: bool = False) -> Place:
-        return self.document.place((*self.path, *steps), key=key)
 
     def read(
         self,
@@ -144,10 +135,10 @@ class _Line(NamedTuple):
         n, least = self.number(spec, "n", 1), self.number(spec, "least", 0)
         if n is not None and least is not None and least > n:
             raise self.error(f"least is {least}, more than the {n} of n", "least")
-        on = self.on(spec)
+        on = self.pairs(spec, "on", "{mine: theirs}")
         self.check_look_up(spec, first=first)
         places = {word: self.place(word) for word in spec}
-        take = self.take(spec)
+        take = self.pairs(spec, "take", "{theirs: mine}")
         listed = isinstance(spec.get("take"), list)
         for number, field in enumerate(take):
             places[f"take.{field}"] = self.place("take", number if listed else field)
@@ -214,29 +205,6 @@ class _Line(NamedTuple):
             raise self.error("'least' stands beside n", "least", key=True)
         if "id" in spec and "table" not in spec:
             raise self.error("'id' is for tables; rows made here are known", "id", key=True)
-
-    def on(self, spec: Mapping[str, Data]) -> dict[str, str]:
-        return self.pairs(spec, "on", flipped=False)
-
-    def take(self, spec: Mapping[str, Data]) -> dict[str, str]:
-        """Fields of the row to names of the scenario."""
-        return self.pairs(spec, "take", flipped=True)
-
-    def pairs(self, spec: Mapping[str, Data], word: str, *, flipped: bool) -> dict[str, str]:
-        value = spec.get(word, [])
-        value = [value] if isinstance(value, str) else value
-        pairs = value if isinstance(value, dict) else {}
-        if isinstance(value, list):
-            pairs = {entry: entry for entry in value if isinstance(entry, str)}
-        wrong = not isinstance(value, list | dict) or len(pairs) < len(value)
-        if wrong or not all(isinstance(x, str) for pair in pairs.items() for x in pair):
-            raise self.error(
-                f"{word}: expected names, found {describe(spec[word])}",
-                word,
-                hint=f"{word}: [id, text]  or  {word}: "
-                + ("{theirs: mine}" if flipped else "{mine: theirs}"),
-            )
-        return dict(pairs)
 
     def id(self, spec: Mapping[str, Data]) -> tuple[str, ...]:
         value = spec.get("id", [])
