@@ -83,7 +83,9 @@ class Toy:
             if self.beside is not None:
                 options = {"on": "score", "n": self.beside.n, "least": self.beside.least}
                 given = {word: value for word, value in options.items() if value is not None}
-                words["from"]["beside"] = self._source(self.beside.source) | given
+                words["from"]["one" if self.beside.n is None else "several"] = (
+                    self._source(self.beside.source) | given
+                )
         if self.tag:
             vary["tag"] = {"of": "up.tags"}
         if self.moods:
@@ -111,8 +113,8 @@ class Toy:
         parts = [self.word, "{{ mood }}" * bool(self.moods), "{{ tag }}" * self.tag]
         parts += ["{{ topic }}"] if not self.source else [f"{{{{ up.{self.printed} }}}}"]
         if self.beside is not None:
-            single = "{{ beside.text }}"
-            many = "{% for row in beside %}{{ row.text }},{% endfor %}"
+            single = "{{ one.text }}"
+            many = "{% for row in several %}{{ row.text }},{% endfor %}"
             parts.append(single if self.beside.n is None else many)
         return " | ".join(parts)
 
@@ -213,11 +215,9 @@ class Product:
         if toy.source.startswith("@"):
             return True
         up = self.toys.get(toy.source)
-        return (
-            up is not None
-            and (up.home != "none" or self._split_of(up))
-            and ((up.home or up.name) != (toy.home or toy.name))
-        )
+        if up is None or (up.home and up.home == toy.home == MIXED):
+            return False
+        return up.home != "none" or self._split_of(up)
 
     def parted(self, toy: Toy) -> bool:
         """Whether its further rows must stand in the split of the first."""
