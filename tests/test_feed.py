@@ -68,3 +68,18 @@ def test_equal_entries_of_a_list_are_cases_of_their_own(tmp_path: Path) -> None:
     assert len({row["_case"] for row in rows}) == 3
     left_out = "3 cases not made: an entry of tags is empty (2), tags is no list (1)"
     assert left_out in projects.run(tmp_path, "plan").out
+
+
+def test_a_dataset_that_no_case_was_made_for_is_shown_and_checked(tmp_path: Path) -> None:
+    projects.write(
+        tmp_path,
+        {
+            **FILES,
+            "scenarios/letters.yaml": FILES["scenarios/letters.yaml"]
+            + "keep:\n  - town == 'Rome'\n",
+        },
+    )
+    assert projects.run(tmp_path, "run").code == 0
+    for words in (["show", "letters"], ["show", "letters", "--rejects"], ["check", "letters"]):
+        ran = projects.run(tmp_path, *words)
+        assert ran.code == 0, ran.err

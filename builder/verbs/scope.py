@@ -53,5 +53,5 @@ def datasets(plan: plans.Plan, names: Sequence[str] = ()) -> list[plans.DatasetP
                 f"no dataset {name!r}.{nearest(name, [*known, *classes])}",
                 hint=f"datasets: {', '.join(known)}",
             )
-        chosen.append(known.get(name) or classes[name])
+        chosen.append(known[name] if name in known else classes[name])
     return chosen or [dataset for dataset in known.values() if dataset.exported]
