@@ -70,6 +70,29 @@ def test_equal_entries_of_a_list_are_cases_of_their_own(tmp_path: Path) -> None:
     assert left_out in projects.run(tmp_path, "plan").out
 
 
+def test_what_is_missing_agrees_with_nothing(tmp_path: Path) -> None:
+    keyed = '{"id": 1, "k": null}\n{"id": 2, "k": "x"}\n{"id": 3}\n'
+    others = '{"id": 7, "k": null, "note": "a"}\n{"id": 8, "k": "x", "note": "b"}\n{"id": 9}\n'
+    projects.write(
+        tmp_path,
+        {
+            "scenarios/tables/keyed.jsonl": keyed,
+            "scenarios/tables/others.jsonl": others,
+            "scenarios/letters.yaml": (
+                "schema: Letter\nfrom:\n  row: {table: tables/keyed.jsonl, id: id}\n"
+                "  other: {table: tables/others.jsonl, id: id, on: k}\n"
+            ),
+            "prompts/letters.j2": "A letter about {{ other.note }} for {{ row.id }}.\n",
+        },
+    )
+    assert projects.run(tmp_path, "run").code == 0
+    assert [row["_from"] for row in projects.rows(tmp_path, "letters")] == [
+        {"row": "2", "other": "8"}
+    ]
+    planned = projects.run(tmp_path, "plan")
+    assert "letters: 2 cases not made: other has no match (2).\n" in planned.out
+
+
 def test_a_dataset_that_no_case_was_made_for_is_shown_and_checked(tmp_path: Path) -> None:
     projects.write(
         tmp_path,

@@ -331,14 +331,17 @@ def _joined(one: Kind | None, other: Kind | None) -> Kind | None:
 
 
 def looked_up(rows: SourceRows, theirs: Sequence[str]) -> LookUp:
-    """An index of rows by what these fields print."""
-    words = np.fromiter(
-        (spread.word(*(printed(row.record().get(name)) for name in theirs)) for row in rows.each()),
-        np.uint64,
-        len(rows),
-    )
-    order = np.argsort(words, kind="stable")
-    return LookUp(words[order], order)
+    """An index of rows by what these fields print; a row that lacks one of them agrees with none."""
+    words, numbers = array("Q"), array("q")
+    for number, row in enumerate(rows.each()):
+        record = row.record()
+        values = [record.get(name) for name in theirs]
+        if not any(value is None for value in values):
+            words.append(int(spread.word(*map(printed, values))))
+            numbers.append(number)
+    ranked = np.frombuffer(words, np.uint64)
+    order = np.argsort(ranked, kind="stable")
+    return LookUp(ranked[order], np.frombuffer(numbers, np.int64)[order])
 
 
 class LookUp(NamedTuple):
@@ -348,7 +351,9 @@ class LookUp(NamedTuple):
     order: NDArray[np.int64]
 
     def rows(self, values: Sequence[object]) -> NDArray[np.int64]:
-        """The numbers of the rows that agree, in plan order."""
+        """The numbers of the rows that agree, in plan order; none where a value is missing."""
+        if any(value is None for value in values):
+            return self.order[:0]
         word = spread.word(*map(printed, values))
         first = np.searchsorted(self.words, word)
         return self.order[first : np.searchsorted(self.words, word, side="right")]
