@@ -87,6 +87,8 @@ class SourceRows:
     notes: tuple[str, ...] = ()
     copied: frozenset[str] = frozenset()
     """The fields that hold text of a table, which nobody generated."""
+    title: str = ""
+    """The class that its rows are of; empty for a table, and where they are of several."""
     _scratch: Scratch = field(default_factory=Scratch)
     _ends: array[int] = field(default_factory=lambda: array("q", [0]))
     _words: array[int] = field(default_factory=lambda: array("Q"))
