@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from tests import projects
@@ -106,3 +107,32 @@ def test_a_dataset_that_no_case_was_made_for_is_shown_and_checked(tmp_path: Path
     for words in (["show", "letters"], ["show", "letters", "--rejects"], ["check", "letters"]):
         ran = projects.run(tmp_path, *words)
         assert ran.code == 0, ran.err
+
+
+def test_what_can_be_asked_at_most_does_not_grow_with_what_is_held(tmp_path: Path) -> None:
+    twice = "schema: Letter\nrows: 2 each\nfrom: {a: letters}\nvary:\n  tone: [glad, sad]\n"
+    projects.write(tmp_path, {**FILES, "scenarios/twice.yaml": twice})
+    (tmp_path / "prompts/twice.j2").write_text("{{ tone }} {{ a.text }}", "utf-8")
+
+    def line() -> dict[str, int]:
+        plan = json.loads(projects.run(tmp_path, "plan", "--json").out)
+        (line,) = (line for line in plan["scenarios"] if line["scenario"] == "twice")
+        return {name: line[name] for name in ("most_rows", "most_calls")}
+
+    before = line()
+    assert before["most_rows"] == 3 * 2 * 2
+    assert projects.run(tmp_path, "run", "letters").code == 0
+    table = tmp_path / "scenarios/tables/people.csv"
+    table.write_text(table.read_text("utf-8") + "p4,York\n", "utf-8")
+    assert line() == {name: most // 3 * 4 for name, most in before.items()}
+
+
+def test_no_more_is_expected_than_can_be_asked(tmp_path: Path) -> None:
+    faults = "[tool.builder.providers.fake]\nfaults = {malformed = 1.0}\n"
+    projects.write(tmp_path, {**FILES, "pyproject.toml": projects.SETTINGS + faults})
+    projects.run(tmp_path, "run")
+    people = "".join(f"n{number},Hull\n" for number in range(40))
+    (tmp_path / "scenarios/tables/people.csv").write_text("id,town\np1,Bath\n" + people, "utf-8")
+    plan = json.loads(projects.run(tmp_path, "plan", "--json").out)
+    (line,) = plan["scenarios"]
+    assert line["to_ask"] <= line["calls"] <= line["most_calls"]
