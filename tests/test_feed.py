@@ -136,3 +136,17 @@ def test_no_more_is_expected_than_can_be_asked(tmp_path: Path) -> None:
     plan = json.loads(projects.run(tmp_path, "plan", "--json").out)
     (line,) = plan["scenarios"]
     assert line["to_ask"] <= line["calls"] <= line["most_calls"]
+
+
+def test_a_run_says_at_its_end_what_made_no_row(tmp_path: Path) -> None:
+    near = (
+        "schema: Letter\nfrom: {a: {scenario: letters, take: [town]}}\nkeep:\n  - town == 'York'\n"
+    )
+    projects.write(
+        tmp_path, {**FILES, "scenarios/near.yaml": near, "prompts/near.j2": "{{ a.text }}"}
+    )
+    ran = projects.run(tmp_path, "run")
+    assert ran.code == 0, ran.err
+    assert "near: 2 cases not made: keep (2).\n" in ran.err.partition("asked: ")[2]
+    again = projects.run(tmp_path, "run").err
+    assert again.count("near: 2 cases not made") == 1
