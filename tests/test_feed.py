@@ -150,3 +150,14 @@ def test_a_run_says_at_its_end_what_made_no_row(tmp_path: Path) -> None:
     assert "near: 2 cases not made: keep (2).\n" in ran.err.partition("asked: ")[2]
     again = projects.run(tmp_path, "run").err
     assert again.count("near: 2 cases not made") == 1
+
+
+def test_a_level_in_between_is_shown_but_neither_exported_nor_checked(tmp_path: Path) -> None:
+    projects.write(tmp_path, {"scenarios/letters.yaml": "schema: Letter\ndataset: none\n"})
+    assert projects.run(tmp_path, "run").code == 0
+    assert projects.run(tmp_path, "show", "letters").code == 0
+    for words in (["export", "letters"], ["check", "letters"], ["publish", "letters", "me/x"]):
+        ran = projects.run(tmp_path, *words)
+        assert ran.code == 2
+        assert "'letters' is a level in between" in ran.err
+    assert "none:" not in projects.run(tmp_path, "show", "letterz").err
