@@ -161,3 +161,19 @@ def test_a_level_in_between_is_shown_but_neither_exported_nor_checked(tmp_path: 
         assert ran.code == 2
         assert "'letters' is a level in between" in ran.err
     assert "none:" not in projects.run(tmp_path, "show", "letterz").err
+
+
+def test_trials_of_what_asks_nobody_stand_apart_by_the_models_it_is_made_from(
+    tmp_path: Path,
+) -> None:
+    copies = (
+        "schema: Letter\nmodel: none\nfrom: {a: {scenario: letters, take: [text]}}\nfill: [text]\n"
+    )
+    projects.write(tmp_path, {**FILES, "scenarios/copies.yaml": copies})
+    for model in ("fake:one", "fake:two"):
+        trial = ["--rows", "2", "--model", model]
+        assert projects.run(tmp_path, "run", "copies", *trial).code == 0
+        folder = f"trial/{model.replace(':', '-')}/copies"
+        assert len(projects.rows(tmp_path, folder)) == 2
+        assert projects.run(tmp_path, "check", "copies", *trial).code == 0
+        assert (tmp_path / "outputs" / folder / "report.html").is_file()
