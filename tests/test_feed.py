@@ -177,3 +177,22 @@ def test_trials_of_what_asks_nobody_stand_apart_by_the_models_it_is_made_from(
         assert len(projects.rows(tmp_path, folder)) == 2
         assert projects.run(tmp_path, "check", "copies", *trial).code == 0
         assert (tmp_path / "outputs" / folder / "report.html").is_file()
+
+
+def test_a_number_that_no_column_holds_is_an_error_with_its_line(tmp_path: Path) -> None:
+    for number in (2**63, 10**20):
+        table = f'{{"id": 1, "town": "Bath"}}\n{{"id": 2, "town": [{number}]}}\n'
+        projects.write(tmp_path, {**FILES, "scenarios/tables/people.jsonl": table})
+        edited = FILES["scenarios/letters.yaml"].replace("people.csv", "people.jsonl")
+        (tmp_path / "scenarios/letters.yaml").write_text(edited, "utf-8")
+        planned = projects.run(tmp_path, "plan")
+        assert planned.code == 2
+        assert f"people.jsonl:2:1: no 64 bits hold the whole number {number}" in planned.err
+
+
+def test_ids_of_many_digits_stay_as_they_are(tmp_path: Path) -> None:
+    table = f"id,town\n{2**53},Bath\n{2**53 + 1},York\n"
+    projects.write(tmp_path, {**FILES, "scenarios/tables/people.csv": table})
+    assert projects.run(tmp_path, "run", "letters").code == 0
+    ids = {row["_from"]["who"] for row in projects.rows(tmp_path, "letters")}
+    assert ids == {str(2**53), str(2**53 + 1)}

@@ -35,6 +35,7 @@ from builder.table.tables import BOOLEAN, INTEGER, JSON, NUMBER, STRING, Kind
 READ = 2**22  # Bytes that are read of the file at a time.
 DENSE = 8  # Times the bytes of the rows that are asked for, which may be read for them.
 DIGITS = 16  # Of the id of a case.
+BITS = 63  # Of a whole number, beside its sign.
 _SIMPLE = {bool: BOOLEAN, int: INTEGER, float: NUMBER, str: STRING}
 
 
@@ -251,7 +252,12 @@ def _rows_of(file: Path, notes: list[str]) -> Iterator[tuple[int, dict[str, Any]
     """The rows of a file with their lines: those of CSV and workbooks typed as everywhere."""
     if file.suffix.lower() in (".jsonl", ".ndjson", ".json", ".parquet"):
         for line, row in reader.rows(file):
-            yield line, {name: plain(value) for name, value in row.items()}
+            try:
+                yield line, {name: plain(value) for name, value in row.items()}
+            except OverflowError as error:
+                raise InputError(
+                    str(error), place=Place(file, line, 1), hint="write it as text, in quotes"
+                ) from error
         return
     table = tables.load(file)
     notes += table.remarks(table.columns)
@@ -279,13 +285,18 @@ def printed(value: object) -> str:
 
 
 def plain(value: object) -> object:
-    """A value of Parquet or JSON as JSON has it; moments and dates as their ISO text."""
+    """A value of Parquet or JSON as JSON has it; moments and dates as their ISO text.
+
+    OverflowError for a whole number that no column holds.
+    """
     if isinstance(value, datetime.datetime) and not value.time().replace(
         microsecond=0
     ).isoformat().strip("0:"):
         return value.date().isoformat()
     if isinstance(value, datetime.date | datetime.time):
         return value.isoformat()
+    if isinstance(value, int) and value.bit_length() > BITS:
+        raise OverflowError(f"no 64 bits hold the whole number {value}")
     if isinstance(value, float):
         return value if np.isfinite(value) else None
     if isinstance(value, dict):
