@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from tests import projects
@@ -97,3 +98,130 @@ def test_few_shots_fields_and_choices_are_drawn_out_of_rows_of_others(tmp_path: 
     before = (tmp_path / "outputs/near/manifest.json").read_bytes()
     assert "asked" not in projects.run(tmp_path, "run").err
     assert (tmp_path / "outputs/near/manifest.json").read_bytes() == before
+
+
+def test_what_is_missing_agrees_with_nothing(tmp_path: Path) -> None:
+    keyed = '{"id": 1, "k": null}\n{"id": 2, "k": "x"}\n{"id": 3}\n'
+    others = '{"id": 7, "k": null, "note": "a"}\n{"id": 8, "k": "x", "note": "b"}\n{"id": 9}\n'
+    projects.write(
+        tmp_path,
+        {
+            "scenarios/tables/keyed.jsonl": keyed,
+            "scenarios/tables/others.jsonl": others,
+            "scenarios/letters.yaml": (
+                "schema: Letter\nfrom:\n  row: {table: tables/keyed.jsonl, id: id}\n"
+                "  other: {table: tables/others.jsonl, id: id, on: k}\n"
+            ),
+            "prompts/letters.j2": "A letter about {{ other.note }} for {{ row.id }}.\n",
+        },
+    )
+    assert projects.run(tmp_path, "run").code == 0
+    assert [row["_from"] for row in projects.rows(tmp_path, "letters")] == [
+        {"row": "2", "other": "8"}
+    ]
+    planned = projects.run(tmp_path, "plan")
+    assert "letters: 2 cases not made: other has no match (2).\n" in planned.out
+
+
+def test_a_dataset_that_no_case_was_made_for_is_shown_and_checked(tmp_path: Path) -> None:
+    projects.write(
+        tmp_path,
+        {
+            **FILES,
+            "scenarios/letters.yaml": FILES["scenarios/letters.yaml"]
+            + "keep:\n  - town == 'Rome'\n",
+        },
+    )
+    assert projects.run(tmp_path, "run").code == 0
+    for words in (["show", "letters"], ["show", "letters", "--rejects"], ["check", "letters"]):
+        ran = projects.run(tmp_path, *words)
+        assert ran.code == 0, ran.err
+
+
+def test_what_can_be_asked_at_most_does_not_grow_with_what_is_held(tmp_path: Path) -> None:
+    twice = "schema: Letter\nrows: 2 each\nfrom: {a: letters}\nvary:\n  tone: [glad, sad]\n"
+    projects.write(tmp_path, {**FILES, "scenarios/twice.yaml": twice})
+    (tmp_path / "prompts/twice.j2").write_text("{{ tone }} {{ a.text }}", "utf-8")
+
+    def line() -> dict[str, int]:
+        plan = json.loads(projects.run(tmp_path, "plan", "--json").out)
+        (line,) = (line for line in plan["scenarios"] if line["scenario"] == "twice")
+        return {name: line[name] for name in ("most_rows", "most_calls")}
+
+    before = line()
+    assert before["most_rows"] == 3 * 2 * 2
+    assert projects.run(tmp_path, "run", "letters").code == 0
+    table = tmp_path / "scenarios/tables/people.csv"
+    table.write_text(table.read_text("utf-8") + "p4,York\n", "utf-8")
+    assert line() == {name: most // 3 * 4 for name, most in before.items()}
+
+
+def test_no_more_is_expected_than_can_be_asked(tmp_path: Path) -> None:
+    faults = "[tool.builder.providers.fake]\nfaults = {malformed = 1.0}\n"
+    projects.write(tmp_path, {**FILES, "pyproject.toml": projects.SETTINGS + faults})
+    projects.run(tmp_path, "run")
+    people = "".join(f"n{number},Hull\n" for number in range(40))
+    (tmp_path / "scenarios/tables/people.csv").write_text("id,town\np1,Bath\n" + people, "utf-8")
+    plan = json.loads(projects.run(tmp_path, "plan", "--json").out)
+    (line,) = plan["scenarios"]
+    assert line["to_ask"] <= line["calls"] <= line["most_calls"]
+
+
+def test_a_run_says_at_its_end_what_made_no_row(tmp_path: Path) -> None:
+    near = (
+        "schema: Letter\nfrom: {a: {scenario: letters, take: [town]}}\nkeep:\n  - town == 'York'\n"
+    )
+    projects.write(
+        tmp_path, {**FILES, "scenarios/near.yaml": near, "prompts/near.j2": "{{ a.text }}"}
+    )
+    ran = projects.run(tmp_path, "run")
+    assert ran.code == 0, ran.err
+    assert "near: 2 cases not made: keep (2).\n" in ran.err.partition("asked: ")[2]
+    again = projects.run(tmp_path, "run").err
+    assert again.count("near: 2 cases not made") == 1
+
+
+def test_a_level_in_between_is_shown_but_neither_exported_nor_checked(tmp_path: Path) -> None:
+    projects.write(tmp_path, {"scenarios/letters.yaml": "schema: Letter\ndataset: none\n"})
+    assert projects.run(tmp_path, "run").code == 0
+    assert projects.run(tmp_path, "show", "letters").code == 0
+    for words in (["export", "letters"], ["check", "letters"], ["publish", "letters", "me/x"]):
+        ran = projects.run(tmp_path, *words)
+        assert ran.code == 2
+        assert "'letters' is a level in between" in ran.err
+    assert "none:" not in projects.run(tmp_path, "show", "letterz").err
+
+
+def test_trials_of_what_asks_nobody_stand_apart_by_the_models_it_is_made_from(
+    tmp_path: Path,
+) -> None:
+    copies = (
+        "schema: Letter\nmodel: none\nfrom: {a: {scenario: letters, take: [text]}}\nfill: [text]\n"
+    )
+    projects.write(tmp_path, {**FILES, "scenarios/copies.yaml": copies})
+    for model in ("fake:one", "fake:two"):
+        trial = ["--rows", "2", "--model", model]
+        assert projects.run(tmp_path, "run", "copies", *trial).code == 0
+        folder = f"trial/{model.replace(':', '-')}/copies"
+        assert len(projects.rows(tmp_path, folder)) == 2
+        assert projects.run(tmp_path, "check", "copies", *trial).code == 0
+        assert (tmp_path / "outputs" / folder / "report.html").is_file()
+
+
+def test_a_number_that_no_column_holds_is_an_error_with_its_line(tmp_path: Path) -> None:
+    for number in (2**63, 10**20):
+        table = f'{{"id": 1, "town": "Bath"}}\n{{"id": 2, "town": [{number}]}}\n'
+        projects.write(tmp_path, {**FILES, "scenarios/tables/people.jsonl": table})
+        edited = FILES["scenarios/letters.yaml"].replace("people.csv", "people.jsonl")
+        (tmp_path / "scenarios/letters.yaml").write_text(edited, "utf-8")
+        planned = projects.run(tmp_path, "plan")
+        assert planned.code == 2
+        assert f"people.jsonl:2:1: no 64 bits hold the whole number {number}" in planned.err
+
+
+def test_ids_of_many_digits_stay_as_they_are(tmp_path: Path) -> None:
+    table = f"id,town\n{2**53},Bath\n{2**53 + 1},York\n"
+    projects.write(tmp_path, {**FILES, "scenarios/tables/people.csv": table})
+    assert projects.run(tmp_path, "run", "letters").code == 0
+    ids = {row["_from"]["who"] for row in projects.rows(tmp_path, "letters")}
+    assert ids == {str(2**53), str(2**53 + 1)}

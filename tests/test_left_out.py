@@ -147,3 +147,22 @@ def test_equal_entries_of_a_list_are_rows_of_their_own(tmp_path: Path) -> None:
     rows = projects.rows(folder, "stories")
     assert sorted(row["tag"] for row in rows) == ["a", "a", "a", "b"]
     assert len({row["_case"] for row in rows}) == 4
+
+
+def test_rows_that_agree_in_nothing_that_a_model_wrote_are_counted_and_no_error(
+    tmp_path: Path,
+) -> None:
+    projects.write(
+        tmp_path,
+        {
+            "scenarios/letters.yaml": "schema: Letter\nrows: 2\nvary: {tone: [glad, sad]}\n",
+            "prompts/letters.j2": "A {{ tone }} letter.\n",
+            "scenarios/replies.yaml": (
+                "schema: Letter\nfrom:\n  a: letters\n  b: {scenario: letters, on: {tone: text}}\n"
+            ),
+            "prompts/replies.j2": "{{ a.text }} {{ b.text }}\n",
+        },
+    )
+    ran = projects.run(tmp_path, "run")
+    assert ran.code == 0, ran.err
+    assert "replies: 2 cases not made: b has no match (2)" in projects.run(tmp_path, "plan").out

@@ -53,11 +53,22 @@ def _bounds(result: PlanResult) -> str:
     return f"{text}."
 
 
+def left_out(before: PlanResult, after: PlanResult) -> list[str]:
+    """What a run found out about rows that made no case, and cases that have no row."""
+    known = {lost for line in before.lines for lost in _lost(line)}
+    return [lost for line in after.lines for lost in _lost(line) if lost not in known]
+
+
 def _of_rows(line: ScenarioEstimate) -> Iterator[str]:
     """What is worth a word of a scenario that rows hang on, or that is made from rows."""
     if line.hanging and line.to_ask:
         hung = " and ".join(f"{counted(n, 'row')} of {name}" for name, n in line.hanging.items())
         yield f"{line.scenario}: {line.to_ask:,} to ask; {hung} hang on them."
+    yield from _lost(line)
+
+
+def _lost(line: ScenarioEstimate) -> Iterator[str]:
+    """How many rows of its sources made no case, how many of its cases have no row, and why."""
     if line.left_out:
         whys = ", ".join(f"{why} ({n:,})" for why, n in line.left_out.items())
         yield f"{line.scenario}: {counted(sum(line.left_out.values()), 'case')} not made: {whys}."

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from builder.cli import application, console, folders, options, stderr, view
+from builder.cli import application, console, folders, options, plan_table, stderr, view
 
 
 @click.command(cls=application.Verb, help=application.VERBS["run"])
@@ -63,6 +63,8 @@ def run(
     for key in result.dropped:
         stderr.report(f"{store}: the answer {key} was damaged; it was dropped and is asked again")
     stderr.report(view.summary(result.progress, result.exports), quiet=quiet)
+    for line in plan_table.left_out(result.before, result.after):
+        stderr.report(line, quiet=quiet)
     for asked, answered in result.strangers():
         stderr.report(f"asked for {asked}, answered by {answered}", quiet=quiet)
     for line in view.displaced(result.before.tallies(), result.tallies):

@@ -13,6 +13,8 @@ from builder import io, records
 from builder.dataset import card, files, manifests, shapes
 from builder.dataset.files import Folder, Format, Layout
 from builder.dataset.loading import Loading
+from builder.plan import plans
+from builder.plan.planned import ScenarioPlan
 from builder.plan.plans import DatasetPlan, Plan
 from builder.project.words import NOBODY
 from builder.results import rows, settle, tally
@@ -127,20 +129,31 @@ def folder(plan: Plan, dataset: DatasetPlan) -> Path:
     outputs = plan.project.outputs
     if not plan.trial:
         return outputs / dataset.name
-    models = sorted(
-        {model_name(asked.model) for s in dataset.scenarios for asked in s.asked if s.asks}
-    )
+    models = sorted({model_name(model) for model in _models(plan, dataset)})
     name = re.sub(r"[^\w.+-]+", "-", "+".join(models) or NOBODY)
     if len(name) > 64:
         name = f"{name[:55]}-{records.digest_of(models).hex()[:8]}"
     return outputs / "trial" / name / dataset.name
 
 
+def _models(plan: Plan, dataset: DatasetPlan) -> set[str]:
+    """The models that are asked for a dataset; where nobody is, those asked for what it is made from."""
+    parts: list[ScenarioPlan] = [*dataset.scenarios]
+    while parts:
+        models = {asked.model for part in parts for asked in part.asked if part.asks}
+        if models:
+            return models
+        names = {name for part in parts for name in plans.upstream_of(part, plan.datasets)}
+        parts = [part for part in plan.scenarios() if part.name in names]
+    return set()
+
+
 def trials(plan: Plan, dataset: DatasetPlan) -> list[str]:
     """Models whose trials of this dataset hold rows."""
     files = (plan.project.outputs / "trial").glob(f"*/{dataset.name}/{manifests.NAME}")
     exported = [manifests.read(file.parent) for file in files]
-    return sorted({m.models[0] for m in exported if m and m.rows and len(m.models) == 1})
+    models = {m.models[0] for m in exported if m and m.rows and len(m.models) == 1}
+    return sorted(models - {NOBODY})
 
 
 def read(dataset: DatasetPlan, store: Store) -> Reading:

@@ -34,8 +34,10 @@ def rows(part: ScenarioPlan) -> Outlook:
     if not part.open:
         return Outlook(planned, planned)
     listed, most_listed, unbounded = _lists(part)
-    each = (part.scenario.words.rows.each or 1) * max(1, part.kept)
     made = 0 if part.waits_for else len(first)
+    units = feed.units if made else 0
+    combinations = part.kept // units if units else part.kept
+    each = (part.scenario.words.rows.each or 1) * max(1, combinations)
     rate = planned / made if made else each * listed
     coming = max(0, first.expected - made)
     expected = planned + round(coming * rate)

@@ -131,18 +131,14 @@ class ScenarioPlan:
     @property
     def copied(self) -> frozenset[str]:
         """Its columns and fields that hold text of a table, which nobody generated."""
-        if self.feed is None:
-            return frozenset()
-        names: set[str] = set()
-        for rows in self.feed.rows:
-            names |= {mine for theirs, mine in rows.source.take.items() if theirs in rows.copied}
-            names |= {
-                axis.name
-                for axis in self.scenario.axes
-                if axis.source == rows.source.name and axis.parent in rows.copied
-            }
-            names |= {rows.source.name} & {*self.scenario.words.fill} if rows.copied else set()
-        return frozenset(names)
+        return frozenset() if self.feed is None else self.feed.names_of("copied")
+
+    @property
+    def generated(self) -> frozenset[str]:
+        """Its columns and fields that hold what a model wrote."""
+        scenario = self.scenario
+        asked = {*scenario.schema.columns} - {*scenario.words.fill} - self.copied
+        return frozenset(asked) | (frozenset() if self.feed is None else self.feed.names_of("generated"))
 
     @property
     def asks(self) -> bool:

@@ -35,6 +35,7 @@ from builder.table.tables import BOOLEAN, INTEGER, JSON, NUMBER, STRING, Kind
 READ = 2**22  # Bytes that are read of the file at a time.
 DENSE = 8  # Times the bytes of the rows that are asked for, which may be read for them.
 DIGITS = 16  # Of the id of a case.
+BITS = 63  # Of a whole number, beside its sign.
 _SIMPLE = {bool: BOOLEAN, int: INTEGER, float: NUMBER, str: STRING}
 
 
@@ -87,6 +88,10 @@ class SourceRows:
     notes: tuple[str, ...] = ()
     copied: frozenset[str] = frozenset()
     """The fields that hold text of a table, which nobody generated."""
+    generated: frozenset[str] = frozenset()
+    """The fields that hold what a model wrote."""
+    title: str = ""
+    """The class that its rows are of; empty for a table, and where they are of several."""
     _scratch: Scratch = field(default_factory=Scratch)
     _ends: array[int] = field(default_factory=lambda: array("q", [0]))
     _words: array[int] = field(default_factory=lambda: array("Q"))
@@ -249,7 +254,12 @@ def _rows_of(file: Path, notes: list[str]) -> Iterator[tuple[int, dict[str, Any]
     """The rows of a file with their lines: those of CSV and workbooks typed as everywhere."""
     if file.suffix.lower() in (".jsonl", ".ndjson", ".json", ".parquet"):
         for line, row in reader.rows(file):
-            yield line, {name: plain(value) for name, value in row.items()}
+            try:
+                yield line, {name: plain(value) for name, value in row.items()}
+            except OverflowError as error:
+                raise InputError(
+                    str(error), place=Place(file, line, 1), hint="write it as text, in quotes"
+                ) from error
         return
     table = tables.load(file)
     notes += table.remarks(table.columns)
@@ -277,13 +287,18 @@ def printed(value: object) -> str:
 
 
 def plain(value: object) -> object:
-    """A value of Parquet or JSON as JSON has it; moments and dates as their ISO text."""
+    """A value of Parquet or JSON as JSON has it; moments and dates as their ISO text.
+
+    OverflowError for a whole number that no column holds.
+    """
     if isinstance(value, datetime.datetime) and not value.time().replace(
         microsecond=0
     ).isoformat().strip("0:"):
         return value.date().isoformat()
     if isinstance(value, datetime.date | datetime.time):
         return value.isoformat()
+    if isinstance(value, int) and value.bit_length() > BITS:
+        raise OverflowError(f"no 64 bits hold the whole number {value}")
     if isinstance(value, float):
         return value if np.isfinite(value) else None
     if isinstance(value, dict):
@@ -331,14 +346,17 @@ def _joined(one: Kind | None, other: Kind | None) -> Kind | None:
 
 
 def looked_up(rows: SourceRows, theirs: Sequence[str]) -> LookUp:
-    """An index of rows by what these fields print."""
-    words = np.fromiter(
-        (spread.word(*(printed(row.record().get(name)) for name in theirs)) for row in rows.each()),
-        np.uint64,
-        len(rows),
-    )
-    order = np.argsort(words, kind="stable")
-    return LookUp(words[order], order)
+    """An index of rows by what these fields print; a row that lacks one of them agrees with none."""
+    words, numbers = array("Q"), array("q")
+    for number, row in enumerate(rows.each()):
+        record = row.record()
+        values = [record.get(name) for name in theirs]
+        if not any(value is None for value in values):
+            words.append(int(spread.word(*map(printed, values))))
+            numbers.append(number)
+    ranked = np.frombuffer(words, np.uint64)
+    order = np.argsort(ranked, kind="stable")
+    return LookUp(ranked[order], np.frombuffer(numbers, np.int64)[order])
 
 
 class LookUp(NamedTuple):
@@ -348,7 +366,9 @@ class LookUp(NamedTuple):
     order: NDArray[np.int64]
 
     def rows(self, values: Sequence[object]) -> NDArray[np.int64]:
-        """The numbers of the rows that agree, in plan order."""
+        """The numbers of the rows that agree, in plan order; none where a value is missing."""
+        if any(value is None for value in values):
+            return self.order[:0]
         word = spread.word(*map(printed, values))
         first = np.searchsorted(self.words, word)
         return self.order[first : np.searchsorted(self.words, word, side="right")]

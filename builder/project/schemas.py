@@ -78,6 +78,11 @@ class Schema(NamedTuple):
         return str(texts[0])
 
 
+def title(model: type[BaseModel]) -> str:
+    """The name of a class with its module, the same however often the module was loaded."""
+    return f"{model.__module__}:{model.__qualname__}"
+
+
 def load(folder: Path, wanted: str, *, place: Place) -> Schema:
     """The schema of that name (`Class` or `module:Class`). InputError: where and what is wrong."""
     module, _, name = wanted.rpartition(":")

@@ -222,7 +222,7 @@ def _line(plan: Plan, part: ScenarioPlan, dataset: DatasetPlan, tally: Tally) ->
         unenforced=tuple(structured.unenforced(part.asked[0].schema or {})) if asked else (),
         ready=tally.to_ask,
         most_rows=None if part.feed is None else outlook.most,
-        calls=round(asked / rate),
+        calls=_calls(asked, rate, most.answers),
         most_calls=most.answers,
         most_tokens=most.tokens,
         most_usd=most.usd,
@@ -231,6 +231,12 @@ def _line(plan: Plan, part: ScenarioPlan, dataset: DatasetPlan, tally: Tally) ->
         refused=tally.refused,
         source_notes=_source_notes(part, outlook),
     )
+
+
+def _calls(asked: int, rate: float, most: int | None) -> int:
+    """Answers that so many rows are likely to take, but no more than can be asked for."""
+    likely = round(asked / rate)
+    return likely if most is None else min(likely, max(asked, most))
 
 
 class _Most(NamedTuple):

@@ -14,6 +14,7 @@ from builder.plan import bounds, columns, requests, upstream
 from builder.plan.planned import ScenarioPlan
 from builder.plan.plans import DatasetPlan, Overrides, Plan
 from builder.plan.upstream import Handed, SourceRows
+from builder.project import schemas
 from builder.project.settings import Project
 from builder.project.sources import Source
 from builder.results import rows as results_rows
@@ -47,7 +48,10 @@ class Levels:
         if len(parts) > 1:
             every = (row for part in parts for row in self._rows[part.name].each())
             rows = SourceRows(source).fill(every)
-        return replace(rows, source=source, kinds=kinds, **self._outlook(dataset, parts))
+        titles = {schemas.title(part.scenario.schema.model) for part in parts}
+        title = titles.pop() if len(titles) == 1 else ""
+        outlook = self._outlook(dataset, parts)
+        return replace(rows, source=source, kinds=kinds, title=title, **outlook)
 
     def _home(self, file: Path) -> str:
         return file.relative_to(self.project.root.resolve()).as_posix()
@@ -88,6 +92,7 @@ class Levels:
             unbounded=next((o.unbounded for o in each if o.unbounded), ""),
             lists=dict(pair for part in parts for pair in _lists(part)),
             copied=frozenset[str]().union(*(part.copied for part in parts)),
+            generated=frozenset[str]().union(*(part.generated for part in parts)),
             splits=dataset.splits if dataset.exported else _of_roots(parts),
         )
 
@@ -102,6 +107,7 @@ class Outlook(TypedDict):
     lists: Mapping[str, tuple[int, int | None, Place | None]]
     splits: Mapping[str, float] | None
     copied: frozenset[str]
+    generated: frozenset[str]
 
 
 def _lists(part: ScenarioPlan) -> Iterator[tuple[str, tuple[int, int | None, Place | None]]]:

@@ -83,7 +83,8 @@ def _validated(
         # From JSON text, so that what only JSON can say (dates, tuples, enums) is coerced.
         if fill := part.scenario.words.fill:
             filled = {name: context.get(name) for name in fill}
-            model = filling.validated(schema.model, value, filled, context)
+            made_as = {rows.source.name: rows.title for rows in part.feed.rows} if part.feed else {}
+            model = filling.validated(schema.model, value, filled, context, made_as)
         elif isinstance(value, dict):
             model = schema.model.model_validate(value, context=context)
         else:

@@ -76,6 +76,8 @@ class RunResult(FilledResult):
     """Plan and store before the first call."""
     filled: Filled
     exported: bool
+    after: PlanResult
+    """Plan and store when the last level was filled."""
     dropped: Sequence[Key]
     """Damaged answers that were dropped from the store, to be asked again."""
     coming: int = 0
@@ -202,7 +204,7 @@ def run(
         tallies = last.tallies()
         tallies |= {name: t for folder in written for name, t in folder.tallies.items()}
         return RunResult(
-            plan.wanted, tallies, written, before, filled, exported, tuple(answers.dropped),
+            plan.wanted, tallies, written, before, filled, exported, last, tuple(answers.dropped),
             sum(line.coming for line in last.lines), stood if export else (),
         )  # fmt: skip
 

@@ -32,26 +32,35 @@ def overrides(
     return plans.Overrides(words.Rows(total=rows) if rows else None, model, tries)
 
 
-def datasets(plan: plans.Plan, names: Sequence[str] = ()) -> list[plans.DatasetPlan]:
-    """The datasets with these names, or of these schema classes; all when none is named."""
-    known = {dataset.name: dataset for dataset in plan.datasets}
-    pairs = [(dataset, scenario) for dataset in plan.datasets for scenario in dataset.scenarios]
-    classes = {scenario.scenario.schema.name: dataset for dataset, scenario in pairs}
-    homes = {scenario.name: dataset.name for dataset, scenario in pairs}
-    chosen = []
+def datasets(
+    plan: plans.Plan, names: Sequence[str] = (), *, between: bool = False
+) -> list[plans.DatasetPlan]:
+    """The datasets with these names, or of these schema classes; all when none is named.
+
+    `between` lets a level in between that nobody exports be named, too, by its scenario.
+    """
+    pairs = [(dataset, part) for dataset in plan.datasets for part in dataset.scenarios]
+    homes = {part.name: dataset for dataset, part in pairs}
+    levels = {name: home for name, home in homes.items() if not home.exported}
+    known = {dataset.name: dataset for dataset in plan.datasets if dataset.exported}
+    classes = {
+        part.scenario.schema.name: dataset for dataset, part in pairs if between or dataset.exported
+    }
+    every = {**classes, **known, **(levels if between else {})}
     for name in names:
-        if name in homes and not known[homes[name]].exported:
-            chosen.append(known[homes[name]])  # a level in between, by the name of its scenario
+        if name in every:
             continue
-        if name not in known and name not in classes:
-            if name in homes:
-                raise InputError(
-                    f"{name!r} is a scenario; its rows are in the dataset {homes[name]!r}",
-                    hint=f"name that: {homes[name]}",
-                )
+        if name in levels:
             raise InputError(
-                f"no dataset {name!r}.{nearest(name, [*known, *classes])}",
-                hint=f"datasets: {', '.join(known)}",
+                f"{name!r} is a level in between, which is not exported: `dataset: none`",
+                hint=f"builder show {name}   prints its rows",
             )
-        chosen.append(known.get(name) or classes[name])
-    return chosen or [dataset for dataset in known.values() if dataset.exported]
+        if name in homes:
+            raise InputError(
+                f"{name!r} is a scenario; its rows are in the dataset {homes[name].name!r}",
+                hint=f"name that: {homes[name].name}",
+            )
+        raise InputError(
+            f"no dataset {name!r}.{nearest(name, every)}", hint=f"datasets: {', '.join(known)}"
+        )
+    return [every[name] for name in names] or [*known.values()]

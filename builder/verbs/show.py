@@ -69,4 +69,4 @@ def read(
 ) -> Rows:
     """The rows of these datasets, of all when none is named; of a trial with `rows` or `model`."""
     plan = scope.plan_of(folder, rows=rows, model=model)
-    return Rows(plan, scope.datasets(plan, datasets))
+    return Rows(plan, scope.datasets(plan, datasets, between=True))
