@@ -223,3 +223,13 @@ def test_an_export_takes_no_rows_away_that_hang_on_rows_to_come(tmp_path: Path) 
     assert projects.rows(tmp_path, "copies") == before
     assert projects.run(tmp_path, "export", "--partial").code == 0
     assert len(projects.rows(tmp_path, "copies")) < len(before)
+
+
+def test_a_table_without_rows_is_an_error_in_every_format(tmp_path: Path) -> None:
+    for name, text in (("people.csv", "id,town\n"), ("people.jsonl", ""), ("people.json", "[]")):
+        projects.write(tmp_path, {**FILES, f"scenarios/tables/{name}": text})
+        edited = FILES["scenarios/letters.yaml"].replace("people.csv", name)
+        (tmp_path / "scenarios/letters.yaml").write_text(edited, "utf-8")
+        planned = projects.run(tmp_path, "plan")
+        assert planned.code == 2
+        assert f"{name}:1:1: the table has no rows" in planned.err
