@@ -225,3 +225,40 @@ def test_ids_of_many_digits_stay_as_they_are(tmp_path: Path) -> None:
     assert projects.run(tmp_path, "run", "letters").code == 0
     ids = {row["_from"]["who"] for row in projects.rows(tmp_path, "letters")}
     assert ids == {str(2**53), str(2**53 + 1)}
+
+
+def test_an_export_takes_no_rows_away_that_hang_on_rows_to_come(tmp_path: Path) -> None:
+    copies = (
+        "schema: Letter\nmodel: none\nfrom: {a: {scenario: letters, take: [text]}}\nfill: [text]\n"
+    )
+    letters = FILES["scenarios/letters.yaml"] + "dataset: none\n"
+    projects.write(
+        tmp_path,
+        {**FILES, "scenarios/letters.yaml": letters, "scenarios/copies.yaml": copies},
+    )
+    assert projects.run(tmp_path, "run").code == 0
+    before = projects.rows(tmp_path, "copies")
+    lengths = sorted(len(row["text"]) for row in before)
+    stricter = projects.SCHEMA + (
+        "\n    @__import__('pydantic').field_validator('text')\n    @classmethod\n"
+        "    def short(cls, text: str) -> str:\n"
+        f"        if len(text) >= {lengths[-1]}:\n            raise ValueError('too long')\n"
+        "        return text\n"
+    )
+    (tmp_path / "schemas/letters.py").write_text(stricter, "utf-8")
+    ran = projects.run(tmp_path, "export")
+    assert ran.code == 5
+    assert "`builder run` asks for the rows that it is made from" in ran.err
+    assert projects.rows(tmp_path, "copies") == before
+    assert projects.run(tmp_path, "export", "--partial").code == 0
+    assert len(projects.rows(tmp_path, "copies")) < len(before)
+
+
+def test_a_table_without_rows_is_an_error_in_every_format(tmp_path: Path) -> None:
+    for name, text in (("people.csv", "id,town\n"), ("people.jsonl", ""), ("people.json", "[]")):
+        projects.write(tmp_path, {**FILES, f"scenarios/tables/{name}": text})
+        edited = FILES["scenarios/letters.yaml"].replace("people.csv", name)
+        (tmp_path / "scenarios/letters.yaml").write_text(edited, "utf-8")
+        planned = projects.run(tmp_path, "plan")
+        assert planned.code == 2
+        assert f"{name}:1:1: the table has no rows" in planned.err

@@ -104,3 +104,25 @@ def test_a_row_of_a_table_is_held_against_the_class_that_it_fills(tmp_path: Path
     assert [row["reply"] for row in projects.rows(tmp_path, "kept")] == [{"text": "Good morning"}]
     refused = projects.run(tmp_path, "show", "kept", "--rejects").out
     assert "reply.text: string should have at least 5 characters" in refused
+
+
+def test_a_list_of_objects_keeps_its_bounds(tmp_path: Path) -> None:
+    pile = (
+        "schema: Pile\nmodel: none\nfrom:\n  one: letters\n"
+        "  letters: {scenario: letters, on: tone, n: 2}\nfill: [letters]\n"
+    )
+    short = SCHEMAS.replace("letters: list[Letter]", "letters: list[Letter] = Field(max_length=1)")
+    more = FILES["scenarios/letters.yaml"].replace("2 each", "3 each")
+    projects.write(
+        tmp_path,
+        {
+            **FILES,
+            "schemas/letters.py": short,
+            "scenarios/letters.yaml": more,
+            "scenarios/piles.yaml": pile,
+        },
+    )
+    assert projects.run(tmp_path, "run").code == 0
+    assert projects.rows(tmp_path, "piles") == []
+    refused = projects.run(tmp_path, "show", "piles", "--rejects").out
+    assert "letters: list should have at most 1 item" in refused

@@ -64,13 +64,11 @@ def _kept(export: Export, stood: int) -> str:
     """Why a folder was left alone, and what to do about it."""
     holds = f"it holds {counted(stood, 'row')}{since(export.edits)}" if stood else "it holds data"
     now = f"{holds}, and now {export.rows} of {counted(export.wanted, 'row')} would stand there"
+    more = f"`builder run` asks for {export.to_ask or 'the rows that it is made from'}"
     if not export.rows:
-        empty = "; nothing is written over something: delete the folder if it is to go"
-        return now + (f"; `builder run` asks for {export.to_ask}" if export.to_ask else empty)
-    return (
-        f"{now}; `builder run` asks for {export.to_ask}, "
-        f"`builder export {export.name} --partial` writes what there is"
-    )
+        empty = "nothing is written over something: delete the folder if it is to go"
+        return f"{now}; {more if export.to_ask or export.coming else empty}"
+    return f"{now}; {more}, `builder export {export.name} --partial` writes what there is"
 
 
 def since(edits: Sequence[str]) -> str:

@@ -78,6 +78,11 @@ class Export:
         return sum(tally.wanted for tally in self.tallies.values())
 
     @property
+    def coming(self) -> bool:
+        """Whether rows that it is made from may still come."""
+        return any(part.open for part in self.settlement.dataset.scenarios)
+
+    @property
     def to_ask(self) -> int:
         """Rows that a run would ask for."""
         return sum(tally.to_ask for tally in self.tallies.values())
@@ -212,7 +217,8 @@ def _keep(plan: Plan, dataset: DatasetPlan, export: Export, *, partial: bool) ->
     """Whether the folder is left alone: it would lose rows that are still to be had, or all."""
     stood = export.before.rows if export.before else int(files.any_in(export.folder / "data"))
     losing = export.rows < stood
-    export.kept = losing and (not export.rows or (export.to_ask > 0 and not partial))
+    lacking = export.to_ask > 0 or export.coming
+    export.kept = losing and (not export.rows or (lacking and not partial))
     if export.kept:
         export.edits = edits(plan, dataset, export.before)
     return export.kept

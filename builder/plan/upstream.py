@@ -188,16 +188,19 @@ def root_of(path: str, name: str) -> float:
 def of_table(source: Source, home: Callable[[Path], str]) -> SourceRows:
     """The rows of a file or a glob, streamed. `home` gives a path as it stands in the project.
 
-    InputError for a file that cannot be read, and for an id that is empty or stands twice.
+    InputError for a file that cannot be read, for a table without rows, and for an id that is empty or
+    stands twice.
     """
     rows = SourceRows(source)
     kinds: dict[str, Kind | None] = {}
     notes: list[str] = []
     lines = array("q")
     rows.fill(_table_rows(source, home, kinds, notes, lines))
+    if not len(rows):
+        raise InputError("the table has no rows", place=Place(source.files[0], 1, 1))
     rows.number_equals(_apart(rows, lines))
     rows.kinds = {name: kind or STRING for name, kind in kinds.items()}
-    if not source.id and len(rows):
+    if not source.id:
         notes.append(
             f"{source.name}: the rows of {source.target} are known by their whole content: an edit of "
             "any column makes a new row; `id: column` makes them stay"

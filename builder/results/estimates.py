@@ -257,7 +257,9 @@ def _most(
     answers = bounds.most_answers(part, outlook)
     if answers is None:
         return _Most(None)
-    answers = max(0, answers - tally.answers)
+    # What was answered is not asked again, nor is a case that has its row.
+    tries = part.limit if part.asks else 0
+    answers = max(0, answers - max(tally.answers, tries * tally.accepted))
     bound = max((tokens.most(asked.params) for asked in part.asked), default=0)
     if not answers:
         return _Most(0, 0, 0.0)

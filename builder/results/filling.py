@@ -118,9 +118,20 @@ def _taking(model: type[BaseModel], names: frozenset[str]) -> type[BaseModel]:
     at `info.context` would look at the wrong one here."""
     infos = {name: model.model_fields[name] for name in sorted(names)}
     fields: dict[str, Any] = {
-        name: (Annotated[info.annotation, _AS_IT_IS], info) for name, info in infos.items()
+        name: (_as_made(info.annotation), info) for name, info in infos.items()
     }
     return create_model(model.__name__, __base__=model, __module__=model.__module__, **fields)
+
+
+def _as_made(annotation: Any) -> Any:
+    """The annotation, but that objects of a class are taken as they are; lists keep their bounds."""
+    if _is_union(annotation):
+        return Union[tuple(map(_as_made, get_args(annotation)))]  # noqa: UP007  (of a tuple)
+    if get_origin(annotation) is list:
+        return list[_as_made(get_args(annotation)[0])]  # type: ignore[misc]  # made here
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return Annotated[annotation, _AS_IT_IS]
+    return annotation
 
 
 def _plain(value: object) -> object:

@@ -38,7 +38,7 @@ def number(cell: object) -> float | None:
         if "_" in digits or (digits[:1] == "0" and digits[1:2].isdigit()):
             return None
     # A code of so many digits would come back as another one.
-    if integral(cell) and abs(value) >= 2**53:
+    if integral(cell) and (abs(value) > 2**53 or int(cell) != value):
         return None
     return value if np.isfinite(value) else None
 
