@@ -23,6 +23,7 @@ from builder.plan.spread import mix, word
 from builder.plan.upstream import Handed, LookUp, SourceRows
 from builder.project import carriers
 from builder.project.scenarios import Scenario
+from builder.project.sources import Source
 from builder.records import canonical, digest_of
 
 NAMED = 3  # Rows that are named of those which a template cannot render.
@@ -218,57 +219,92 @@ class Feed:
                 for row, record in zip(rows, records, strict=True)
             ]
         given: list[Given | str] = []
-        for unit, row, combination in zip(units.tolist(), rows, combinations, strict=True):
+        for unit, row in zip(units.tolist(), rows, strict=True):
             record = row.record()
             entries = dict(zip(opened, self._entries[unit], strict=True)) if opened else {}
             taken = {mine: record.get(theirs) for theirs, mine in take.items()}
             known = row.id + self._among.get(unit, "")
-            here = Given(row, {name: record}, taken, entries, {name: row.id}, known)
-            given.append(self._beside(here, combination) if self._look_ups else here)
+            given.append(Given(row, {name: record}, taken, entries, {name: row.id}, known))
+        for others, look_up in zip(self.rows[1:], self._look_ups, strict=True):
+            given = self._beside(others, look_up, given, combinations)
         return given
 
-    def _beside(self, here: Given, combination: Mapping[str, Any]) -> Given | str:
-        """The same with the rows that are looked up, or the source that has none."""
-        records, taken, ids = dict(here.records), dict(here.taken), dict(here.ids)
-        for rows, look_up in zip(self.rows[1:], self._look_ups, strict=True):
-            source = rows.source
-            names = {
-                **here.row.record(),
-                **self.scenario.given,
-                **taken,
-                **here.entries,
-                **combination,
-            }
-            values = [names.get(mine) for mine in source.on]
-            # Nothing agrees with nothing.
-            numbers = look_up.rows(values) if None not in values else look_up.order[:0]
-            wanted = source.n or 1
-            hits = rows.rows(numbers[: wanted + 1])
-            # The row itself, whatever it is reached by: those of tables bear their files beside ids.
-            itself = (here.row.id, here.row.case)
-            others = [row for row in hits if (row.id, row.case) != itself]
-            own, hits = len(hits) - len(others), others[:wanted]
-            if hits:
-                self._matched.add(source.name)
-            least = 1 if source.n is None else wanted if source.least is None else source.least
-            if len(hits) < least:
-                return f"{source.name} has {'no' if not hits else f'only {len(hits)}'} match"
-            if self.splits and len({self._side(row.root) for row in (here.row, *hits)}) > 1:
-                return f"{source.name} stands in another split"
-            if self.counting and (further := len(numbers) - own - len(hits)) > 0:
-                self.further[source.name] += further
-            looked = [row.record() for row in hits]
-            single = source.n is None
-            records[source.name] = looked[0] if single else looked
-            ids[source.name] = hits[0].id if single else [row.id for row in hits]
-            for theirs, mine in source.take.items():
-                listed = [record.get(theirs) for record in looked]
-                taken[mine] = listed[0] if single else listed
-        return here._replace(records=records, taken=taken, ids=ids)
+    def _beside(
+        self,
+        rows: SourceRows,
+        look_up: LookUp,
+        given: Sequence[Given | str],
+        combinations: Sequence[Mapping[str, Any]],
+    ) -> list[Given | str]:
+        """The same with the rows of a source that is looked up, or why there is no case."""
+        source, wanted = rows.source, rows.source.n or 1
+        compared: list[list[object]] = []
+        for part, combination in zip(given, combinations, strict=True):
+            values: list[object] = [None]
+            if isinstance(part, Given):
+                names = (
+                    combination,
+                    part.entries,
+                    part.taken,
+                    self.scenario.given,
+                    part.row.record(),
+                )
+                values = [next((n[mine] for n in names if mine in n), None) for mine in source.on]
+            compared.append(values)
+        firsts, lasts = look_up.spans(compared)
+        # One more, for the row itself may be among them.
+        numbers = [
+            look_up.order[first : min(last, first + wanted + 1)]
+            for first, last in zip(firsts, lasts, strict=True)
+        ]
+        found = iter(rows.rows(np.concatenate(numbers)) if numbers else ())
+        beside: list[Given | str] = []
+        for part, chosen, first, last in zip(given, numbers, firsts, lasts, strict=True):
+            hits = [next(found) for _ in chosen]
+            joined = (
+                self._joined(source, part, hits, last - first) if isinstance(part, Given) else part
+            )
+            beside.append(joined)
+        return beside
+
+    def _joined(
+        self, source: Source, here: Given, hits: Sequence[Handed], agreeing: int
+    ) -> Given | str:
+        """What the sources give with these rows of one that is looked up, or why there is no case."""
+        # The row itself, whatever it is reached by: those of tables bear their files beside ids.
+        itself = (here.row.id, here.row.case)
+        others = [row for row in hits if (row.id, row.case) != itself]
+        own, wanted = len(hits) - len(others), source.n or 1
+        rows = others[:wanted]
+        if rows:
+            self._matched.add(source.name)
+        least = 1 if source.n is None else wanted if source.least is None else source.least
+        if len(rows) < least:
+            return f"{source.name} has {'no' if not rows else f'only {len(rows)}'} match"
+        if self.splits and len({self._side(row.root) for row in (here.row, *rows)}) > 1:
+            return f"{source.name} stands in another split"
+        if self.counting and (further := agreeing - own - len(rows)) > 0:
+            self.further[source.name] += further
+        looked = [row.record() for row in rows]
+        single = source.n is None
+        taken = dict(here.taken)
+        for theirs, mine in source.take.items():
+            listed = [record.get(theirs) for record in looked]
+            taken[mine] = listed[0] if single else listed
+        return here._replace(
+            records={**here.records, source.name: looked[0] if single else looked},
+            ids={**here.ids, source.name: rows[0].id if single else [row.id for row in rows]},
+            taken=taken,
+        )
 
     def _side(self, root: float) -> int:
-        ends = np.cumsum([*(self.splits or {}).values()])
-        return min(int(np.searchsorted(ends, root, side="right")), len(ends) - 1)
+        """Which of the splits holds the roots of this number."""
+        total = 0.0
+        for side, share in enumerate((self.splits or {}).values()):
+            total += share
+            if root < total:
+                return side
+        return side
 
     def names_of(self, what: Literal["copied", "generated"]) -> frozenset[str]:
         """The names of the scenario that hold fields of rows which are copied, or generated."""

@@ -138,7 +138,9 @@ class ScenarioPlan:
         """Its columns and fields that hold what a model wrote."""
         scenario = self.scenario
         asked = {*scenario.schema.columns} - {*scenario.words.fill} - self.copied
-        return frozenset(asked) | (frozenset() if self.feed is None else self.feed.names_of("generated"))
+        return frozenset(asked) | (
+            frozenset() if self.feed is None else self.feed.names_of("generated")
+        )
 
     @property
     def asks(self) -> bool:

@@ -368,10 +368,18 @@ class LookUp(NamedTuple):
     words: NDArray[np.uint64]
     order: NDArray[np.int64]
 
-    def rows(self, values: Sequence[object]) -> NDArray[np.int64]:
-        """The numbers of the rows that agree, in plan order; none where a value is missing."""
-        if any(value is None for value in values):
-            return self.order[:0]
-        word = spread.word(*map(printed, values))
-        first = np.searchsorted(self.words, word)
-        return self.order[first : np.searchsorted(self.words, word, side="right")]
+    def spans(self, compared: Sequence[Sequence[object]]) -> tuple[list[int], list[int]]:
+        """For each of these values where in `order` the rows begin and end that agree with them;
+        none where a value is missing."""
+        missing = np.array([None in values for values in compared], dtype=bool)
+        words = np.fromiter(
+            (
+                0 if lacks else spread.word(*map(printed, values))
+                for values, lacks in zip(compared, missing.tolist(), strict=True)
+            ),
+            np.uint64,
+            len(compared),
+        )
+        first = np.searchsorted(self.words, words)
+        last = np.where(missing, first, np.searchsorted(self.words, words, side="right"))
+        return first.tolist(), last.tolist()

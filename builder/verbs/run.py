@@ -18,7 +18,6 @@ from builder.plan.plans import Plan
 from builder.project.settings import Budget, Project
 from builder.records import Key
 from builder.results import levels
-from builder.results.settle import Settlements
 from builder.results.tally import Tally
 from builder.store import Store
 from builder.text import akin, counted, model_name, money
@@ -179,12 +178,13 @@ def run(
     Raises InputError before the first call, StoreError or BusyError.
     """
     changed = scope.overrides(rows=rows, model=model, tries=tries)
-    plan = levels.plan(Project.find(folder), scenarios, changed)[0]
-    project = plan.project
+    project = Project.find(folder)
+    with store.reading(project.store) as answers:
+        seen = answers.count()
+        plan, settled = levels.plan(project, scenarios, changed, answers)
     cap = budget_of(plan, budget)
     with store.locked(project.outputs), store.writing(project.store) as answers:
-        settled: Settlements = {}
-        if levels.has_levels(plan):  # by what is held now that nobody else writes
+        if levels.has_levels(plan) and answers.count() != seen:  # somebody wrote meanwhile
             plan, settled = levels.plan(project, scenarios, changed, answers)
         exports = _standing(plan, answers, form) if export else {}
         settled |= {name: e.settlement for name, e in exports.items()}
