@@ -63,7 +63,7 @@ def _of_rows(line: ScenarioEstimate) -> Iterator[str]:
     """What is worth a word of a scenario that rows hang on, or that is made from rows."""
     if line.hanging and line.to_ask:
         hung = " and ".join(f"{counted(n, 'row')} of {name}" for name, n in line.hanging.items())
-        yield f"{line.scenario}: {line.to_ask:,} to ask; {hung} hang on them."
+        yield f"{line.scenario}: {line.to_ask:,} to ask; {hung} {'hangs' if sum(line.hanging.values()) == 1 else 'hang'} on them."
     yield from _lost(line)
 
 
