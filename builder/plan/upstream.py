@@ -294,9 +294,7 @@ def plain(value: object) -> object:
 
     OverflowError for a whole number that no column holds.
     """
-    if isinstance(value, datetime.datetime) and not value.time().replace(
-        microsecond=0
-    ).isoformat().strip("0:"):
+    if isinstance(value, datetime.datetime) and value.time() == datetime.time():
         return value.date().isoformat()
     if isinstance(value, datetime.date | datetime.time):
         return value.isoformat()
