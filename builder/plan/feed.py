@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from builder.errors import InputError
-from builder.plan import upstream
+from builder.plan import roots, upstream
 from builder.plan.spread import Source as Numbers
 from builder.plan.spread import mix, word
 from builder.plan.upstream import Handed, LookUp, SourceRows
@@ -281,7 +281,10 @@ class Feed:
         least = 1 if source.n is None else wanted if source.least is None else source.least
         if len(rows) < least:
             return f"{source.name} has {'no' if not rows else f'only {len(rows)}'} match"
-        if self.splits and len({self._side(row.root) for row in (here.row, *rows)}) > 1:
+        if (
+            self.splits
+            and len({roots.side(self.splits, row.root) for row in (here.row, *rows)}) > 1
+        ):
             return f"{source.name} stands in another split"
         if self.counting and (further := agreeing - own - len(rows)) > 0:
             self.further[source.name] += further
@@ -296,15 +299,6 @@ class Feed:
             ids={**here.ids, source.name: rows[0].id if single else [row.id for row in rows]},
             taken=taken,
         )
-
-    def _side(self, root: float) -> int:
-        """Which of the splits holds the roots of this number."""
-        total = 0.0
-        for side, share in enumerate((self.splits or {}).values()):
-            total += share
-            if root < total:
-                return side
-        return side
 
     def names_of(self, what: Literal["copied", "generated"]) -> frozenset[str]:
         """The names of the scenario that hold fields of rows which are copied, or generated."""

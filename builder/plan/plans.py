@@ -154,26 +154,14 @@ def make(
                 # Where nobody is asked a key is none of the store's.
                 part.cases = cases if part.asks else replace(cases, repeats=-1 - cases.repeats)
             datasets[name] = _dataset(project, name, parts[name])
+    every = [part for dataset in datasets.values() for part in dataset.scenarios]
+    named = [part for part in every if not wanted or part.name in wanted]
     return Plan(
         project,
         tuple(datasets[name] for name in sorted(datasets)),
-        wanted=_with_upstream(loaded, wanted or [scenario.name for scenario in loaded]),
+        wanted=frozenset(part.name for part in standing_on(named, [*datasets.values()])),
         trial=changed.rows is not None or changed.model is not None,
     )
-
-
-def _with_upstream(loaded: Sequence[Scenario], wanted: Sequence[str]) -> frozenset[str]:
-    """These scenarios and all that they stand on."""
-    known = {scenario.name: scenario for scenario in loaded}
-    homes = {scenario.name: scenario.dataset for scenario in loaded}
-    closed: set[str] = set()
-    waiting = [*wanted]
-    while waiting:
-        name = waiting.pop()
-        if name not in closed and name in known:
-            closed.add(name)
-            waiting += _made_from(known[name], homes.items())
-    return frozenset(closed)
 
 
 def _dataset(project: settings.Project, name: str, parts: list[ScenarioPlan]) -> DatasetPlan:
@@ -207,16 +195,24 @@ def standing_on(
     return list(closed.values())
 
 
-def upstream_of(part: ScenarioPlan, datasets: Iterable[DatasetPlan]) -> list[str]:
+def upstream_of(part: ScenarioPlan, datasets: Collection[DatasetPlan]) -> list[str]:
     """The scenarios whose rows those of this one are made from."""
-    every = [(d.name, other) for d in datasets for other in d.scenarios]
-    return _made_from(part.scenario, [(other.name, dataset) for dataset, other in every])
+    named = (
+        handing(source, datasets) for source in part.scenario.upstream if source.kind != "table"
+    )
+    return [other.name for _, parts in named for other in parts]
 
 
-def _made_from(scenario: Scenario, known: Iterable[tuple[str, str]]) -> list[str]:
-    """Those of these scenarios, each with its dataset, whose rows those of this one are made from."""
-    named = {(source.kind, source.target) for source in scenario.upstream}
-    return [name for name, home in known if {("scenario", name), ("dataset", home)} & named]
+def handing(
+    source: Source, datasets: Iterable[DatasetPlan]
+) -> tuple[DatasetPlan, list[ScenarioPlan]]:
+    """The dataset of a source that is no table, and the scenarios of it whose rows they are."""
+    if source.kind == "dataset":
+        dataset = next(dataset for dataset in datasets if dataset.name == source.target)
+        return dataset, dataset.scenarios
+    pairs = ((dataset, part) for dataset in datasets for part in dataset.scenarios)
+    dataset, part = next(pair for pair in pairs if pair[1].name == source.target)
+    return dataset, [part]
 
 
 def _splits(

@@ -24,7 +24,7 @@ import orjson
 from numpy.typing import NDArray
 
 from builder.errors import InputError, Place
-from builder.plan import spread
+from builder.plan import roots, spread
 from builder.project import sources
 from builder.project.carriers import Record
 from builder.project.sources import Source
@@ -182,7 +182,7 @@ def id_word(name: str) -> int:
 
 def root_of(path: str, name: str) -> float:
     """The number of a row that was made from nothing: the hash of its source's path and its id."""
-    return int.from_bytes(digest_of(["table", path, name])[:6], "big") / 2**48
+    return roots.number(["table", path, name])
 
 
 def of_table(source: Source, home: Callable[[Path], str]) -> SourceRows:

@@ -10,6 +10,7 @@ from pydantic import BaseModel, SkipValidation, TypeAdapter, create_model
 
 from builder.project.carriers import Record
 from builder.project.schemas import title
+from builder.records import canonical
 
 KEPT = 128  # Classes and fields whose validators are kept.
 _AS_IT_IS: Any = SkipValidation()  # type: ignore[type-arg]  # a marker, not a type
@@ -40,8 +41,7 @@ def validated(
             fields[name] = _each(value, partial(_known, kind))
     if not objects:
         # From JSON text, so that what only JSON can say (dates, tuples, enums) is coerced.
-        text = orjson.dumps(fields, default=_plain)
-        return model.model_validate_json(text, context=context)
+        return model.model_validate_json(canonical(fields), context=context)
     taking = _taking(model, frozenset(objects))
     return taking.model_validate({**fields, **objects}, context=context)
 
@@ -81,9 +81,7 @@ def _object(kind: type[BaseModel], row: Mapping[str, Any]) -> BaseModel:
     """The object that a row is."""
     known = _known(kind, row)
     try:
-        return kind.model_validate_json(
-            orjson.dumps(known, default=_plain), by_alias=True, by_name=True
-        )
+        return kind.model_validate_json(canonical(known), by_alias=True, by_name=True)
     except Exception:  # noqa: BLE001  (its validators looked at what was around it then)
         parts = {
             name: _part(kind, name, known[key])
@@ -101,7 +99,7 @@ def _part(kind: type[BaseModel], name: str, value: Any) -> object:
     if inner is not None and all(isinstance(row, dict) for row in rows):
         return _each(value, partial(_object, inner))
     try:
-        return _adapter(kind, name).validate_json(orjson.dumps(value, default=_plain))
+        return _adapter(kind, name).validate_json(canonical(value))
     except Exception:  # noqa: BLE001  (as above)
         return value
 
@@ -132,10 +130,3 @@ def _as_made(annotation: Any) -> Any:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return Annotated[annotation, _AS_IT_IS]
     return annotation
-
-
-def _plain(value: object) -> object:
-    for base in (str, int, float):
-        if isinstance(value, base):
-            return base(value)
-    raise TypeError(f"{type(value).__name__} has no JSON")

@@ -10,7 +10,7 @@ from typing import TypedDict
 
 from builder import jsonschema
 from builder.errors import Place
-from builder.plan import bounds, columns, requests, upstream
+from builder.plan import bounds, columns, plans, requests, upstream
 from builder.plan.planned import ScenarioPlan
 from builder.plan.plans import DatasetPlan, Overrides, Plan
 from builder.plan.upstream import Handed, SourceRows
@@ -39,7 +39,7 @@ class Levels:
         """The rows of a source, as far as they are held."""
         if source.kind == "table":
             return upstream.of_table(source, self._home)
-        dataset, parts = _parts(source, datasets)
+        dataset, parts = plans.handing(source, datasets.values())
         if self.settled.get(dataset.name, (None,))[0] is not dataset:
             self._settle(dataset)
         every_kind = columns.of_dataset(parts).items()
@@ -118,18 +118,6 @@ def _lists(part: ScenarioPlan) -> Iterator[tuple[str, tuple[int, int | None, Pla
         if resolved.get("type") == "array":
             bound = resolved.get("maxItems")
             yield name, (resolved.get("minItems", 0), bound, schema.place(name))
-
-
-def _parts(
-    source: Source, datasets: Mapping[str, DatasetPlan]
-) -> tuple[DatasetPlan, list[ScenarioPlan]]:
-    """The dataset of a source, and the scenarios of it whose rows they are."""
-    if source.kind == "dataset":
-        dataset = datasets[source.target]
-        return dataset, dataset.scenarios
-    pairs = ((dataset, part) for dataset in datasets.values() for part in dataset.scenarios)
-    dataset, part = next(pair for pair in pairs if pair[1].name == source.target)
-    return dataset, [part]
 
 
 def _of_roots(parts: Sequence[ScenarioPlan]) -> Mapping[str, float] | None:

@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from builder.plan import columns
+from builder.plan import columns, roots
 from builder.plan.planned import ScenarioPlan
 from builder.plan.plans import DatasetPlan
-from builder.records import Row, digest_of
+from builder.records import Row
 
 # The manifest's word for this rule; the one before it dealt equal requests into one split.
 RULE = 2
@@ -37,10 +37,10 @@ class Sides:
         if self.together:
             agreed = [_cell(row, name) for name in self.together]
             if any(value is not None for value in agreed):
-                return _unit(["together", agreed])
+                return roots.number(["together", agreed])
         if case.root is not None:
             return case.root
-        start = _unit([case.scenario, sorted(case.combination.items())])
+        start = roots.number([case.scenario, sorted(case.combination.items())])
         return (start + case.occurrence * GOLDEN) % 1.0
 
     def split(self, row: Row) -> str:
@@ -49,12 +49,7 @@ class Sides:
 
     def at(self, number: float) -> str:
         """The split that holds the roots of this number."""
-        total = 0.0
-        for name, share in self.splits.items():
-            total += share
-            if number < total:
-                return name
-        return name
+        return roots.side(self.splits, number)
 
 
 def sides(dataset: DatasetPlan) -> Sides:
@@ -70,13 +65,13 @@ def copies(dataset: DatasetPlan, rows: Iterable[tuple[ScenarioPlan, Row]]) -> fr
     """
     fields = {part.name: columns.text_fields(part, dataset.text) for part in dataset.scenarios}
     number = sides(dataset).number
-    hashes, roots, addresses = array("q"), array("d"), array("q")
+    hashes, numbered, addresses = array("q"), array("d"), array("q")
     for part, row in rows:
         if text := columns.text_of(part.scenario.schema.row, row.fields, fields[part.name]):
             hashes.append(hash(text))
-            roots.append(number(row))
+            numbered.append(number(row))
             addresses.append(hash(row.key))
-    texts, numbers, keys = map(np.asarray, (hashes, roots, addresses))
+    texts, numbers, keys = map(np.asarray, (hashes, numbered, addresses))
     order = np.lexsort((numbers, texts))
     texts, numbers = texts[order], numbers[order]
     first = np.searchsorted(texts, texts)  # where the rows of the same text begin
@@ -86,8 +81,3 @@ def copies(dataset: DatasetPlan, rows: Iterable[tuple[ScenarioPlan, Row]]) -> fr
 def _cell(row: Row, name: str) -> Any:
     columns = row.case.columns
     return columns[name] if name in columns else row.fields.get(name)
-
-
-def _unit(parts: Sequence[object]) -> float:
-    """A number in [0, 1) that stands for these parts."""
-    return int.from_bytes(digest_of(parts)[:6], "big") / 2**48

@@ -199,7 +199,8 @@ class Tracer:
             for standing in frontier:
                 for source, ids in _made_from(standing):
                     if source.kind != "table":
-                        wanted.setdefault(self._home(source).name, set()).update(ids)
+                        dataset, _ = plans.handing(source, self.plan.datasets)
+                        wanted.setdefault(dataset.name, set()).update(ids)
             frontier = [
                 standing
                 for dataset in self.plan.datasets
@@ -213,16 +214,6 @@ class Tracer:
             if name in ids and name not in self._known:
                 self._known[name] = case
                 yield case
-
-    def _home(self, source: Source) -> DatasetPlan:
-        """The dataset that holds the rows of a source."""
-        if source.kind == "dataset":
-            return next(dataset for dataset in self.plan.datasets if dataset.name == source.target)
-        return next(
-            dataset
-            for dataset in self.plan.datasets
-            if any(part.name == source.target for part in dataset.scenarios)
-        )
 
     def _origins(self, case: Standing) -> Iterator[Origin]:
         for source, ids in _made_from(case):
