@@ -106,11 +106,6 @@ class SourceRows:
         """(n,) 64 bits of each row's id."""
         return np.frombuffer(self._words, np.uint64)
 
-    @property
-    def roots(self) -> NDArray[np.float64]:
-        """(n,) the number of each row's root."""
-        return np.frombuffer(self._roots, np.float64)
-
     def add(self, row: Handed) -> None:
         """Takes one more row, behind the others; before the first is read."""
         line = orjson.dumps([*row])
